@@ -1,0 +1,218 @@
+package message
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Header names of CloudEvents binary mode, and the one that JetStream deduplicates by.
+const (
+	HeaderSpecVersion = "ce-specversion"
+	HeaderType        = "ce-type"
+	HeaderSource      = "ce-source"
+	HeaderID          = "ce-id"
+	HeaderTime        = "ce-time"
+	HeaderSubject     = "ce-subject"
+	HeaderContentType = "content-type"
+	HeaderMsgID       = "Nats-Msg-Id"
+)
+
+const (
+	typePrefix  = "io.isacloud.ham."
+	specVersion = "1.0"
+	contentType = "application/json"
+	// MaxBody is the largest body that is read, in bytes. It lies below the bus's own limit of 1 MiB.
+	MaxBody = 900 << 10
+)
+
+// Header has the form of nats.Header without its import. Keys are written and read as they stand here.
+type Header map[string][]string
+
+// Get returns the first value of key, or "".
+func (h Header) Get(key string) string {
+	if v := h[key]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+// Message is any message of the contract, always as a pointer to its struct.
+type Message interface {
+	// MessageID is unique per happening: a repetition of the same message has the same id.
+	MessageID() string
+	// MessageGroup is the group that it is about.
+	MessageGroup() string
+}
+
+// kind describes one type of the contract.
+type kind struct {
+	name    string // also the version's owner: "heartbeat" stands for io.isacloud.ham.v1.heartbeat
+	version int
+	make    func() Message
+}
+
+// kinds is the whole contract: each type once, in the order of the loop. Adding a message is one line here.
+var kinds = []kind{
+	{"heartbeat", 1, func() Message { return new(Heartbeat) }},
+	{"request", 1, func() Message { return new(Request) }},
+	{"outcome", 1, func() Message { return new(Outcome) }},
+	{"command", 1, func() Message { return new(Command) }},
+	{"held", 1, func() Message { return new(Held) }},
+	{"mark", 1, func() Message { return new(Mark) }},
+	{"step", 1, func() Message { return new(StepResult) }},
+	{"run", 1, func() Message { return new(RunResult) }},
+	{"instruction", 1, func() Message { return new(Instruction) }},
+	{"event", 1, func() Message { return new(Event) }},
+	{"deadletter", 1, func() Message { return new(DeadLetter) }},
+	{"spec", 1, func() Message { return new(Spec) }},
+	{"incident", 1, func() Message { return new(Incident) }},
+}
+
+// TypeOf returns the ce-type of m: "io.isacloud.ham.v1.heartbeat". It panics for a type that is not in
+// the contract, which is a mistake in the program.
+func TypeOf(m Message) string {
+	k := kindOf(m)
+	return fmt.Sprintf("%sv%d.%s", typePrefix, k.version, k.name)
+}
+
+// NameOf returns the short name of m's type: "heartbeat".
+func NameOf(m Message) string { return kindOf(m).name }
+
+func kindOf(m Message) kind {
+	name := ""
+	switch m.(type) {
+	case *Heartbeat:
+		name = "heartbeat"
+	case *Request:
+		name = "request"
+	case *Outcome:
+		name = "outcome"
+	case *Command:
+		name = "command"
+	case *Held:
+		name = "held"
+	case *Mark:
+		name = "mark"
+	case *StepResult:
+		name = "step"
+	case *RunResult:
+		name = "run"
+	case *Instruction:
+		name = "instruction"
+	case *Event:
+		name = "event"
+	case *DeadLetter:
+		name = "deadletter"
+	case *Spec:
+		name = "spec"
+	case *Incident:
+		name = "incident"
+	}
+	for _, k := range kinds {
+		if k.name == name {
+			return k
+		}
+	}
+	panic(fmt.Sprintf("message: %T is not in the contract", m))
+}
+
+// Encode validates m and returns it in binary mode. Source is "/ham/<service>/<instance>"; now is the writer's wall clock.
+func Encode(m Message, source string, now time.Time) (Header, []byte, error) {
+	if err := Validate(m); err != nil {
+		return nil, nil, err
+	}
+	body, err := json.Marshal(m)
+	if err != nil {
+		return nil, nil, &Invalid{Type: NameOf(m), Want: "something JSON can hold: " + err.Error()}
+	}
+	if len(body) > MaxBody {
+		return nil, nil, &Invalid{Type: NameOf(m), Got: fmt.Sprintf("%d bytes", len(body)), Want: fmt.Sprintf("at most %d bytes", MaxBody)}
+	}
+	id := m.MessageID()
+	return Header{
+		HeaderSpecVersion: {specVersion},
+		HeaderType:        {TypeOf(m)},
+		HeaderSource:      {source},
+		HeaderID:          {id},
+		HeaderTime:        {now.UTC().Format(time.RFC3339Nano)},
+		HeaderSubject:     {m.MessageGroup()},
+		HeaderContentType: {contentType},
+		HeaderMsgID:       {id},
+	}, body, nil
+}
+
+// Decode returns the message that header and body hold. Errors are [ErrUnknownType], [ErrUnknownVersion] or
+// an [*Invalid]. It never panics, whatever the bytes.
+func Decode(header Header, body []byte) (Message, error) {
+	k, err := lookup(header.Get(HeaderType))
+	if err != nil {
+		return nil, err
+	}
+	m := k.make()
+	if err := decodeInto(k.name, body, m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// DecodeAs is Decode for a reader that takes one type only, without an allocation for the message: it fills m.
+// A header without a type counts as m's own type, so that stock clients may leave it out.
+func DecodeAs(header Header, body []byte, m Message) error {
+	want := kindOf(m)
+	if t := header.Get(HeaderType); t != "" {
+		k, err := lookup(t)
+		if err != nil {
+			return err
+		}
+		if k.name != want.name {
+			return &Invalid{Type: want.name, Got: "a " + k.name, Want: "a " + want.name}
+		}
+	}
+	return decodeInto(want.name, body, m)
+}
+
+func decodeInto(name string, body []byte, m Message) error {
+	if len(body) > MaxBody {
+		return &Invalid{Type: name, Got: fmt.Sprintf("%d bytes", len(body)), Want: fmt.Sprintf("at most %d bytes", MaxBody)}
+	}
+	if err := json.Unmarshal(body, m); err != nil {
+		return invalidJSON(name, err)
+	}
+	return Validate(m)
+}
+
+func lookup(ceType string) (kind, error) {
+	rest, ok := strings.CutPrefix(ceType, typePrefix)
+	version, name, ok2 := strings.Cut(rest, ".")
+	if !ok || !ok2 {
+		return kind{}, fmt.Errorf("%w: %s is %q, want %sv1.<name>", ErrUnknownType, HeaderType, clip(ceType, 80), typePrefix)
+	}
+	for _, k := range kinds {
+		if k.name != name {
+			continue
+		}
+		if version != fmt.Sprintf("v%d", k.version) {
+			return kind{}, fmt.Errorf("%w: %s is %q, this program knows v%d of %s", ErrUnknownVersion, HeaderType, clip(ceType, 80), k.version, name)
+		}
+		return k, nil
+	}
+	return kind{}, fmt.Errorf("%w: %q", ErrUnknownType, clip(ceType, 80))
+}
+
+func invalidJSON(name string, err error) error {
+	var typeErr *json.UnmarshalTypeError
+	if errors.As(err, &typeErr) {
+		return &Invalid{Type: name, Field: typeErr.Field, Got: "a " + typeErr.Value, Want: typeErr.Type.String()}
+	}
+	return &Invalid{Type: name, Got: clip(err.Error(), 200), Want: "one JSON object"}
+}
+
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "") + "…"
+}

@@ -1,0 +1,136 @@
+package message
+
+// Severity of an event: how soon a person should look.
+type Severity string
+
+// From the least to the most urgent.
+const (
+	Debug    Severity = "debug"
+	Info     Severity = "info"
+	Notice   Severity = "notice"
+	Warning  Severity = "warning"
+	Critical Severity = "critical"
+)
+
+var severities = [...]Severity{Debug, Info, Notice, Warning, Critical}
+
+// AtLeast says whether s is as urgent as min, or more. An unknown severity counts as critical:
+// what nobody understands must not be hidden.
+func (s Severity) AtLeast(min Severity) bool { return s.rank() >= min.rank() }
+
+func (s Severity) rank() int {
+	for i, v := range severities {
+		if s == v {
+			return i
+		}
+	}
+	return len(severities)
+}
+
+// EventKind says what happened; it is a token of the event's subject.
+type EventKind string
+
+// The kinds.
+const (
+	EventVerdict    EventKind = "verdict"    // a member's verdict changed
+	EventReadiness  EventKind = "readiness"  // a standby became ready, or not, with the reasons
+	EventIncident   EventKind = "incident"   // an incident opened or closed
+	EventDecision   EventKind = "decision"   // a command was decided and stored
+	EventOutcome    EventKind = "outcome"    // a request was accepted or refused
+	EventRefused    EventKind = "refused"    // an automatic swap did not happen, with every reason
+	EventShadow     EventKind = "shadow"     // dry run: what would have been done
+	EventStep       EventKind = "step"       // a step changed its state (copied from what safety rests on)
+	EventRun        EventKind = "run"        // a run changed its state
+	EventRoute      EventKind = "route"      // what a route's proxy was seen to do
+	EventDrift      EventKind = "drift"      // roles or routes no longer match the record, or match again
+	EventMode       EventKind = "mode"       // paused, unpaused, mode changed
+	EventSpec       EventKind = "spec"       // a spec was applied
+	EventDeadLetter EventKind = "deadletter" // a message was put to the dead letters
+	EventService    EventKind = "service"    // a service started, stopped, lost or found the bus
+	EventNote       EventKind = "note"       // what a person wrote down
+	EventNotify     EventKind = "notify"     // a channel failed, recovered, or gave a message up
+)
+
+// Event is something that happened, with its evidence. All events together are the audit log.
+type Event struct {
+	// ID is the same for the same happening, whoever tells it: the stream keeps one copy.
+	ID       string    `json:"id" validate:"required,max=192"`
+	Group    string    `json:"group" validate:"required,name"`
+	Kind     EventKind `json:"kind" validate:"required,name"`
+	Severity Severity  `json:"severity" validate:"required,oneof=debug info notice warning critical"`
+	// Sentence says what happened, why, and what to do, in one line of plain text.
+	Sentence string `json:"sentence" validate:"required,max=2048"`
+	Incident string `json:"incident,omitempty" validate:"max=128"`
+	Epoch    uint64 `json:"epoch,omitempty"`
+	Member   string `json:"member,omitempty" validate:"omitempty,name"`
+	// Code is the rule's code where a rule speaks.
+	Code    string   `json:"code,omitempty" validate:"max=16"`
+	Reasons []Reason `json:"reasons,omitempty" validate:"max=64,dive"`
+	Views   []View   `json:"views,omitempty" validate:"max=256,dive"`
+	Request string   `json:"request,omitempty" validate:"max=128"`
+	Actor   string   `json:"actor,omitempty" validate:"max=64"`
+	DryRun  bool     `json:"dry_run,omitempty"`
+	Writer  string   `json:"writer" validate:"required,name"`
+	At      int64    `json:"at_us" validate:"min=0"`
+
+	// At most one of these is set, as the kind says.
+	Verdict *VerdictChange `json:"verdict,omitempty"`
+	Command *Command       `json:"command,omitempty"` // decision, shadow
+	Step    *StepResult    `json:"step,omitempty"`
+	Run     *RunResult     `json:"run,omitempty"`
+	Route   *RouteSeen     `json:"route,omitempty"`
+	Outcome *Outcome       `json:"outcome,omitempty"`
+	Opened  *bool          `json:"opened,omitempty"` // incident: opened or closed
+}
+
+// Verdict is what the decider concludes of a member from all vantages.
+type Verdict string
+
+const (
+	VerdictUp       Verdict = "up"
+	VerdictSuspect  Verdict = "suspect"  // something failed, not yet enough to say down
+	VerdictDown     Verdict = "down"     // a quorum of seeing vantages says so and none contradicts
+	VerdictUnknown  Verdict = "unknown"  // too few vantages see
+	VerdictDisputed Verdict = "disputed" // those who can see it disagree
+)
+
+// VerdictChange is the payload of a verdict event.
+type VerdictChange struct {
+	From Verdict `json:"from" validate:"required,oneof=up suspect down unknown disputed"`
+	To   Verdict `json:"to" validate:"required,oneof=up suspect down unknown disputed"`
+}
+
+// RouteSeen is what an executor saw of one proxy of a route, told when it changes and when the executor starts.
+type RouteSeen struct {
+	Route string `json:"route" validate:"required,name"`
+	Proxy string `json:"proxy" validate:"required,max=256"`
+	// Reachable is false where the proxy could not be asked; Serves is then what was last seen.
+	Reachable bool `json:"reachable"`
+	// Serves are the members that get new traffic there, sorted.
+	Serves  []string `json:"serves" validate:"max=64,dive,name"`
+	Problem string   `json:"problem,omitempty" validate:"max=1024"`
+}
+
+// DeadLetter keeps whole what was invalid or given up, with the reason.
+type DeadLetter struct {
+	ID      string              `json:"id" validate:"required,max=192"`
+	Stream  string              `json:"stream" validate:"required,max=128"`
+	Subject string              `json:"subject" validate:"required,max=512"`
+	Seq     uint64              `json:"seq,omitempty"`
+	Reason  string              `json:"reason" validate:"required,max=2048"`
+	Headers map[string][]string `json:"headers,omitempty"`
+	Body    []byte              `json:"body,omitempty"`
+	Writer  string              `json:"writer" validate:"required,name"`
+	At      int64               `json:"at_us" validate:"min=0"`
+}
+
+// Spec is what an operator applied for one group: the text itself, so that history shows what was written.
+type Spec struct {
+	Group string `json:"group" validate:"required,name"`
+	// Text is one YAML document, as pkg/spec/file reads it.
+	Text   string `json:"text" validate:"required,max=262144"`
+	File   string `json:"file,omitempty" validate:"max=512"`
+	Actor  string `json:"actor" validate:"required,name"`
+	Reason string `json:"reason,omitempty" validate:"max=1024"`
+	At     int64  `json:"at_us" validate:"min=0"`
+}

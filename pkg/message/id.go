@@ -1,0 +1,37 @@
+package message
+
+import "strconv"
+
+func (m *Heartbeat) MessageID() string {
+	return m.Vantage + "." + m.Boot + "." + m.Member + "." + m.Check + "." + strconv.FormatUint(m.Seq, 10) + "." + m.Group
+}
+func (m *Heartbeat) MessageGroup() string   { return m.Group }
+func (m *Request) MessageID() string        { return m.ID }
+func (m *Request) MessageGroup() string     { return m.Group }
+func (m *Outcome) MessageID() string        { return "outcome." + m.Request }
+func (m *Outcome) MessageGroup() string     { return m.Group }
+func (m *Command) MessageID() string        { return m.ID }
+func (m *Command) MessageGroup() string     { return m.Group }
+func (m *Held) MessageID() string           { return m.ID }
+func (m *Held) MessageGroup() string        { return m.Group }
+func (m *Mark) MessageID() string           { return m.ID }
+func (m *Mark) MessageGroup() string        { return m.Group }
+func (m *StepResult) MessageID() string     { return m.ID }
+func (m *StepResult) MessageGroup() string  { return m.Group }
+func (m *RunResult) MessageID() string      { return m.ID }
+func (m *RunResult) MessageGroup() string   { return m.Group }
+func (m *Instruction) MessageID() string    { return m.ID }
+func (m *Instruction) MessageGroup() string { return m.Group }
+func (m *Event) MessageID() string          { return m.ID }
+func (m *Event) MessageGroup() string       { return m.Group }
+func (m *DeadLetter) MessageID() string     { return m.ID }
+func (m *DeadLetter) MessageGroup() string  { return "" }
+func (m *Spec) MessageID() string           { return "spec." + m.Group + "." + strconv.FormatInt(m.At, 10) }
+func (m *Spec) MessageGroup() string        { return m.Group }
+func (m *Incident) MessageID() string {
+	return IncidentID(m.Group, m.N) + "." + strconv.FormatBool(m.Open)
+}
+func (m *Incident) MessageGroup() string { return m.Group }
+
+// IncidentID is the id that people say and type: "web-14".
+func IncidentID(group string, n uint64) string { return group + "-" + strconv.FormatUint(n, 10) }

@@ -1,0 +1,138 @@
+package message
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/go-playground/validator/v10"
+)
+
+// MaxName is the longest name of a group, member, check, step, vantage or writer, in bytes.
+const MaxName = 63
+
+// IsName says whether s can stand as a token of a subject and as a part of a key: 1 to 63 of
+// letters, digits, '-' and '_'.
+func IsName(s string) bool {
+	if s == "" || len(s) > MaxName {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// checker is safe for concurrent use once built; it caches what it learns of each struct.
+var checker = newChecker()
+
+func newChecker() *validator.Validate {
+	v := validator.New(validator.WithRequiredStructEnabled())
+	v.RegisterTagNameFunc(func(f reflect.StructField) string {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		return name
+	})
+	must := func(err error) {
+		if err != nil {
+			panic(err) // a tag registered wrongly: a mistake in the program, found by any test
+		}
+	}
+	must(v.RegisterValidation("name", func(f validator.FieldLevel) bool { return IsName(f.Field().String()) }))
+	must(v.RegisterValidation("verb", func(f validator.FieldLevel) bool {
+		return slices.Contains(Verbs, Verb(f.Field().String()))
+	}))
+	return v
+}
+
+// Validate returns nil, or an [*Invalid] that names the first wrong field. Safe for concurrent use.
+func Validate(m Message) error {
+	err := checker.Struct(m)
+	if err == nil {
+		if c, ok := m.(interface{ consistent() *Invalid }); ok {
+			if bad := c.consistent(); bad != nil {
+				return bad
+			}
+		}
+		return nil
+	}
+	var fields validator.ValidationErrors
+	if !errors.As(err, &fields) || len(fields) == 0 {
+		return &Invalid{Type: NameOf(m), Want: err.Error()}
+	}
+	f := fields[0]
+	path := f.Namespace()
+	if _, rest, ok := strings.Cut(path, "."); ok {
+		path = rest
+	}
+	return &Invalid{Type: NameOf(m), Field: path, Got: got(f), Want: want(f)}
+}
+
+func got(f validator.FieldError) string {
+	switch f.Kind() {
+	case reflect.String:
+		return fmt.Sprintf("%q", clip(fmt.Sprint(f.Value()), 80))
+	case reflect.Slice, reflect.Map, reflect.Struct, reflect.Pointer, reflect.Interface:
+		return ""
+	}
+	return fmt.Sprint(f.Value())
+}
+
+func want(f validator.FieldError) string {
+	switch f.Tag() {
+	case "required":
+		return "a value"
+	case "name":
+		return fmt.Sprintf("1 to %d letters, digits, '-' or '_'", MaxName)
+	case "verb":
+		words := make([]string, len(Verbs))
+		for i, v := range Verbs {
+			words[i] = string(v)
+		}
+		return "one of " + strings.Join(words, ", ")
+	case "oneof":
+		return "one of " + strings.Join(strings.Fields(f.Param()), ", ")
+	case "min":
+		return "at least " + f.Param() + unit(f.Kind())
+	case "max":
+		return "at most " + f.Param() + unit(f.Kind())
+	}
+	return f.Tag() + " " + f.Param()
+}
+
+func unit(k reflect.Kind) string {
+	switch k {
+	case reflect.String:
+		return " characters"
+	case reflect.Slice, reflect.Map:
+		return " entries"
+	}
+	return ""
+}
+
+// consistent checks what concerns two fields of a request together.
+func (m *Request) consistent() *Invalid {
+	if len(m.Override) > 0 && strings.TrimSpace(m.Reason) == "" {
+		return &Invalid{Type: "request", Field: "reason", Want: "a reason: overriding " + strings.Join(m.Override, ", ") + " is recorded with one"}
+	}
+	return nil
+}
+
+// consistent: a command's primary is one of its members.
+func (m *Command) consistent() *Invalid {
+	if !slices.Contains(m.Members, m.Primary) {
+		return &Invalid{Type: "command", Field: "primary", Got: fmt.Sprintf("%q", m.Primary), Want: "one of members: " + strings.Join(m.Members, ", ")}
+	}
+	if m.Kind == KindFailover || m.Kind == KindSwitchover {
+		if m.From == "" || m.From == m.Primary {
+			return &Invalid{Type: "command", Field: "from", Got: fmt.Sprintf("%q", m.From), Want: "the member that is primary now, other than " + m.Primary}
+		}
+	}
+	return nil
+}
