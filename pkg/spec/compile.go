@@ -1,0 +1,295 @@
+package spec
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+)
+
+// Swap is what Compile makes a plan for.
+type Swap struct {
+	Kind message.Kind
+	From string // the primary before; empty at adoption
+	To   string // the primary after
+	// Observations are the facts that the decision rests on, one line each in a fixed order; they are part of the plan's hash,
+	// so that a plan that was shown is not fired once they have changed.
+	Observations []string
+	// PredictedRTO is taken over into the plan.
+	PredictedRTO time.Duration
+}
+
+// Names of the steps that Compile adds. The operator's own steps may name them in `after`.
+const (
+	StepLookAgain = "look-again" // a failover ends if the old primary is up after all
+	StepReady     = "new-is-up"  // a switchover ends if the new one is not up
+	StepVerify    = "verify"
+)
+
+// verifyPatience is how long the new primary may take to answer as it should before the swap is called failed.
+const verifyPatience = 30 * time.Second
+
+// routeMargin is what a route step may take beyond the wait for sessions.
+const routeMargin = 5 * time.Second
+
+// Compile returns the plan of a swap: look steps first, then what changes something, then verification.
+//
+// A plan for adopt or resume of a primary that never stopped has no act steps of the operator; routes are led to the primary all the same.
+// It never fails for a group that spec/file accepted; an error is a mistake in the program or a stale spec.
+func Compile(g *Group, s Swap) (message.Plan, error) {
+	to, ok := g.Member(s.To)
+	if !ok {
+		return message.Plan{}, fmt.Errorf("compile plan: group %s has no member %q", g.Name, s.To)
+	}
+	from, _ := g.Member(s.From)
+	if s.From != "" && from.Name == "" {
+		return message.Plan{}, fmt.Errorf("compile plan: group %s has no member %q", g.Name, s.From)
+	}
+	c := compiler{group: g, swap: s, from: from, to: to, graceful: s.Kind == message.KindSwitchover}
+	switch s.Kind {
+	case message.KindFailover, message.KindSwitchover:
+		c.look()
+		c.own(BeforeRoutes)
+		c.routes()
+		c.own(AfterRoutes)
+		c.verify()
+	case message.KindResume:
+		c.routes()
+		c.verify()
+	case message.KindAdopt, message.KindReconfigure:
+	default:
+		return message.Plan{}, fmt.Errorf("compile plan: unknown kind %q", s.Kind)
+	}
+	if c.err != nil {
+		return message.Plan{}, fmt.Errorf("compile plan of %s: %w", g.Name, c.err)
+	}
+	plan := message.Plan{
+		Graceful: c.graceful, Steps: c.steps,
+		PredictedRTO: message.Duration(s.PredictedRTO), Limit: message.Duration(g.Policy.SwapLimit),
+	}
+	if plan.Steps == nil {
+		plan.Steps = []message.Step{}
+	}
+	plan.Hash = hash(plan.Steps, s)
+	return plan, nil
+}
+
+func hash(steps []message.Step, s Swap) string {
+	h := sha256.New()
+	enc := json.NewEncoder(h)
+	_ = enc.Encode(steps) // a hash takes every write, and steps hold nothing that JSON cannot
+	_ = enc.Encode([]any{s.Kind, s.From, s.To, s.Observations})
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+type compiler struct {
+	group    *Group
+	swap     Swap
+	from, to Member
+	graceful bool
+	steps    []message.Step
+	// frontier are the steps that everything added next comes after.
+	frontier []string
+	err      error
+}
+
+// add appends steps that may run side by side, after everything before them.
+func (c *compiler) add(steps ...message.Step) {
+	if len(steps) == 0 {
+		return
+	}
+	var names []string
+	for _, s := range steps {
+		s.After = append(slices.Clone(c.frontier), s.After...)
+		slices.Sort(s.After)
+		s.After = slices.Compact(s.After)
+		c.steps = append(c.steps, s)
+		names = append(names, s.Name)
+	}
+	c.frontier = names
+}
+
+func (c *compiler) with(v any) json.RawMessage {
+	b, err := json.Marshal(v)
+	if err != nil && c.err == nil {
+		c.err = err
+	}
+	return b
+}
+
+// look is the first step of every swap: is it still right?
+func (c *compiler) look() {
+	subject, name, want, says := c.from, StepLookAgain, "down", "look again: end the failover if %s is up after all"
+	if c.graceful {
+		subject, name, want, says = c.to, StepReady, "up", "look again: end the switchover unless %s is up"
+	}
+	look, ok := lookAt(c.group, subject, want)
+	if !ok {
+		return // no check can be made from an executor: the verdict stands
+	}
+	c.add(message.Step{
+		Name: name, Phase: message.PhaseLook, Driver: "assert", On: "any",
+		With:    c.with(AssertArgs{That: look, Ends: true}),
+		Timeout: message.Duration(look.Timeout + time.Second), OnFailure: message.FailPause, Unskippable: true,
+		Says: fmt.Sprintf(says, subject.Name),
+	})
+}
+
+// own adds the operator's own steps of one place. Without `after` they run one after the other as written.
+func (c *compiler) own(place string) {
+	for _, s := range c.group.Steps {
+		if s.Place != place || (s.When == WhenGraceful && !c.graceful) || (s.When == WhenUngraceful && c.graceful) {
+			continue
+		}
+		driver, with := s.driver()
+		c.add(message.Step{
+			Name: s.Name, Phase: message.PhaseAct, Driver: driver, With: c.with(with), On: s.On,
+			Timeout: message.Duration(s.Timeout), Retries: s.Retries, Backoff: message.Duration(s.Backoff), OnFailure: s.OnFailure,
+			Says: s.says(),
+		})
+	}
+}
+
+// routes leads clients to the new primary.
+//
+// Ungraceful: the old server is shut before the new one opens, in one line to the proxy, and its sessions are ended.
+// Graceful: the new server opens and the old one drains in one line, so that no request finds no server; then the old
+// one's sessions may end within the drain time, and what is left of them is shut.
+func (c *compiler) routes() {
+	var switches, drains []message.Step
+	for _, r := range c.group.Routes {
+		h := r.HAProxy
+		states := map[string]string{}
+		for m, server := range h.Servers {
+			states[server] = "maint"
+			if m == c.to.Name {
+				states[server] = "ready"
+			}
+		}
+		newServer, oldServer := h.Servers[c.to.Name], h.Servers[c.from.Name]
+		args := HAProxyArgs{Route: r.Name, Proxies: h.Proxies, Backend: h.Backend, States: states, Need: "any", Timeout: h.Timeout.String()}
+		if a, ok := h.Addresses[c.to.Name]; ok {
+			args.Addresses = map[string]string{newServer: a}
+		}
+		if w, ok := h.Weights[c.to.Name]; ok {
+			args.Weights = map[string]int{newServer: w}
+		}
+		step := message.Step{
+			Name: "route-" + r.Name, Phase: message.PhaseAct, Driver: "haproxy", On: "any",
+			Timeout: message.Duration(h.Timeout + routeMargin), Retries: 2, Backoff: message.Duration(100 * time.Millisecond), OnFailure: message.FailPause,
+			Says: fmt.Sprintf("send clients of %s to %s (server %s) on %d proxies", h.Backend, c.to.Name, newServer, len(h.Proxies)),
+		}
+		if !c.graceful || oldServer == "" {
+			if oldServer != "" {
+				args.First = []string{oldServer}
+				args.ShutSessions = []string{oldServer}
+			}
+			step.With = c.with(args)
+			switches = append(switches, step)
+			continue
+		}
+		args.Need = "all"
+		args.States[oldServer] = "drain"
+		args.First = []string{newServer}
+		step.With = c.with(args)
+		switches = append(switches, step)
+
+		end := args
+		end.States = map[string]string{}
+		for server, state := range states {
+			end.States[server] = state
+		}
+		end.States[oldServer] = "maint"
+		end.First = nil
+		if h.Drain > 0 {
+			end.WaitSessions = []string{oldServer}
+		}
+		end.ShutSessions = []string{oldServer}
+		drains = append(drains, message.Step{
+			Name: "drain-" + r.Name, Phase: message.PhaseAct, Driver: "haproxy", On: "any", With: c.with(end),
+			Timeout: message.Duration(h.Drain + h.Timeout + routeMargin), OnFailure: message.FailPause,
+			Says: fmt.Sprintf("let the sessions of %s (server %s) end for up to %s, then shut it", c.from.Name, oldServer, h.Drain),
+		})
+	}
+	c.add(switches...)
+	c.add(drains...)
+}
+
+// verify waits until the new primary answers as it should, from an executor.
+func (c *compiler) verify() {
+	look, ok := lookAt(c.group, c.to, "up")
+	if v := c.group.Verify; v != nil {
+		look, ok = lookWith(*v, c.to, "up")
+	}
+	if !ok {
+		return
+	}
+	c.add(message.Step{
+		Name: StepVerify, Phase: message.PhaseVerify, Driver: "wait", On: "any",
+		With:    c.with(WaitArgs{Until: look}),
+		Timeout: message.Duration(verifyPatience), OnFailure: message.FailPause,
+		Says: fmt.Sprintf("wait until %s answers as it should", c.to.Name),
+	})
+}
+
+// lookAt makes a look from an executor out of the first check that decides about the member.
+func lookAt(g *Group, m Member, want string) (LookArgs, bool) {
+	for _, check := range g.Checks {
+		if check.Effect == EffectDown && check.Looks(m.Name) {
+			if look, ok := lookWith(check, m, want); ok {
+				return look, true
+			}
+		}
+	}
+	return LookArgs{}, false
+}
+
+func lookWith(check Check, m Member, want string) (LookArgs, bool) {
+	look := LookArgs{Timeout: check.Timeout, Want: want}
+	switch check.Kind {
+	case CheckHTTP:
+		look.HTTP = check.HTTP.Address(m)
+		look.Status, look.Headers = check.HTTP.Status, check.HTTP.Headers
+		if check.HTTP.Body != nil {
+			look.Body = check.HTTP.Body.String()
+		}
+		look.TLS = &check.HTTP.TLS
+	case CheckTCP:
+		look.TCP = cmp.Or(check.TCP.Address, m.HostPort())
+		look.TLS = check.TCP.TLS
+	case CheckExec:
+		look.Command = check.Exec.Command
+	default:
+		return LookArgs{}, false
+	}
+	return look.expand(m), true
+}
+
+func (s Step) driver() (string, any) {
+	switch {
+	case s.Exec != nil:
+		return "exec", s.Exec
+	case s.HTTP != nil:
+		return "http", s.HTTP
+	case s.Wait != nil:
+		return "wait", s.Wait
+	}
+	return "assert", s.Assert
+}
+
+func (s Step) says() string {
+	switch {
+	case s.Exec != nil:
+		return fmt.Sprintf("run %q on %s", s.Exec.Command, s.On)
+	case s.HTTP != nil:
+		return fmt.Sprintf("%s %s", cmp.Or(s.HTTP.Method, "POST"), s.HTTP.URL)
+	case s.Wait != nil:
+		return fmt.Sprintf("wait until %s is %s", s.Wait.Until.Target(), s.Wait.Until.Want)
+	}
+	return fmt.Sprintf("go on only while %s is %s", s.Assert.That.Target(), s.Assert.That.Want)
+}

@@ -1,0 +1,123 @@
+package spec
+
+import (
+	"slices"
+	"time"
+)
+
+// Mode says how far ham may go by itself.
+type Mode string
+
+const (
+	Auto   Mode = "auto"    // swaps by itself and when asked
+	Manual Mode = "manual"  // swaps when asked only
+	DryRun Mode = "dry-run" // never applies anything; records what it would have done. The default.
+)
+
+// Group is one service that has a primary and at least one standby infrastructure.
+type Group struct {
+	Name       string
+	Mode       Mode
+	Objectives Objectives
+	Members    []Member // sorted by name, at least two
+	// Adopt is the member that is declared primary at first start; observation must agree.
+	Adopt  string
+	Checks []Check // sorted by name
+	Routes []Route // sorted by name
+	Policy Policy
+	// Steps are the operator's own steps of a swap, in their order; routes and verification are added by Compile.
+	Steps []Step
+	// Verify is looked at from an executor after a swap, beside the checks of the new primary. Nil: those alone.
+	Verify *Check
+	Notify []NotifyRule
+	// Revision is that of the bucket entry it was read from; 0 where it was read from a file.
+	Revision uint64
+}
+
+// Objectives are what the service promises. Zero: none declared.
+type Objectives struct {
+	RTO, RPO time.Duration
+	// HasRPO tells "rpo: 0s" (nothing may be lost) from no objective.
+	HasRPO bool
+}
+
+// Member is one infrastructure of a group, at a site.
+type Member struct {
+	Name string
+	Site string
+	// URL is where its http and tcp checks look, unless they say otherwise: http://192.0.2.10:8080 or tcp://192.0.2.10:5432.
+	URL string
+	// Vars are the operator's own values for ${member.<key>} in commands and addresses.
+	Vars map[string]string
+}
+
+// Member returns the member of that name.
+func (g *Group) Member(name string) (Member, bool) {
+	i := slices.IndexFunc(g.Members, func(m Member) bool { return m.Name == name })
+	if i < 0 {
+		return Member{}, false
+	}
+	return g.Members[i], true
+}
+
+// MemberNames returns the names of all members, sorted.
+func (g *Group) MemberNames() []string {
+	names := make([]string, len(g.Members))
+	for i, m := range g.Members {
+		names[i] = m.Name
+	}
+	return names
+}
+
+// Policy is when a swap may happen by itself. Zero values are never used: [DefaultPolicy] fills what is left out.
+type Policy struct {
+	// Quorum is how many seeing vantages must say down. Default: a majority of the vantages of the group's checks.
+	Quorum int
+	// Fall is how many downs in a row a vantage needs (hard evidence needs one), Rise how many ups to come back.
+	Fall, Rise int
+	// StableFor is how long a standby must have been up to be ready.
+	StableFor time.Duration
+	// Cooldown is the time after a swap in which none happens by itself.
+	Cooldown time.Duration
+	// Budget is how many automatic swaps may happen in BudgetWindow.
+	Budget       int
+	BudgetWindow time.Duration
+	// UndoWindow is how long a request that would undo the last swap must name its epoch.
+	UndoWindow time.Duration
+	// MaxLate is how late a vantage's own look may begin before the vantage is too slow to be a witness.
+	MaxLate time.Duration
+	// SwapLimit supersedes a swap whose primary has not held it by then.
+	SwapLimit time.Duration
+}
+
+// DefaultPolicy is what a group has that declares none. Quorum depends on the vantages: see [Group.Quorum].
+func DefaultPolicy() Policy {
+	return Policy{
+		Fall: 3, Rise: 5,
+		StableFor: time.Minute, Cooldown: 10 * time.Minute,
+		Budget: 2, BudgetWindow: 24 * time.Hour,
+		UndoWindow: 10 * time.Minute,
+		MaxLate:    500 * time.Millisecond,
+		SwapLimit:  2 * time.Minute,
+	}
+}
+
+// Vantages returns the names of all vantages that look at the group, sorted.
+func (g *Group) Vantages() []string {
+	var all []string
+	for _, c := range g.Checks {
+		all = append(all, c.From...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// NotifyRule routes events of the group to one channel.
+type NotifyRule struct {
+	// To names a channel: "slack:#ops", "webhook:pager", "console". The part before ':' is a channel declared for the process.
+	To string
+	// From is the least severity, default warning.
+	From string
+	// Kinds limits to these kinds of events; empty: all.
+	Kinds []string
+}

@@ -1,0 +1,73 @@
+package spec
+
+import "time"
+
+// Process is how one process of ham is set up: the document of a file that begins with "ham:".
+type Process struct {
+	// Name is the writer's name on the bus; default the host's name made into a name.
+	Name string
+	// Site is where this process stands.
+	Site string
+	Bus  Bus
+	// HTTP is the address of /healthz, /readyz and /metrics; default 127.0.0.1:8322. "off": none.
+	HTTP string
+	// Prober, Executor, Decider, Notifier set up the parts that run here.
+	Prober   Prober
+	Executor Executor
+	Channels []Channel
+	// StateDir is where the embedded server and the executor keep their files.
+	StateDir string
+	// ShutdownTimeout bounds an orderly stop.
+	ShutdownTimeout time.Duration
+}
+
+// Bus is how to reach NATS: an embedded server, or URLs of an external one.
+type Bus struct {
+	URLs   []string
+	Listen string // embedded: address for clients, "" in-process only
+	Creds  string // file with user JWT and seed
+	NKey   string // file with an nkey seed
+	User   string
+	Pass   Secret
+	TLS    TLS
+	// Users of the embedded server, needed to listen beyond loopback.
+	Users []BusUser
+	// Cert and key of the embedded server.
+	ServerCert, ServerKey string
+	Replicas              int // default 1
+}
+
+// BusUser may connect to the embedded server.
+type BusUser struct {
+	NKey string // public key
+	Name string
+	Pass Secret
+}
+
+// Prober is the prober of this process.
+type Prober struct {
+	// Vantages are the names it looks from; default the site.
+	Vantages []string
+	// References are targets that it must see to count as a witness: tcp://host:port or http(s)://…; empty: it is never blind.
+	References []string
+	Timeout    time.Duration
+}
+
+// Executor is the executor of this process.
+type Executor struct {
+	// Sites are those whose members it may change; empty: all.
+	Sites []string
+}
+
+// Channel is one way to reach people.
+type Channel struct {
+	Name string // "slack", "pager": what notify rules name
+	Kind string // slack, slack-webhook, webhook, log
+	// Token is a Slack bot token; URL an incoming webhook's or a generic webhook's address.
+	Token   Secret
+	URL     Secret
+	API     string // Slack API address, for tests and proxies
+	Headers map[string]Secret
+	// Default is the channel or recipient where a rule names none: "#ops".
+	Default string
+}

@@ -1,0 +1,87 @@
+package spec
+
+import "time"
+
+// When a step of the operator's own takes part.
+const (
+	WhenAlways     = "always"
+	WhenGraceful   = "graceful"   // switchover, failback, drill
+	WhenUngraceful = "ungraceful" // failover
+)
+
+// Place of a step relative to the routes.
+const (
+	BeforeRoutes = "before-routes" // the default: make the new primary ready first
+	AfterRoutes  = "after-routes"
+)
+
+// Step is one of the operator's own steps.
+type Step struct {
+	Name      string
+	When      string
+	Place     string
+	On        string // any, new, old, executor:<name>
+	After     []string
+	Timeout   time.Duration
+	Retries   int
+	Backoff   time.Duration
+	OnFailure string // pause (default), abort, go-on
+
+	Exec   *ExecArgs
+	HTTP   *HTTPArgs
+	Wait   *WaitArgs
+	Assert *AssertArgs
+}
+
+// ExecArgs is the exec driver's configuration: a command, and how to tell whether it is done already.
+type ExecArgs struct {
+	// Command is an argv, run without a shell, in its own process group. HAM_GROUP, HAM_EPOCH, HAM_OLD, HAM_NEW, HAM_ROLE, HAM_STEP, HAM_KIND are set.
+	Command []string `json:"command"`
+	// Done is a command that exits 0 when the step is done already, 1 when not. Without it a step of unknown outcome pauses for a person.
+	Done []string          `json:"done,omitempty"`
+	Env  map[string]Secret `json:"env,omitempty"`
+	Dir  string            `json:"dir,omitempty"`
+	// Look, if set, is run by dry run and prints what is there now; it must change nothing.
+	Look []string `json:"look,omitempty"`
+}
+
+// HTTPArgs is the http driver's configuration: a call that must be idempotent by its own nature, or has a Done call.
+type HTTPArgs struct {
+	URL     string            `json:"url"`
+	Method  string            `json:"method,omitempty"` // default POST
+	Headers map[string]Secret `json:"headers,omitempty"`
+	Body    string            `json:"body,omitempty"`
+	// Status are accepted codes; default 200 to 299.
+	Status []StatusRange `json:"status,omitempty"`
+	// Done is a GET that answers an accepted status when the step is done already.
+	Done string `json:"done,omitempty"`
+	TLS  *TLS   `json:"tls,omitempty"`
+}
+
+// WaitArgs is the wait driver's configuration: wait until a look answers as wanted.
+type WaitArgs struct {
+	Until LookArgs      `json:"until"`
+	Every time.Duration `json:"every_ns,omitempty"` // default 200ms
+}
+
+// AssertArgs is the assert driver's configuration: the swap is right only while a look answers as wanted.
+type AssertArgs struct {
+	That LookArgs `json:"that"`
+	// Ends: an assertion that does not hold ends the swap without having applied anything, instead of failing the step.
+	Ends bool `json:"ends,omitempty"`
+}
+
+// LookArgs is one look at one place, from the executor that runs the step.
+type LookArgs struct {
+	HTTP    string        `json:"http,omitempty"` // URL
+	TCP     string        `json:"tcp,omitempty"`  // host:port
+	Command []string      `json:"command,omitempty"`
+	Status  []StatusRange `json:"status,omitempty"`
+	Body    string        `json:"body,omitempty"` // regular expression
+	// Headers and TLS are those of the check that the look was made from.
+	Headers map[string]Secret `json:"headers,omitempty"`
+	TLS     *TLS              `json:"tls,omitempty"`
+	Timeout time.Duration     `json:"timeout_ns"`
+	// Want is "up" or "down".
+	Want string `json:"want"`
+}
