@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"text/tabwriter"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is the whole command: the table goes to stdout, progress and the reasons of bad verdicts to stderr.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("mutate", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	root := flags.String("C", ".", "`folder` of the tree: patches are read from its mutants/, go test runs in it")
+	choose := flags.String("run", "", "judge only mutants whose name matches `regexp`")
+	workers := flags.Int("j", runtime.NumCPU(), "how many mutants are judged at once")
+	timeout := flags.Duration("timeout", 3*time.Minute, "time limit of one test run; a test that hangs is red")
+	keep := flags.Bool("keep", false, "keep the overlays and say how to run a mutant by hand")
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return 0
+	} else if err != nil {
+		return 2
+	}
+	chosen, err := regexp.Compile(*choose)
+	switch {
+	case err != nil:
+		return wrongUse(stderr, "-run: %v", err)
+	case flags.NArg() > 0:
+		return wrongUse(stderr, "unexpected argument %q", flags.Arg(0))
+	case *workers < 1:
+		return wrongUse(stderr, "-j %d: expected at least 1", *workers)
+	}
+	j := judge{workers: *workers, timeout: *timeout}
+	if j.root, err = filepath.Abs(*root); err != nil {
+		return wrongUse(stderr, "-C: %v", err)
+	}
+	if j.scratch, err = os.MkdirTemp("", "mutants-"); err != nil {
+		return wrongUse(stderr, "%v", err)
+	}
+	if *keep {
+		defer fmt.Fprintf(stderr, "overlays kept below %s; one by hand: go test -overlay %s/<name>/overlay.json <package> -run <regexp>\n",
+			j.scratch, j.scratch)
+	} else {
+		defer os.RemoveAll(j.scratch)
+	}
+
+	mutants, results, err := readAll(filepath.Join(j.root, "mutants"), chosen)
+	if err != nil {
+		return wrongUse(stderr, "%v", err)
+	}
+	fmt.Fprintf(stderr, "%d mutants: first their tests without any patch\n", len(mutants)+len(results))
+	bad := j.baseline(ctx, mutants)
+	var done atomic.Int64
+	results = append(results, inParallel(j.workers, mutants, func(m mutant) result {
+		r, ok := bad[m.name]
+		if !ok {
+			r = j.try(ctx, m)
+		}
+		fmt.Fprintf(stderr, "[%d/%d] %s: %s\n", done.Add(1), len(mutants), m.name, r.verdict)
+		return r
+	})...)
+	return report(results, stdout, stderr)
+}
+
+func wrongUse(stderr io.Writer, format string, args ...any) int {
+	fmt.Fprintf(stderr, "mutate: "+format+"\n", args...)
+	return 2
+}
+
+// readAll reads the chosen patches of a folder; those that cannot be read come back as results.
+func readAll(dir string, chosen *regexp.Regexp) (mutants []mutant, bad []result, err error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.patch"))
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".patch")
+		if !chosen.MatchString(name) {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, nil, err
+		}
+		m, err := parseMutant(name, string(text))
+		if err != nil {
+			bad = append(bad, result{mutant: m, verdict: malformed, detail: err.Error()})
+			continue
+		}
+		mutants = append(mutants, m)
+	}
+	if len(mutants)+len(bad) == 0 {
+		return nil, nil, fmt.Errorf("no patch in %s is chosen by -run %q: a gate without mutants proves nothing", dir, chosen)
+	}
+	return mutants, bad, nil
+}
+
+// report prints the table and the reasons, and returns the exit code.
+func report(results []result, stdout, stderr io.Writer) int {
+	alive := 0
+	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "MUTANT\tVERDICT\tSECONDS\tTEST\tRULE")
+	for _, r := range results {
+		fmt.Fprintf(table, "%s\t%s\t%.1f\t%s\t%s\n", r.mutant.name, r.verdict, r.took.Seconds(), r.mutant.test, r.mutant.rule)
+		if r.verdict != killed {
+			alive++
+			fmt.Fprintf(stderr, "\n%s: %s\n%s\n", r.mutant.name, r.verdict, r.detail)
+		}
+	}
+	table.Flush()
+	fmt.Fprintf(stdout, "%d of %d mutants killed\n", len(results)-alive, len(results))
+	if alive > 0 {
+		return 1
+	}
+	return 0
+}

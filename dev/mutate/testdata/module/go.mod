@@ -1,0 +1,3 @@
+module example.org/guarded
+
+go 1.26.0
