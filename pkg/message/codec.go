@@ -69,6 +69,8 @@ var kinds = []kind{
 	{"deadletter", 1, func() Message { return new(DeadLetter) }},
 	{"spec", 1, func() Message { return new(Spec) }},
 	{"incident", 1, func() Message { return new(Incident) }},
+	{"status", 1, func() Message { return new(GroupStatus) }},
+	{"preview", 1, func() Message { return new(Preview) }},
 }
 
 // TypeOf returns the ce-type of m: "io.isacloud.ham.v1.heartbeat". It panics for a type that is not in
@@ -110,6 +112,10 @@ func kindOf(m Message) kind {
 		name = "spec"
 	case *Incident:
 		name = "incident"
+	case *GroupStatus:
+		name = "status"
+	case *Preview:
+		name = "preview"
 	}
 	for _, k := range kinds {
 		if k.name == name {

@@ -42,6 +42,7 @@ const (
 	AllEvents     = Root + ".event.*.*.*"
 	AllDeadLetter = Root + ".deadletter.*.*"
 	AllAsks       = Root + ".ask.*.*"
+	AllQueries    = Root + ".query.*.*"
 )
 
 // Stored is where the bus republishes chain entries and safety messages once they are stored: whoever hears one there
@@ -63,6 +64,15 @@ func Ask(group string, verb message.Verb) string { return join("ask", group, str
 func Request(group string, verb message.Verb, actor string) string {
 	return join("request", group, string(verb), actor)
 }
+
+// What a query asks for.
+const (
+	QueryStatus  = "status"  // answered with a message.GroupStatus
+	QueryPreview = "preview" // body: a message.Request; answered with a message.Preview
+)
+
+// Query is ham.v1.query.<group>.<what>: a question to the deciders that changes nothing.
+func Query(group, what string) string { return join("query", group, what) }
 
 // Command is ham.v1.command.<group>: the group's chain.
 func Command(group string) string { return join("command", group) }
@@ -93,11 +103,11 @@ const NoGroup = "_"
 
 // Parts is a subject taken apart. Fields that the kind does not have are empty.
 type Parts struct {
-	What   string // heartbeat, request, ask, command, safety, event, deadletter
+	What   string // heartbeat, request, ask, query, command, safety, event, deadletter
 	Group  string
 	Member string // heartbeat
 	Verb   string // request, ask
-	Kind   string // safety, event
+	Kind   string // safety, event, query
 	Stream string // deadletter
 	Writer string // vantage, actor or writer
 	Stored bool   // it was heard from the republished copy
@@ -120,7 +130,7 @@ func Parse(s string) (Parts, error) {
 		}
 	}
 	p := Parts{What: t[0], Stored: stored}
-	want := map[string]int{"heartbeat": 4, "request": 4, "ask": 3, "command": 2, "safety": 4, "event": 4, "deadletter": 3}[p.What]
+	want := map[string]int{"heartbeat": 4, "request": 4, "ask": 3, "query": 3, "command": 2, "safety": 4, "event": 4, "deadletter": 3}[p.What]
 	if want == 0 || len(t) != want {
 		return Parts{}, fmt.Errorf("subject %q: no subject of ham has this form", s)
 	}
@@ -131,6 +141,8 @@ func Parse(s string) (Parts, error) {
 		p.Group, p.Verb, p.Writer = t[1], t[2], t[3]
 	case "ask":
 		p.Group, p.Verb = t[1], t[2]
+	case "query":
+		p.Group, p.Kind = t[1], t[2]
 	case "command":
 		p.Group = t[1]
 	case "safety", "event":

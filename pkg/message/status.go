@@ -1,0 +1,96 @@
+package message
+
+// Role is what a member is now.
+type Role string
+
+const (
+	RolePrimary Role = "primary"
+	RoleStandby Role = "standby"
+	RoleUnknown Role = "unknown"
+)
+
+// GroupStatus is what a decider knows of one group, as it answers it on ham.v1.query.<group>.status.
+type GroupStatus struct {
+	Group string `json:"group" validate:"required,name"`
+	// Sentence is always true: "If a died now: b takes over …", or "nobody takes over, because …".
+	Sentence string `json:"sentence" validate:"required,max=2048"`
+	Mode     string `json:"mode" validate:"required,max=16"`
+	// Paused says that no swap happens until PausedUntil (Unix microseconds; 0: until somebody resumes).
+	Paused      bool   `json:"paused,omitempty"`
+	PausedUntil int64  `json:"paused_until_us,omitempty"`
+	PausedBy    string `json:"paused_by,omitempty"`
+	PauseReason string `json:"pause_reason,omitempty"`
+	// Epoch, Kind and Primary are those of the newest command; Held says that it took effect. Epoch 0: nothing is adopted yet.
+	Epoch   uint64 `json:"epoch"`
+	Kind    Kind   `json:"kind,omitempty"`
+	Held    bool   `json:"held,omitempty"`
+	Primary string `json:"primary,omitempty"`
+	// Swap is the swap under way, if there is one.
+	Swap    *SwapStatus    `json:"swap,omitempty"`
+	Members []MemberStatus `json:"members" validate:"dive"`
+	Routes  []RouteSeen    `json:"routes,omitempty" validate:"dive"`
+	// Refusals are the reasons why no automatic swap would happen now, if the primary died.
+	Refusals []Reason `json:"refusals,omitempty" validate:"dive"`
+	Incident string   `json:"incident,omitempty"`
+	// Blind: the decider has not yet watched for a full interval since it started or lost the bus.
+	Blind        bool   `json:"blind,omitempty"`
+	SpecRevision uint64 `json:"spec_revision"`
+	Decider      string `json:"decider" validate:"required,name"`
+	At           int64  `json:"at_us"`
+}
+
+// SwapStatus is a swap under way.
+type SwapStatus struct {
+	Command string `json:"command"`
+	Epoch   uint64 `json:"epoch"`
+	Kind    Kind   `json:"kind"`
+	From    string `json:"from,omitempty"`
+	To      string `json:"to"`
+	State   State  `json:"state"`
+	// Steps are the steps of its plan with what became of each so far; a step not begun has no state.
+	Steps []StepStatus `json:"steps,omitempty"`
+}
+
+// StepStatus is one step of a swap under way.
+type StepStatus struct {
+	Name     string `json:"name"`
+	Says     string `json:"says"`
+	State    State  `json:"state,omitempty"`
+	Attempt  int    `json:"attempt,omitempty"`
+	Executor string `json:"executor,omitempty"`
+	Problem  string `json:"problem,omitempty"`
+}
+
+// MemberStatus is one member of a group.
+type MemberStatus struct {
+	Name    string  `json:"name" validate:"required,name"`
+	Site    string  `json:"site,omitempty"`
+	Role    Role    `json:"role" validate:"required"`
+	Verdict Verdict `json:"verdict" validate:"required"`
+	// Ready says whether it could take over now; Reasons why not.
+	Ready   bool     `json:"ready"`
+	Reasons []Reason `json:"reasons,omitempty" validate:"dive"`
+	Views   []View   `json:"views,omitempty" validate:"dive"`
+}
+
+// Preview is what a request would do, answered on ham.v1.query.<group>.preview to a Request in the body.
+type Preview struct {
+	Group    string `json:"group" validate:"required,name"`
+	Verb     Verb   `json:"verb" validate:"required,verb"`
+	From     string `json:"from,omitempty"`
+	To       string `json:"to,omitempty"`
+	Epoch    uint64 `json:"epoch"` // the epoch that it would have
+	DryRun   bool   `json:"dry_run,omitempty"`
+	Accepted bool   `json:"accepted"`
+	Sentence string `json:"sentence" validate:"required,max=2048"`
+	// Reasons are all refusals that hold now.
+	Reasons []Reason `json:"reasons,omitempty" validate:"dive"`
+	Plan    *Plan    `json:"plan,omitempty"`
+	// WayBack says how the roles come back, and when: "ham failback web", at once.
+	WayBack string `json:"way_back,omitempty"`
+}
+
+func (m *GroupStatus) MessageID() string    { return "status." + m.Group }
+func (m *GroupStatus) MessageGroup() string { return m.Group }
+func (m *Preview) MessageID() string        { return "preview." + m.Group }
+func (m *Preview) MessageGroup() string     { return m.Group }
