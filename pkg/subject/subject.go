@@ -95,6 +95,11 @@ func Event(group string, kind message.EventKind, writer string) string {
 	return join("event", group, string(kind), writer)
 }
 
+// EventsOf is every event of the group, SafetyOf every safety message, StoredSafetyOf the same once stored.
+func EventsOf(group string) string       { return join("event", group) + ".*.*" }
+func SafetyOf(group string) string       { return join("safety", group) + ".*.*" }
+func StoredSafetyOf(group string) string { return storedPrefix + ".safety." + token(group) + ".*.*" }
+
 // DeadLetter is ham.v1.deadletter.<stream>.<writer>; a message that was in no stream has "core" in its place.
 func DeadLetter(stream, writer string) string { return join("deadletter", stream, writer) }
 
