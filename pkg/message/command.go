@@ -143,6 +143,8 @@ type Step struct {
 	With json.RawMessage `json:"with,omitempty"`
 	// On says where it runs: "any", "new", "old", or "executor:<name>".
 	On string `json:"on" validate:"required,max=80"`
+	// Site is that of the member that On names; with "any", the site whose executors go first. Empty: unknown, or no matter.
+	Site string `json:"site,omitempty" validate:"max=63"`
 	// After names steps that must be done or skipped before.
 	After   []string `json:"after,omitempty" validate:"max=64,dive,name"`
 	Timeout Duration `json:"timeout" validate:"min=1"`

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/message"
@@ -105,6 +106,7 @@ func (c *compiler) add(steps ...message.Step) {
 	}
 	var names []string
 	for _, s := range steps {
+		s.Site = c.site(s.On)
 		s.After = append(slices.Clone(c.frontier), s.After...)
 		slices.Sort(s.After)
 		s.After = slices.Compact(s.After)
@@ -112,6 +114,17 @@ func (c *compiler) add(steps ...message.Step) {
 		names = append(names, s.Name)
 	}
 	c.frontier = names
+}
+
+// site is where a step should run: with the member that it is about, else near the new primary.
+func (c *compiler) site(on string) string {
+	switch {
+	case on == "old":
+		return c.from.Site
+	case strings.HasPrefix(on, "executor:"):
+		return ""
+	}
+	return c.to.Site
 }
 
 func (c *compiler) with(v any) json.RawMessage {
