@@ -1,0 +1,223 @@
+package incident
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+)
+
+// Markdown writes the report as a post-mortem: what a person needs to read it without any other tool, and blanks for
+// what only people know.
+func (r Report) Markdown() string {
+	var w strings.Builder
+	p := func(format string, args ...any) { fmt.Fprintf(&w, format+"\n", args...) }
+
+	p("# Post-mortem %s", r.ID)
+	p("")
+	if r.DryRun {
+		p("> **DRY RUN.** Nothing was changed. This is what would have happened.")
+		p("")
+	}
+	p("%s", r.Summary)
+	p("")
+	p("| | |")
+	p("|---|---|")
+	p("| group | %s |", cell(r.Group))
+	p("| began | %s |", stamp(r.From))
+	if r.Open {
+		p("| ended | still open, last record %s |", stamp(r.Until))
+	} else {
+		p("| ended | %s, after %s |", stamp(r.Until), round(r.Until.Sub(r.From)))
+	}
+	if r.Objective > 0 {
+		p("| objective | recovery within %s |", r.Objective)
+	}
+	for _, s := range r.Swaps {
+		r.swap(p, s)
+	}
+	if len(r.Refused) > 0 {
+		p("")
+		p("## What was refused, and why")
+		p("")
+		for _, f := range r.Refused {
+			p("- %s %s", clock(f.At), text(f.Sentence))
+			for _, reason := range f.Reasons {
+				p("  - `%s` %s", reason.Code, text(reason.Sentence))
+			}
+		}
+	}
+	p("")
+	p("## Timeline")
+	p("")
+	p("Times are UTC, as the streams stored the messages.")
+	p("")
+	p("| time | after | severity | what | |")
+	p("|---|---|---|---|---|")
+	for _, l := range r.Timeline {
+		p("| %s | %s | %s | %s | %s |", clock(l.At), round(l.At.Sub(r.From)), l.Severity, cell(l.What), cell(l.Sentence+by(l.Writer)))
+	}
+	p("")
+	p("## To be written by people")
+	p("")
+	p("- What did users notice, and who told us?")
+	p("- What was the cause?")
+	p("- What went well, what did not?")
+	p("- Action items, each with a name and a date:")
+	p("")
+	return w.String()
+}
+
+func (r Report) swap(p func(string, ...any), s Swap) {
+	c := s.Command
+	p("")
+	p("## %s of epoch %d: %s", title(c.Kind), c.Epoch, direction(c))
+	p("")
+	p("%s", text(s.Sentence))
+	p("")
+	p("| | |")
+	p("|---|---|")
+	p("| decided | %s by %s, rule `%s`: %s |", stamp(s.At), cell(c.Decider), c.Rule, cell(c.Sentence))
+	if c.Actor != "" {
+		p("| asked by | %s%s |", cell(c.Actor), cell(because(c.Why)))
+	}
+	for _, o := range c.Reasons {
+		p("| overridden | `%s` %s |", o.Code, cell(o.Sentence))
+	}
+	p("| spec | revision %d |", c.SpecRevision)
+	p("| plan | `%s` |", c.Plan.Hash)
+	state := string(s.State)
+	if state == "" {
+		state = "no executor told anything"
+	}
+	p("| outcome | %s |", state)
+	p("")
+	p("| detect | decide | execute | verify | together | objective |")
+	p("|---|---|---|---|---|---|")
+	p("| %s | %s | %s | %s | **%s** | %s |", round(s.Times.Detect), round(s.Times.Decide), round(s.Times.Execute), round(s.Times.Verify),
+		round(s.Times.Total()), r.verdict(s))
+	if len(c.Evidence) > 0 {
+		p("")
+		p("What was seen when it was decided:")
+		p("")
+		p("| member | vantage | check | says | since | evidence |")
+		p("|---|---|---|---|---|---|")
+		for _, v := range c.Evidence {
+			says := v.Says
+			if v.Hard {
+				says += " (hard)"
+			}
+			p("| %s | %s | %s | %s | %d ms before | %s |", cell(v.Member), cell(v.Vantage), cell(v.Check), cell(says), v.AgoMS, cell(v.Evidence))
+		}
+	}
+	if len(s.Steps) > 0 {
+		p("")
+		p("| step | what | state | took | tries | by | found → wanted, evidence |")
+		p("|---|---|---|---|---|---|---|")
+		for _, row := range s.Steps {
+			state := string(row.State)
+			if state == "" {
+				state = "not begun"
+			}
+			p("| %s | %s | %s | %s | %d | %s | %s |", cell(row.Name), cell(row.Says), state, round(row.Took), row.Attempts, cell(row.Executor), cell(row.detail()))
+		}
+	}
+}
+
+func (row StepRow) detail() string {
+	var parts []string
+	if row.Found != "" || row.Wanted != "" {
+		parts = append(parts, row.Found+" → "+row.Wanted)
+	}
+	if row.Evidence != "" {
+		parts = append(parts, row.Evidence)
+	}
+	if row.Problem != "" {
+		parts = append(parts, "problem: "+row.Problem)
+	}
+	return strings.Join(parts, "; ")
+}
+
+func (r Report) verdict(s Swap) string {
+	if r.Objective == 0 || s.State != message.StateDone {
+		return "–"
+	}
+	if s.Times.Total() <= r.Objective {
+		return "met (" + r.Objective.String() + ")"
+	}
+	return "**missed** (" + r.Objective.String() + ")"
+}
+
+func summarize(r Report) string {
+	var done, other int
+	var last *Swap
+	for i := range r.Swaps {
+		if r.Swaps[i].State == message.StateDone {
+			done++
+			last = &r.Swaps[i]
+		} else {
+			other++
+		}
+	}
+	switch {
+	case last != nil:
+		c := last.Command
+		what := "took over from " + c.From
+		if c.From == "" {
+			what = "is primary"
+		}
+		s := fmt.Sprintf("%s %s in %s (detect %s, decide %s, execute %s, verify %s), epoch %d, rule %s.", c.Primary, what, round(last.Times.Total()),
+			round(last.Times.Detect), round(last.Times.Decide), round(last.Times.Execute), round(last.Times.Verify), c.Epoch, c.Rule)
+		if r.DryRun {
+			s = "It would have been so: " + s
+		}
+		return s
+	case other > 0:
+		return "A swap was decided and did not complete. See below."
+	case len(r.Refused) > 0:
+		return "No swap happened. What was refused, and why, is below."
+	}
+	return "No swap happened and none was refused."
+}
+
+func title(k message.Kind) string {
+	s := string(k)
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+func direction(c *message.Command) string {
+	if c.From == "" || c.From == c.Primary {
+		return c.Primary
+	}
+	return c.From + " → " + c.Primary
+}
+
+func by(writer string) string {
+	if writer == "" {
+		return ""
+	}
+	return " (" + writer + ")"
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000 UTC") }
+func clock(t time.Time) string { return t.UTC().Format("15:04:05.000") }
+
+// round keeps three digits or so: nobody reads microseconds of a minute.
+func round(d time.Duration) time.Duration {
+	switch {
+	case d < time.Millisecond:
+		return d.Round(time.Microsecond)
+	case d < time.Second:
+		return d.Round(100 * time.Microsecond)
+	}
+	return d.Round(time.Millisecond)
+}
+
+var cellEscapes = strings.NewReplacer("|", "\\|", "\r", "", "\n", " ⏎ ", "<", "&lt;", "`", "'")
+
+// cell makes s safe inside a table: evidence is what somebody's server said.
+func cell(s string) string { return cellEscapes.Replace(s) }
+
+// text makes s safe as a line of its own.
+func text(s string) string { return strings.NewReplacer("\n", " ", "\r", "", "<", "&lt;").Replace(s) }

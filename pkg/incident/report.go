@@ -1,0 +1,317 @@
+package incident
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+)
+
+// Record is one message as a stream holds it.
+type Record struct {
+	Stream  string
+	Seq     uint64
+	Time    time.Time
+	Message message.Message
+}
+
+// Report is what happened, put together.
+type Report struct {
+	ID       string    `json:"id"`
+	Group    string    `json:"group"`
+	Open     bool      `json:"open"`
+	DryRun   bool      `json:"dry_run,omitempty"`
+	From     time.Time `json:"from"`
+	Until    time.Time `json:"until"` // of the last record
+	Summary  string    `json:"summary"`
+	Swaps    []Swap    `json:"swaps"`
+	Refused  []Refusal `json:"refused"`
+	Timeline []Line    `json:"timeline"`
+	// Objective is the declared RTO; zero: none.
+	Objective time.Duration `json:"objective_ns,omitempty"`
+}
+
+// Swap is one command and what became of it.
+type Swap struct {
+	Command  *message.Command `json:"command"`
+	At       time.Time        `json:"at"`
+	State    message.State    `json:"state"` // of the run, as last told; "" where no executor told anything
+	Sentence string           `json:"sentence"`
+	Executor string           `json:"executor,omitempty"`
+	Times    Times            `json:"times"`
+	Steps    []StepRow        `json:"steps"`
+}
+
+// Times is the recovery time, split. A part that is not known is zero.
+type Times struct {
+	Detect  time.Duration `json:"detect_ns"`  // first failing observation to the verdict
+	Decide  time.Duration `json:"decide_ns"`  // verdict to the command
+	Execute time.Duration `json:"execute_ns"` // command to the last step that changes something
+	Verify  time.Duration `json:"verify_ns"`  // to the last look that it worked
+}
+
+// Total is the recovery time achieved.
+func (t Times) Total() time.Duration { return t.Detect + t.Decide + t.Execute + t.Verify }
+
+// StepRow is one step and what became of it.
+type StepRow struct {
+	Name     string        `json:"name"`
+	Says     string        `json:"says"`
+	Driver   string        `json:"driver"`
+	State    message.State `json:"state,omitempty"`
+	Attempts int           `json:"attempts"`
+	Took     time.Duration `json:"took_ns"`
+	Executor string        `json:"executor,omitempty"`
+	Applied  bool          `json:"applied"`
+	Found    string        `json:"found,omitempty"`
+	Wanted   string        `json:"wanted,omitempty"`
+	Evidence string        `json:"evidence,omitempty"`
+	Problem  string        `json:"problem,omitempty"`
+}
+
+// Refusal is a swap that did not happen, and why.
+type Refusal struct {
+	At       time.Time        `json:"at"`
+	Sentence string           `json:"sentence"`
+	Reasons  []message.Reason `json:"reasons"`
+}
+
+// Line is one line of the timeline.
+type Line struct {
+	At       time.Time        `json:"at"`
+	Severity message.Severity `json:"severity"`
+	What     string           `json:"what"`
+	Sentence string           `json:"sentence"`
+	Writer   string           `json:"writer,omitempty"`
+	Views    []message.View   `json:"views,omitempty"`
+}
+
+// Build puts the records of incident id together. Records of other incidents are ignored, so that a caller may hand in
+// everything it has of the group; their order does not matter. Objective is the group's declared RTO, zero for none.
+func Build(id string, objective time.Duration, records []Record) Report {
+	mine := belonging(id, records)
+	r := Report{ID: id, Objective: objective, Open: true, Swaps: []Swap{}, Refused: []Refusal{}, Timeline: []Line{}}
+	swaps := map[uint64]*Swap{}
+	var order []uint64
+	for _, rec := range mine {
+		r.span(rec)
+		switch m := rec.Message.(type) {
+		case *message.Command:
+			swaps[m.Epoch], order = newSwap(m, rec.Time), append(order, m.Epoch)
+			r.line(rec, message.Warning, "decided", m.Rule+": "+m.Sentence, m.Decider, m.Evidence)
+		case *message.Held:
+			r.line(rec, message.Info, "held", m.Primary+" holds the epoch; the swap only goes forward", m.Executor, nil)
+		case *message.StepResult:
+			if s := swaps[m.Epoch]; s != nil {
+				s.step(m)
+			}
+			r.stepLine(rec, m)
+		case *message.RunResult:
+			if s := swaps[m.Epoch]; s != nil {
+				s.run(m)
+			}
+			r.line(rec, runSeverity(m.State), "run "+string(m.State), m.Sentence, m.Executor, nil)
+		case *message.Instruction:
+			r.line(rec, message.Notice, string(m.Verb), m.Actor+" said "+string(m.Verb)+" for step "+m.Step+because(m.Reason), m.Decider, nil)
+		case *message.Event:
+			order = r.event(rec, m, swaps, order)
+		}
+	}
+	for _, e := range order {
+		r.Swaps = append(r.Swaps, *swaps[e])
+	}
+	r.Summary = summarize(r)
+	return r
+}
+
+// event takes one event into the report. Events that copy what safety rests on are left out: the original is there.
+func (r *Report) event(rec Record, m *message.Event, swaps map[uint64]*Swap, order []uint64) []uint64 {
+	r.DryRun = r.DryRun || m.DryRun
+	switch m.Kind {
+	case message.EventIncident:
+		if m.Opened != nil && !*m.Opened {
+			r.Open = false
+		}
+	case message.EventRefused:
+		r.Refused = append(r.Refused, Refusal{At: rec.Time, Sentence: m.Sentence, Reasons: m.Reasons})
+	case message.EventShadow:
+		if m.Command != nil && swaps[m.Command.Epoch] == nil {
+			swaps[m.Command.Epoch], order = newSwap(m.Command, rec.Time), append(order, m.Command.Epoch)
+		}
+	case message.EventStep:
+		if m.Step == nil || !m.Step.DryRun {
+			return order
+		}
+		if s := swaps[m.Step.Epoch]; s != nil {
+			s.step(m.Step)
+		}
+		r.stepLine(rec, m.Step)
+		return order
+	case message.EventRun:
+		if m.Run == nil || !m.Run.DryRun {
+			return order
+		}
+		if s := swaps[m.Run.Epoch]; s != nil {
+			s.run(m.Run)
+		}
+	case message.EventDecision:
+		return order // the command itself is in the record
+	}
+	r.line(rec, m.Severity, string(m.Kind), m.Sentence, m.Writer, m.Views)
+	return order
+}
+
+func (r *Report) span(rec Record) {
+	if r.From.IsZero() || rec.Time.Before(r.From) {
+		r.From = rec.Time
+	}
+	if rec.Time.After(r.Until) {
+		r.Until = rec.Time
+	}
+	if g := rec.Message.MessageGroup(); g != "" {
+		r.Group = g
+	}
+}
+
+func (r *Report) line(rec Record, sev message.Severity, what, sentence, writer string, views []message.View) {
+	r.Timeline = append(r.Timeline, Line{At: rec.Time, Severity: sev, What: what, Sentence: sentence, Writer: writer, Views: views})
+}
+
+func (r *Report) stepLine(rec Record, m *message.StepResult) {
+	sentence := m.Step
+	switch m.State {
+	case message.StateDone:
+		sentence += ": " + cmp.Or(m.Evidence, m.Found, "done")
+	case message.StateFailed, message.StatePaused:
+		sentence += ": " + cmp.Or(m.Problem, "no reason was told")
+	case message.StateStarted:
+		sentence += " begun"
+		if m.Found != "" {
+			sentence += ": found " + m.Found
+		}
+	case message.StateSkipped:
+		sentence += " skipped"
+	}
+	r.line(rec, stepSeverity(m.State), "step "+string(m.State), sentence, m.Executor, nil)
+}
+
+func newSwap(c *message.Command, at time.Time) *Swap {
+	s := &Swap{Command: c, At: at, Sentence: c.Sentence, Times: Times{
+		Detect: time.Duration(c.DetectMicros) * time.Microsecond,
+		Decide: time.Duration(c.DecideMicros) * time.Microsecond,
+	}}
+	for _, step := range c.Plan.Steps {
+		s.Steps = append(s.Steps, StepRow{Name: step.Name, Says: step.Says, Driver: step.Driver})
+	}
+	return s
+}
+
+func (s *Swap) step(m *message.StepResult) {
+	i := slices.IndexFunc(s.Steps, func(r StepRow) bool { return r.Name == m.Step })
+	if i < 0 {
+		return
+	}
+	row := &s.Steps[i]
+	if m.Attempt < row.Attempts {
+		return // an older attempt, told late
+	}
+	row.State, row.Attempts, row.Executor = m.State, m.Attempt, m.Executor
+	row.Took = time.Duration(m.TookMicros) * time.Microsecond
+	row.Applied = row.Applied || m.Applied
+	row.Found, row.Wanted = cmp.Or(m.Found, row.Found), cmp.Or(m.Wanted, row.Wanted)
+	row.Evidence, row.Problem = cmp.Or(m.Evidence, row.Evidence), m.Problem
+}
+
+func (s *Swap) run(m *message.RunResult) {
+	s.State, s.Sentence, s.Executor = m.State, m.Sentence, m.Executor
+	if m.State == message.StateDone {
+		s.Times.Execute = time.Duration(m.ExecuteMicros) * time.Microsecond
+		s.Times.Verify = time.Duration(m.VerifyMicros) * time.Microsecond
+	}
+}
+
+// belonging returns the records of incident id in the order of their time: those that name it, and those that
+// belong to an epoch or a request of it.
+func belonging(id string, records []Record) []Record {
+	epochs, requests := map[uint64]bool{}, map[string]bool{}
+	for _, r := range records {
+		switch m := r.Message.(type) {
+		case *message.Command:
+			if m.Incident == id {
+				epochs[m.Epoch] = true
+				if m.Request != "" {
+					requests[m.Request] = true
+				}
+			}
+		case *message.Event:
+			if m.Incident == id && m.Request != "" {
+				requests[m.Request] = true
+			}
+		}
+	}
+	var mine []Record
+	seen := map[string]bool{}
+	for _, r := range records {
+		if !belongs(r.Message, id, epochs, requests) {
+			continue
+		}
+		key := message.NameOf(r.Message) + r.Message.MessageID()
+		if seen[key] {
+			continue // the same happening, told twice
+		}
+		seen[key] = true
+		mine = append(mine, r)
+	}
+	slices.SortStableFunc(mine, func(a, b Record) int {
+		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.Seq, b.Seq))
+	})
+	return mine
+}
+
+func belongs(m message.Message, id string, epochs map[uint64]bool, requests map[string]bool) bool {
+	switch m := m.(type) {
+	case *message.Command:
+		return m.Incident == id
+	case *message.Held:
+		return epochs[m.Epoch]
+	case *message.Instruction:
+		return epochs[m.Epoch]
+	case *message.StepResult:
+		return m.Incident == id || (m.Incident == "" && epochs[m.Epoch])
+	case *message.RunResult:
+		return m.Incident == id || (m.Incident == "" && epochs[m.Epoch])
+	case *message.Event:
+		return m.Incident == id || (m.Incident == "" && m.Request != "" && requests[m.Request])
+	}
+	return false
+}
+
+func runSeverity(s message.State) message.Severity {
+	switch s {
+	case message.StatePaused, message.StateAborted:
+		return message.Critical
+	case message.StateEnded, message.StateSuperseded:
+		return message.Warning
+	}
+	return message.Info
+}
+
+func stepSeverity(s message.State) message.Severity {
+	switch s {
+	case message.StatePaused:
+		return message.Critical
+	case message.StateFailed:
+		return message.Warning
+	case message.StateStarted:
+		return message.Debug
+	}
+	return message.Info
+}
+
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return ", because " + reason
+}
