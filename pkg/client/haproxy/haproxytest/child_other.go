@@ -1,0 +1,8 @@
+//go:build !linux
+
+package haproxytest
+
+import "syscall"
+
+// childAttributes puts HAProxy and its workers into a process group.
+func childAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
