@@ -23,5 +23,5 @@ while IFS= read -r dir; do
   fi
   cat "$log"
   [ $code -eq 0 ] || failed=1
-done < <(go list -f '{{with .Module}}{{.Dir}}{{end}}' work | sort -u)
+done < <(go list -e -f '{{with .Module}}{{.Dir}}{{end}}' work | sort -u)
 exit $failed

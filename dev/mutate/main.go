@@ -12,7 +12,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -68,13 +68,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintf(stderr, "%d mutants: first their tests without any patch\n", len(mutants)+len(results))
 	bad := j.baseline(ctx, mutants)
-	var done atomic.Int64
+	var progress sync.Mutex // over done and stderr
+	done := 0
 	results = append(results, inParallel(j.workers, mutants, func(m mutant) result {
 		r, ok := bad[m.name]
 		if !ok {
 			r = j.try(ctx, m)
 		}
-		fmt.Fprintf(stderr, "[%d/%d] %s: %s\n", done.Add(1), len(mutants), m.name, r.verdict)
+		progress.Lock()
+		defer progress.Unlock()
+		done++
+		fmt.Fprintf(stderr, "[%d/%d] %s: %s\n", done, len(mutants), m.name, r.verdict)
 		return r
 	})...)
 	return report(results, stdout, stderr)
