@@ -4,16 +4,16 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 tool="golang.org/x/vuln/cmd/govulncheck@${GOVULNCHECK:?version, set by the Taskfile}"
+failed=0
 not_run() {
   echo "vuln: not run: $1"
-  exit 0
+  exit $failed
 }
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 # With -version it also reads the database's age, and says nothing of it where it cannot.
 go run "$tool" -version >"$log" 2>&1 || not_run "govulncheck cannot be fetched or built: $(tail -n 1 "$log")"
-failed=0
 while IFS= read -r dir; do
   echo "vuln: ${dir#"$PWD"/}"
   (cd "$dir" && go run "$tool" ./...) >"$log" 2>&1 </dev/null

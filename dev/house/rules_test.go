@@ -74,6 +74,27 @@ var rules = []rule{
 		good: map[string]string{"a.go": "package utilisation"},
 	},
 	{
+		name: "a test is skipped only where HAM_REQUIRE does not ask for it",
+		breaches: func(f *file) (found []string) {
+			if f.ast == nil || strings.Contains(f.text, "HAM_REQUIRE") {
+				return nil
+			}
+			ast.Inspect(f.ast, func(n ast.Node) bool {
+				selector, ok := n.(*ast.SelectorExpr)
+				if ok && slices.Contains([]string{"Skip", "Skipf", "SkipNow"}, selector.Sel.Name) {
+					found = append(found, fmt.Sprintf("%d: %s without a look at HAM_REQUIRE in this file: fail where it is 1",
+						f.line(n), selector.Sel.Name))
+				}
+				return true
+			})
+			return found
+		},
+		bad: map[string]string{"a_test.go": "package a\nimport \"testing\"\nfunc TestX(t *testing.T) { t.Skip(\"no server\") }"},
+		good: map[string]string{
+			"a_test.go": "package a\nimport \"testing\"\nfunc TestX(t *testing.T) { if os.Getenv(\"HAM_REQUIRE\") != \"1\" { t.Skip(\"no server\") } }",
+		},
+	},
+	{
 		name:     "services meet as messages only, and pkg knows none of them",
 		breaches: importsOfOthers,
 		bad: map[string]string{
