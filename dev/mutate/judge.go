@@ -74,7 +74,8 @@ func (j judge) baselineOf(ctx context.Context, mutants []mutant) (bad []result) 
 	}
 	all := mutants[0].test
 	all.run = strings.Join(runs, "|")
-	o, err := goTest(ctx, j.root, "", j.timeout, all)
+	// One run of all takes as long as one of each.
+	o, err := goTest(ctx, j.root, "", j.timeout*time.Duration(len(runs)), all)
 	for _, m := range mutants {
 		r := result{mutant: m}
 		switch {
