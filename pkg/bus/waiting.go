@@ -1,0 +1,48 @@
+package bus
+
+import (
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// hbKey is what heartbeats replace each other by.
+type hbKey struct{ group, member, check, vantage string }
+
+// outgoing is one heartbeat on its way.
+type outgoing struct {
+	key        hbKey
+	msg        *nats.Msg
+	sent       time.Time
+	prev, next *outgoing
+}
+
+// waiting is a queue with at most one of each key, the longest waiting first.
+type waiting struct {
+	by          map[hbKey]*outgoing
+	first, last *outgoing
+}
+
+func (q *waiting) push(o *outgoing) {
+	o.prev, o.next = q.last, nil
+	if q.last != nil {
+		q.last.next = o
+	} else {
+		q.first = o
+	}
+	q.last = o
+	q.by[o.key] = o
+}
+
+func (q *waiting) pop() *outgoing {
+	o := q.first
+	q.first = o.next
+	if q.first != nil {
+		q.first.prev = nil
+	} else {
+		q.last = nil
+	}
+	o.next = nil
+	delete(q.by, o.key)
+	return o
+}

@@ -1,0 +1,273 @@
+package bus
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nuid"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/subject"
+)
+
+// WriterOptions bound a HeartbeatWriter. Zero values take the default.
+type WriterOptions struct {
+	// MaxInFlight is how many heartbeats may be sent and not yet acknowledged. Default 2048.
+	MaxInFlight int
+	// MaxKeys is how many (group, member, check, vantage) may wait. Beyond it the longest waiting is dropped. Default 100 000.
+	MaxKeys int
+	// Spread is the time over which the newest of each is sent when the bus is back. Default 1 s.
+	Spread time.Duration
+	// AckTimeout is after how long an unanswered heartbeat counts as not stored. Default 2 s.
+	AckTimeout time.Duration
+}
+
+// HeartbeatWriter sends heartbeats without ever making the prober wait. While the bus is away, or slower than the prober, it
+// keeps the newest heartbeat of each (group, member, check, vantage) and counts the ones it dropped for it. When the bus is back, one heartbeat
+// tries whether the stream answers, then those kept are sent over Options.Spread, never all at once. Safe for concurrent use.
+type HeartbeatWriter struct {
+	bus   *Bus
+	o     WriterOptions
+	inbox string // reply subjects are inbox + a number
+
+	mu      sync.Mutex
+	queue   waiting
+	flights map[uint64]*outgoing // sent, not yet acknowledged, by number
+	oldest  uint64               // no flight has a lower number
+	next    uint64
+	state   writerState
+	hold    time.Time // probing: not before
+	quota   int       // recovering: how many of those that waited are still to be sent
+	counts  WriterStats
+	wake    chan struct{}
+}
+
+type writerState int
+
+const (
+	flowing    writerState = iota // send as they come
+	probing                       // the bus is or was away: one at a time
+	recovering                    // it answers again: those kept go out slowly
+)
+
+// WriterStats counts heartbeats.
+type WriterStats struct {
+	Offered uint64
+	Stored  uint64 // acknowledged by the stream
+	Dropped uint64 // a newer one of the same key took its place, or there were too many keys
+	Invalid uint64 // refused by Offer: never sent
+	Waiting int    // kept, not yet sent
+}
+
+// pace is how often a recovering writer sends a portion.
+const pace = 10 * time.Millisecond
+
+// NewHeartbeatWriter returns a writer; nothing is sent before Run.
+func (b *Bus) NewHeartbeatWriter(o WriterOptions) *HeartbeatWriter {
+	if o.MaxInFlight <= 0 {
+		o.MaxInFlight = 2048
+	}
+	if o.MaxKeys <= 0 {
+		o.MaxKeys = 100_000
+	}
+	if o.Spread <= 0 {
+		o.Spread = time.Second
+	}
+	if o.AckTimeout <= 0 {
+		o.AckTimeout = 2 * time.Second
+	}
+	return &HeartbeatWriter{
+		bus: b, o: o, inbox: InboxPrefix(b.opts.Service) + "." + nuid.Next() + ".", next: 1, oldest: 1,
+		queue: waiting{by: map[hbKey]*outgoing{}}, flights: map[uint64]*outgoing{}, wake: make(chan struct{}, 1), state: probing,
+	}
+}
+
+// Offer encodes hb and returns at once; hb is the caller's again. An invalid one is refused with a [*message.Invalid].
+func (w *HeartbeatWriter) Offer(hb *message.Heartbeat) error {
+	h, body, err := message.Encode(hb, w.bus.source, w.bus.opts.Now())
+	w.mu.Lock()
+	if err != nil {
+		w.counts.Invalid++
+		w.mu.Unlock()
+		return err
+	}
+	w.counts.Offered++
+	w.keep(&outgoing{
+		key: hbKey{hb.Group, hb.Member, hb.Check, hb.Vantage},
+		msg: &nats.Msg{Subject: subject.Heartbeat(hb.Group, hb.Member, hb.Vantage), Header: nats.Header(h), Data: body},
+	}, true)
+	w.mu.Unlock()
+	w.poke()
+	return nil
+}
+
+func (w *HeartbeatWriter) poke() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// keep enters out unless a newer one of its key waits. The caller holds mu.
+func (w *HeartbeatWriter) keep(out *outgoing, newest bool) {
+	if old := w.queue.by[out.key]; old != nil {
+		w.counts.Dropped++
+		if newest {
+			old.msg = out.msg // in the place of the older one: it has waited longest
+		}
+		return
+	}
+	if len(w.queue.by) >= w.o.MaxKeys {
+		w.queue.pop()
+		w.counts.Dropped++
+	}
+	w.queue.push(out)
+}
+
+// Dropped is how many heartbeats were given up for newer ones.
+func (w *HeartbeatWriter) Dropped() uint64 { return w.Stats().Dropped }
+
+// Stats returns the counters.
+func (w *HeartbeatWriter) Stats() WriterStats {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := w.counts
+	s.Waiting = len(w.queue.by)
+	return s
+}
+
+// Run sends until ctx ends (nil) or the Bus is closed ([ErrClosed]).
+func (w *HeartbeatWriter) Run(ctx context.Context) error {
+	ctx, cancel := w.bus.with(ctx)
+	defer cancel()
+	sub, err := w.bus.nc.Subscribe(w.inbox+"*", w.answered)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		up, changed := w.bus.Link()
+		if next := w.step(up, time.Now()); next > 0 {
+			timer.Reset(next)
+		} else {
+			timer.Stop()
+		}
+		select {
+		case <-ctx.Done():
+			if errors.Is(context.Cause(ctx), ErrClosed) {
+				return ErrClosed
+			}
+			return nil
+		case <-changed:
+		case <-w.wake:
+		case <-timer.C:
+		}
+	}
+}
+
+// step sends what may be sent now and says when to come again; 0: when something happens.
+func (w *HeartbeatWriter) step(up bool, now time.Time) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !up {
+		w.fail(now, 0)
+		return 0
+	}
+	for ; w.oldest < w.next; w.oldest++ {
+		if f := w.flights[w.oldest]; f != nil {
+			if now.Sub(f.sent) < w.o.AckTimeout {
+				break
+			}
+			w.fail(now, jitter(100*time.Millisecond, 200*time.Millisecond))
+			break
+		}
+	}
+	switch w.state {
+	case probing:
+		if wait := w.hold.Sub(now); wait > 0 {
+			return wait
+		}
+		if len(w.flights) == 0 {
+			w.send(1, now)
+		}
+	case recovering:
+		portion := max(1, int(int64(w.quota)*int64(pace)/int64(max(w.o.Spread, pace))))
+		if wait := w.hold.Sub(now); wait > 0 {
+			return wait
+		}
+		w.hold = now.Add(pace)
+		w.send(portion, now)
+		if w.quota -= portion; w.queue.first == nil || w.o.Spread <= 0 {
+			w.state = flowing
+		}
+		return pace
+	case flowing:
+		w.send(w.o.MaxInFlight, now)
+	}
+	if len(w.flights) > 0 {
+		return w.o.AckTimeout / 4
+	}
+	return 0
+}
+
+func (w *HeartbeatWriter) send(n int, now time.Time) {
+	for ; n > 0 && w.queue.first != nil && len(w.flights) < w.o.MaxInFlight; n-- {
+		out := w.queue.pop()
+		out.msg.Reply = w.inbox + strconv.FormatUint(w.next, 36)
+		out.sent = now
+		if err := w.bus.nc.PublishMsg(out.msg); err != nil {
+			w.keep(out, false)
+			w.fail(now, jitter(pace, 10*pace))
+			return
+		}
+		w.flights[w.next] = out
+		w.next++
+	}
+}
+
+// fail takes back what was not acknowledged and waits for a while. The caller holds mu.
+func (w *HeartbeatWriter) fail(now time.Time, hold time.Duration) {
+	for n := w.oldest; n < w.next; n++ {
+		if f := w.flights[n]; f != nil {
+			delete(w.flights, n)
+			w.keep(f, false)
+		}
+	}
+	w.oldest = w.next
+	w.state, w.hold = probing, now.Add(hold)
+}
+
+// answered takes the stream's acknowledgement.
+func (w *HeartbeatWriter) answered(m *nats.Msg) {
+	n, err := strconv.ParseUint(m.Subject[len(w.inbox):], 36, 64)
+	if err != nil {
+		return
+	}
+	bad := len(m.Data) == 0 || bytes.Contains(m.Data, []byte(`"error"`))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f := w.flights[n]
+	if f == nil {
+		return
+	}
+	if bad {
+		w.fail(time.Now(), jitter(100*time.Millisecond, 200*time.Millisecond))
+		w.poke()
+		return
+	}
+	delete(w.flights, n)
+	w.counts.Stored++
+	if w.state == probing {
+		w.state, w.quota, w.hold = recovering, len(w.queue.by), time.Time{}
+	}
+	if w.queue.first != nil || w.state == recovering {
+		w.poke()
+	}
+}

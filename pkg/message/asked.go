@@ -1,0 +1,60 @@
+package message
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+)
+
+// DecodeRequest reads a request whose group, verb and perhaps actor are known from its subject. An empty body is a valid
+// request; what the body leaves out is taken from known, and what it says must agree with it. An id that neither body nor headers
+// give is fresh; an actor that nobody names is "anonymous". Errors as of [Decode].
+func DecodeRequest(header Header, body []byte, known Request, fresh string) (*Request, error) {
+	if t := header.Get(HeaderType); t != "" {
+		k, err := lookup(t)
+		if err != nil {
+			return nil, err
+		}
+		if k.name != "request" {
+			return nil, &Invalid{Type: "request", Got: "a " + k.name, Want: "a request"}
+		}
+	}
+	m := new(Request)
+	if len(bytes.TrimSpace(body)) > 0 {
+		if len(body) > MaxBody {
+			return nil, &Invalid{Type: "request", Got: strconv.Itoa(len(body)) + " bytes", Want: "at most " + strconv.Itoa(MaxBody) + " bytes"}
+		}
+		if err := json.Unmarshal(body, m); err != nil {
+			return nil, invalidJSON("request", err)
+		}
+	}
+	for _, f := range []struct {
+		name       string
+		said, know string
+		set        func(string)
+	}{
+		{"group", m.Group, known.Group, func(s string) { m.Group = s }},
+		{"verb", string(m.Verb), string(known.Verb), func(s string) { m.Verb = Verb(s) }},
+		{"actor", m.Actor, known.Actor, func(s string) { m.Actor = s }},
+	} {
+		switch {
+		case f.know == "":
+		case f.said == "":
+			f.set(f.know)
+		case f.said != f.know:
+			return nil, &Invalid{Type: "request", Field: f.name, Got: strconv.Quote(clip(f.said, 80)), Want: strconv.Quote(f.know) + ", as the subject says"}
+		}
+	}
+	if m.Actor == "" {
+		m.Actor = "anonymous"
+	}
+	for _, id := range []string{header.Get(HeaderID), header.Get(HeaderMsgID), fresh} {
+		if m.ID == "" {
+			m.ID = id
+		}
+	}
+	if err := Validate(m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
