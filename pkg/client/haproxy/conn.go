@@ -54,26 +54,38 @@ func (c *Client) Dial(ctx context.Context) (*Conn, error) {
 	conn := &Conn{client: c, nc: nc, turn: make(chan struct{}, 1), lost: make(chan struct{})}
 	conn.turn <- struct{}{}
 	go conn.listen()
-	// The first word makes HAProxy keep the connection. The two after it have empty answers, which no other protocol gives.
-	idle := strconv.Itoa(int((c.idleTimeout + time.Second - 1) / time.Second))
-	raw, err := conn.exchange(ctx, "prompt;set timeout cli "+idle+";"+askSeverity+";"+ShowInfo().text+"\n",
-		exchange{count: 4, silent: 3, interactive: true, budget: c.maxAnswer})
+	info, err := conn.greet(ctx)
 	if err != nil {
 		conn.lose(err)
 		return failed(err)
 	}
-	answers, err := attribute(c.addr, []Command{ShowInfo()}, raw[3:])
-	if err == nil {
-		conn.info, err = ParseInfo(answers[0].Text)
+	conn.info = info
+	return conn, nil
+}
+
+// greet makes HAProxy keep the connection, and learns whose it is.
+func (c *Conn) greet(ctx context.Context) (Info, error) {
+	// Both answers are empty, which tells HAProxy from anything else.
+	_, err := c.exchange(ctx, "prompt;"+askSeverity+"\n", exchange{count: 2, silent: 2, interactive: true, budget: c.client.maxAnswer})
+	if err != nil {
+		return Info{}, err
 	}
-	if err == nil && conn.info.Stopping {
+	// On a line of its own: HAProxy 2.6 never ends an idle connection if this stands on the line of "prompt", and after
+	// "prompt" it does not heed "stats timeout" (measured).
+	idle := "set timeout cli " + strconv.Itoa(int((c.client.idleTimeout+time.Second-1)/time.Second))
+	raw, err := c.exchange(ctx, idle+";"+ShowInfo().text+"\n", exchange{count: 2, silent: 1, interactive: true, budget: c.client.maxAnswer})
+	if err != nil {
+		return Info{}, err
+	}
+	text, err := ShowInfo().judge(raw[1])
+	if err != nil {
+		return Info{}, err
+	}
+	info, err := ParseInfo(text)
+	if err == nil && info.Stopping {
 		err = ErrStopped
 	}
-	if err != nil {
-		conn.lose(err)
-		return failed(err)
-	}
-	return conn, nil
+	return info, err
 }
 
 // Info returns what the process said of itself when the connection was made.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -128,6 +130,7 @@ func (p *Proxy) Reload() {
 		p.current = p.run("-sf", strconv.Itoa(previous.cmd.Process.Pid))
 	}
 	p.await("take over", func(i haproxy.Info) bool { return i.Pid != old.Pid })
+	p.awaitMaster()
 }
 
 // Stop ends HAProxy as "systemctl stop" does (SIGTERM) and waits for it: connections are closed, ports refuse. Nothing happens if it is stopped.
@@ -155,8 +158,17 @@ func (p *Proxy) Restart() {
 	p.launch()
 }
 
-// Suspend freezes HAProxy (SIGSTOP): connections are still accepted by the kernel, and nothing answers.
-func (p *Proxy) Suspend() { p.t.Helper(); p.running().signalAll(syscall.SIGSTOP) }
+// Suspend freezes HAProxy (SIGSTOP) and waits until it is frozen: the kernel still accepts connections, and nothing answers.
+func (p *Proxy) Suspend() {
+	p.t.Helper()
+	worker := p.info().Pid
+	p.running().signalAll(syscall.SIGSTOP)
+	for deadline := time.Now().Add(patience); !frozen(worker); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			p.fatalf("HAProxy did not stop within %v after SIGSTOP", patience)
+		}
+	}
+}
 
 // Resume lets a suspended HAProxy go on.
 func (p *Proxy) Resume() { p.t.Helper(); p.running().signalAll(syscall.SIGCONT) }
@@ -190,14 +202,43 @@ func (p *Proxy) launch() {
 	p.current = p.run()
 	pid := p.current.cmd.Process.Pid
 	p.await("come up", func(i haproxy.Info) bool { return p.masterWorker || i.Pid == pid })
+	p.awaitMaster()
 }
+
+// awaitMaster waits until the master, if there is one, answers on its own socket. Before that it loses signals.
+func (p *Proxy) awaitMaster() {
+	p.t.Helper()
+	if !p.masterWorker {
+		return
+	}
+	p.poll("have a master that answers", func(ctx context.Context) error { return answers(ctx, p.masterSocket()) })
+}
+
+// answers tells whether a master listens at the socket and says something when asked.
+func answers(ctx context.Context, socket string) error {
+	nc, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	if deadline, ok := ctx.Deadline(); ok {
+		nc.SetDeadline(deadline)
+	}
+	if _, err := io.WriteString(nc, "show proc\n"); err != nil {
+		return err
+	}
+	_, err = nc.Read(make([]byte, 1))
+	return err
+}
+
+func (p *Proxy) masterSocket() string { return filepath.Join(p.places.dir, "master") }
 
 // run starts a process and returns at once.
 func (p *Proxy) run(args ...string) *process {
 	p.t.Helper()
 	args = append([]string{"-f", p.path, "-db"}, args...)
 	if p.masterWorker {
-		args = append([]string{"-W"}, args...)
+		args = append([]string{"-W", "-S", p.masterSocket()}, args...)
 	}
 	cmd := exec.Command(p.program, args...)
 	cmd.Stdout, cmd.Stderr = &p.log, &p.log
@@ -213,24 +254,36 @@ func (p *Proxy) run(args ...string) *process {
 	return started
 }
 
-// await asks HAProxy who it is until the answer is right. HAProxy gives no sign when it is ready, so it is asked every 2 ms.
+// await asks HAProxy who it is until the answer is right.
 func (p *Proxy) await(what string, right func(haproxy.Info) bool) {
+	p.t.Helper()
+	p.poll(what, func(ctx context.Context) error {
+		info, err := p.client.ShowInfo(ctx)
+		if err == nil && (!right(info) || info.Stopping) {
+			err = fmt.Errorf("process %d answers", info.Pid)
+		}
+		return err
+	})
+}
+
+// poll tries until there is no error. HAProxy gives no sign when it is ready, so it is asked every 2 ms.
+func (p *Proxy) poll(what string, try func(context.Context) error) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		info, err := p.client.ShowInfo(ctx)
-		if err == nil && right(info) && !info.Stopping {
+		err := try(ctx)
+		if err == nil {
 			return
 		}
 		select {
 		case <-tick.C:
 		case <-p.current.ended:
-			err := p.current.err
+			end := p.current.err
 			p.current = nil
-			p.fatalf("HAProxy ended instead of being ready to %s: %v", what, err)
+			p.fatalf("HAProxy ended when it should %s: %v", what, end)
 		case <-ctx.Done():
 			p.fatalf("HAProxy did not %s within %v: %v", what, patience, err)
 		}
