@@ -45,7 +45,7 @@ func New(out io.Writer, o Options) (*slog.Logger, error) {
 }
 
 func text(out io.Writer, level slog.Level, plain bool) slog.Handler {
-	return tint.NewHandler(out, &tint.Options{
+	return tint.NewTextHandler(out, &tint.Options{
 		Level: level, TimeFormat: "15:04:05.000", NoColor: plain || os.Getenv("NO_COLOR") != "", ReplaceAttr: utc,
 	})
 }
