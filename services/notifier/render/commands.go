@@ -1,0 +1,134 @@
+package render
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/subject"
+)
+
+// commands are what a person may want to type next, the most likely first. Everything in them is a checked name or a
+// number, so that what is copied from chat into a shell cannot be something else.
+func commands(e *message.Event) []Command {
+	g := e.Group
+	if g == subject.NoGroup {
+		switch e.Kind {
+		case message.EventDeadLetter, message.EventService, message.EventNotify:
+			return []Command{{"ham doctor", "what is wrong, and what to do"}}
+		}
+		return []Command{{"ham status", "how all groups are"}}
+	}
+	explain := Command{"ham explain " + g, "what is known, and why it swaps or does not"}
+	status := Command{"ham status " + g, "who is primary, who is ready"}
+	switch e.Kind {
+	case message.EventVerdict:
+		if e.Verdict != nil && e.Verdict.To == message.VerdictUp {
+			return []Command{status}
+		}
+		return []Command{explain}
+	case message.EventReadiness, message.EventRoute:
+		if e.Severity.AtLeast(message.Warning) {
+			return []Command{explain}
+		}
+		return nil
+	case message.EventIncident:
+		if e.Opened != nil && !*e.Opened {
+			return postmortem(e)
+		}
+		return []Command{explain}
+	case message.EventDecision:
+		return append([]Command{{"ham watch " + g, "follow the swap"}}, back(e.Command)...)
+	case message.EventShadow:
+		return []Command{{"ham plan " + g, "the steps it would take"}, {"ham incidents", "the record so far: set mode: auto in the spec once you trust it"}}
+	case message.EventOutcome:
+		if o := e.Outcome; o != nil && !o.Accepted {
+			return append(override(g, string(o.Verb), o.Epoch, o.Reasons), explain)
+		}
+		return []Command{status}
+	case message.EventRefused:
+		return append([]Command{explain}, override(g, "failover", e.Epoch, e.Reasons)...)
+	case message.EventStep:
+		if e.Step != nil && e.Step.State == message.StatePaused {
+			return paused(g)
+		}
+		return nil
+	case message.EventRun:
+		return afterRun(e, status)
+	case message.EventDrift:
+		if e.Severity.AtLeast(message.Warning) {
+			return []Command{explain, {"ham adopt " + g, "take what is there now as the new record"}}
+		}
+		return []Command{status}
+	case message.EventMode, message.EventSpec, message.EventNote:
+		return nil
+	case message.EventDeadLetter, message.EventService, message.EventNotify:
+		return []Command{{"ham doctor", "what is wrong, and what to do"}}
+	}
+	return []Command{status}
+}
+
+func afterRun(e *message.Event, status Command) []Command {
+	if e.Run == nil {
+		return []Command{status}
+	}
+	switch e.Run.State {
+	case message.StatePaused:
+		return paused(e.Group)
+	case message.StateDone:
+		out := postmortem(e)
+		if e.Run.Kind == message.KindFailover || e.Run.Kind == message.KindSwitchover {
+			out = append(out, failback(e.Group, e.Run.Epoch))
+		}
+		return out
+	case message.StateAborted, message.StateEnded, message.StateSuperseded:
+		return []Command{status, {"ham explain " + e.Group, "what is known, and why it swaps or does not"}}
+	}
+	return nil
+}
+
+func paused(g string) []Command {
+	return []Command{
+		{"ham retry " + g, "try the step again"},
+		{"ham skip " + g, "go on without it"},
+		{"ham abort " + g, "end the swap here"},
+	}
+}
+
+func postmortem(e *message.Event) []Command {
+	if !message.IsName(e.Incident) {
+		return nil
+	}
+	return []Command{{"ham postmortem " + e.Incident, "the whole record"}}
+}
+
+func back(c *message.Command) []Command {
+	if c == nil || (c.Kind != message.KindFailover && c.Kind != message.KindSwitchover) {
+		return nil
+	}
+	return []Command{failback(c.Group, c.Epoch)}
+}
+
+func failback(g string, epoch uint64) Command {
+	return Command{fmt.Sprintf("ham failback %s --expect-epoch %d", g, epoch), "swap back once the old primary is healthy"}
+}
+
+// override is how to ask again, naming what is set aside, where all that stands against it may be set aside.
+func override(g, verb string, epoch uint64, reasons []message.Reason) []Command {
+	var codes []string
+	for _, r := range reasons {
+		if !r.Overridable || !message.IsName(r.Code) {
+			return nil
+		}
+		codes = append(codes, r.Code)
+	}
+	if len(codes) == 0 {
+		return nil
+	}
+	run := "ham " + verb + " " + g
+	if epoch > 0 {
+		run += fmt.Sprintf(" --expect-epoch %d", epoch)
+	}
+	run += " --override " + strings.Join(codes, ",") + ` --reason "…"`
+	return []Command{{run, "do it all the same; the loss is yours to judge"}}
+}

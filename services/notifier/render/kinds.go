@@ -1,0 +1,171 @@
+package render
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+)
+
+// title says in a few words what e is about. Names in it were checked when the event was decoded.
+func title(e *message.Event) string {
+	switch e.Kind {
+	case message.EventVerdict:
+		if e.Verdict != nil && e.Member != "" {
+			return fmt.Sprintf("%s is %s", e.Member, e.Verdict.To)
+		}
+		return "a member's verdict changed"
+	case message.EventReadiness:
+		if len(e.Reasons) > 0 {
+			return who(e.Member, "a standby") + " is not ready"
+		}
+		return who(e.Member, "a standby") + " is ready"
+	case message.EventIncident:
+		if e.Opened != nil && !*e.Opened {
+			return "incident closed"
+		}
+		return "incident opened"
+	case message.EventDecision:
+		if c := e.Command; c != nil {
+			return fmt.Sprintf("%s decided (epoch %d)", swap(c.Kind, c.Primary), c.Epoch)
+		}
+		return "a swap was decided"
+	case message.EventShadow:
+		if c := e.Command; c != nil {
+			return fmt.Sprintf("%s would have been decided (epoch %d)", swap(c.Kind, c.Primary), c.Epoch)
+		}
+		return "a swap would have been decided"
+	case message.EventOutcome:
+		if o := e.Outcome; o != nil {
+			verdict := "refused"
+			if o.Accepted {
+				verdict = "accepted"
+			}
+			return fmt.Sprintf("%s asked by %s: %s", o.Verb, who(Clean(e.Actor), "somebody"), verdict)
+		}
+		return "a request was answered"
+	case message.EventRefused:
+		return "no automatic swap"
+	case message.EventStep:
+		if s := e.Step; s != nil {
+			return fmt.Sprintf("step %s %s (epoch %d)", s.Step, stepState(s.State), s.Epoch)
+		}
+		return "a step changed"
+	case message.EventRun:
+		if r := e.Run; r != nil {
+			return fmt.Sprintf("%s %s (epoch %d)", swap(r.Kind, r.Primary), runState(r.State), r.Epoch)
+		}
+		return "a swap changed"
+	case message.EventRoute:
+		if r := e.Route; r != nil {
+			if !r.Reachable {
+				return fmt.Sprintf("a proxy of route %s cannot be reached", r.Route)
+			}
+			return fmt.Sprintf("route %s serves %s", r.Route, who(strings.Join(r.Serves, ", "), "nobody"))
+		}
+		return "a route changed"
+	case message.EventDrift:
+		return "roles or routes against the record"
+	case message.EventMode:
+		return "pause or mode changed"
+	case message.EventSpec:
+		return "spec applied"
+	case message.EventDeadLetter:
+		return "a message was put to the dead letters"
+	case message.EventService:
+		return "service " + e.Writer
+	case message.EventNote:
+		return "note by " + who(Clean(e.Actor), e.Writer)
+	case message.EventNotify:
+		return "a way to reach you"
+	}
+	return Clean(string(e.Kind))
+}
+
+func who(name, otherwise string) string {
+	if name == "" {
+		return otherwise
+	}
+	return name
+}
+
+func swap(k message.Kind, primary string) string {
+	switch k {
+	case message.KindAdopt:
+		return "adoption of " + primary + " as primary"
+	case message.KindResume:
+		return "return to " + primary
+	case message.KindReconfigure:
+		return "change of the group, primary " + primary
+	}
+	return string(k) + " to " + primary
+}
+
+func stepState(s message.State) string {
+	if s == message.StatePaused {
+		return "waits for a person"
+	}
+	return string(s)
+}
+
+func runState(s message.State) string {
+	switch s {
+	case message.StateStarted:
+		return "begun"
+	case message.StateHeld:
+		return "holds: from here it only goes forward"
+	case message.StatePaused:
+		return "waits for a person"
+	case message.StateEnded:
+		return "ended, nothing was applied"
+	case message.StateSuperseded:
+		return "superseded by a newer command"
+	}
+	return string(s)
+}
+
+// facts are findings and figures that the sentence may not hold.
+func facts(e *message.Event) []string {
+	var out []string
+	add := func(name, value string) {
+		if value != "" {
+			out = append(out, line("%s: %s", name, value))
+		}
+	}
+	if c := e.Command; c != nil {
+		add("took", times("detect", c.DetectMicros, "decide", c.DecideMicros))
+		if c.Plan.PredictedRTO > 0 {
+			add("expected to take", round(c.Plan.PredictedRTO.Std()))
+		}
+	}
+	if s := e.Step; s != nil {
+		add("found", s.Found)
+		add("wanted", s.Wanted)
+		add("problem", s.Problem)
+		add("evidence", s.Evidence)
+		if s.State == message.StateDone && !s.Applied && !s.DryRun {
+			add("applied", "nothing, it was done already")
+		}
+		add("took", times("this attempt", s.TookMicros))
+	}
+	if r := e.Run; r != nil {
+		add("took", times("execute", r.ExecuteMicros, "verify", r.VerifyMicros))
+	}
+	if r := e.Route; r != nil {
+		add("proxy", r.Proxy)
+		add("problem", r.Problem)
+	}
+	return out
+}
+
+// times says the figures that are known: "detect 240ms, decide 2ms".
+func times(pairs ...any) string {
+	var out []string
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if us := pairs[i+1].(int64); us > 0 {
+			out = append(out, fmt.Sprintf("%s %s", pairs[i], round(time.Duration(us)*time.Microsecond)))
+		}
+	}
+	return strings.Join(out, ", ")
+}

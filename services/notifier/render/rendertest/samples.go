@@ -1,0 +1,185 @@
+// Package rendertest holds one event of each kind, for golden files of every way to say them.
+package rendertest
+
+import (
+	"time"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/subject"
+)
+
+// Sample is an event with the name of its golden file.
+type Sample struct {
+	Name  string
+	Event *message.Event
+}
+
+// Start is when the story of the samples begins.
+var Start = time.Date(2026, 3, 14, 2, 10, 3, 120_000_000, time.UTC)
+
+// Hostile is text that would act on a reader's screen if it were shown as it is: mentions, links, markup of Slack,
+// terminal escapes, a faked line, a changed direction of writing.
+const Hostile = "<!channel> <!here|here> @here @everyone <@U024BE7LH> <https://evil.example|ham.example> `rm -rf` *bold* & &lt;b&gt;" +
+	"\x1b[2J\x1b]0;owned\x07\r\n[info] web: all is well\u202e gnol"
+
+// Samples returns fresh events, at least one of each kind, in the order of an incident.
+func Samples() []Sample {
+	var out []Sample
+	for i, s := range story() {
+		e := s.Event
+		e.ID = "ev." + s.Name
+		if e.Group == "" {
+			e.Group = "web"
+		}
+		if e.Writer == "" {
+			e.Writer = "witness"
+		}
+		e.At = Start.Add(time.Duration(i) * 250 * time.Millisecond).UnixMicro()
+		out = append(out, s)
+	}
+	return out
+}
+
+func story() []Sample {
+	opened, closed := true, false
+	return []Sample{
+		{"verdict-down", &message.Event{
+			Kind: message.EventVerdict, Severity: message.Critical, Incident: "web-14", Epoch: 6, Member: "a", Code: "R201", Views: views(),
+			Sentence: "Member a of web is down: 2 of 3 vantages say so, quorum is 2.",
+			Reasons:  []message.Reason{{Code: "R201", Sentence: "sp and rj say down; none that sees it says up"}},
+			Verdict:  &message.VerdictChange{From: message.VerdictUp, To: message.VerdictDown},
+		}},
+		{"incident-opened", &message.Event{
+			Kind: message.EventIncident, Severity: message.Critical, Incident: "web-14", Epoch: 6, Opened: &opened,
+			Sentence: "Incident web-14 opened: the primary a of web is down.",
+		}},
+		{"refused", &message.Event{
+			Kind: message.EventRefused, Severity: message.Critical, Incident: "web-14", Epoch: 6, Code: "R300",
+			Sentence: "web does not swap by itself: the standby b is behind, and the group is cooling down.",
+			Reasons: []message.Reason{
+				{Code: "R305", Sentence: "b lags 40 MB, the objective allows 10 MB (2 s old)", Overridable: true},
+				{Code: "R308", Sentence: "the last swap was 3m ago, cool-down is 10m", Overridable: true},
+			},
+		}},
+		{"decision", &message.Event{
+			Kind: message.EventDecision, Severity: message.Critical, Incident: "web-14", Epoch: 7, Command: command(false),
+			Sentence: "Failover of web from a to b decided, epoch 7.",
+		}},
+		{"shadow", &message.Event{
+			Kind: message.EventShadow, Severity: message.Warning, Incident: "web-14", Command: command(true), DryRun: true,
+			Sentence: "In dry run: web would have failed over from a to b, epoch 7.",
+		}},
+		{"run-started", run(message.StateStarted, message.Notice, "Executor rj1 began the failover of web to b, epoch 7.")},
+		{"step-done", step(message.StateDone, message.Info, "Step route-front is done: clients go to b.")},
+		{"step-paused", step(message.StatePaused, message.Critical, "Step route-front failed 3 times and waits for a person: 198.51.100.2:9999 does not answer.")},
+		{"run-held", run(message.StateHeld, message.Notice, "b holds epoch 7 of web.")},
+		{"run-done", run(message.StateDone, message.Notice, "Failover of web to b is done: clients are served by b.")},
+		{"run-paused", run(message.StatePaused, message.Critical, "The failover of web to b waits for a person at step route-front.")},
+		{"run-aborted", run(message.StateAborted, message.Warning, "The failover of web to b was aborted by ana at step route-front.")},
+		{"readiness-not", &message.Event{
+			Kind: message.EventReadiness, Severity: message.Warning, Member: "b", Epoch: 6,
+			Sentence: "The standby b of web is not ready: nobody could take over from a now.",
+			Reasons:  []message.Reason{{Code: "R302", Sentence: "b has been up for 12s, stable_for is 1m"}},
+		}},
+		{"readiness-yes", &message.Event{
+			Kind: message.EventReadiness, Severity: message.Notice, Member: "b", Epoch: 6, Sentence: "The standby b of web is ready.",
+		}},
+		{"route-away", &message.Event{
+			Kind: message.EventRoute, Severity: message.Warning, Epoch: 7, Writer: "rj1",
+			Sentence: "Proxy tcp://198.51.100.2:9999 of route front cannot be reached; it is set right as soon as it can be.",
+			Route:    &message.RouteSeen{Route: "front", Proxy: "tcp://198.51.100.2:9999", Serves: []string{"a"}, Problem: "connect: connection refused"},
+		}},
+		{"drift", &message.Event{
+			Kind: message.EventDrift, Severity: message.Warning, Epoch: 7, Code: "R410",
+			Sentence: "Route front serves a, but epoch 7 says b: no automatic swap until this is corrected or adopted.",
+		}},
+		{"outcome-refused", &message.Event{
+			Kind: message.EventOutcome, Severity: message.Notice, Actor: "ana", Request: "rq-1",
+			Sentence: "Switchover of web asked by ana is refused: b is not ready.",
+			Outcome: &message.Outcome{
+				Request: "rq-1", Group: "web", Verb: message.VerbSwitchover, Epoch: 7, Sentence: "refused: b is not ready",
+				Reasons: []message.Reason{{Code: "R302", Sentence: "b has been up for 12s, stable_for is 1m", Overridable: true}},
+			},
+		}},
+		{"outcome-accepted", &message.Event{
+			Kind: message.EventOutcome, Severity: message.Info, Actor: "ana", Request: "rq-2",
+			Sentence: "Switchover of web to b asked by ana is accepted as epoch 8.",
+			Outcome:  &message.Outcome{Request: "rq-2", Group: "web", Verb: message.VerbSwitchover, Accepted: true, Epoch: 8, Sentence: "accepted as epoch 8"},
+		}},
+		{"mode", &message.Event{
+			Kind: message.EventMode, Severity: message.Notice, Actor: "ana", Epoch: 7, Sentence: "ana paused web for 2h: maintenance of rack 4. Unpause it with: ham resume web",
+		}},
+		{"spec", &message.Event{
+			Kind: message.EventSpec, Severity: message.Info, Actor: "ana", Sentence: "ana applied revision 12 of the spec of web: mode dry-run became auto.",
+		}},
+		{"deadletter", &message.Event{
+			Kind: message.EventDeadLetter, Severity: message.Warning,
+			Sentence: "A message on ham.v1.request.web.failover.ana (HAM_REQUESTS, sequence 12) was put to the dead letters: invalid message: request.for: want a duration.",
+		}},
+		{"service", &message.Event{
+			Kind: message.EventService, Severity: message.Warning, Group: subject.NoGroup, Writer: "prober-rj",
+			Sentence: "Prober prober-rj lost the bus for 3.2s; it went on looking and dropped 14 observations.",
+		}},
+		{"note", &message.Event{
+			Kind: message.EventNote, Severity: message.Info, Actor: "ana", Incident: "web-14", Sentence: "ana: the switch in rack 4 was replaced.",
+		}},
+		{"notify", &message.Event{
+			Kind: message.EventNotify, Severity: message.Critical, Group: subject.NoGroup, Writer: "notifier-sp", Code: "N102",
+			Sentence: "slack:#ops does not take messages: invalid_auth, the token is not valid. Nothing is lost yet: put a valid token in place, it is tried again each minute.",
+		}},
+		{"incident-closed", &message.Event{
+			Kind: message.EventIncident, Severity: message.Notice, Incident: "web-14", Epoch: 7, Opened: &closed,
+			Sentence: "Incident web-14 closed after 4m12s: b serves web, a is back as its standby.",
+		}},
+		{"unknown-kind", &message.Event{
+			Kind: "weather", Severity: message.Notice, Sentence: "It rains in Rio.",
+		}},
+		{"hostile", &message.Event{
+			Kind: message.EventVerdict, Severity: message.Warning, Incident: "web-14", Epoch: 7, Member: "a", Code: "<!here>", Actor: "ana",
+			Sentence: Hostile,
+			Reasons:  []message.Reason{{Code: "`R1`", Sentence: Hostile, Overridable: true}},
+			Views:    []message.View{{Member: "a", Vantage: "sp", Check: "alive", Says: "<!here>", AgoMS: 10, Evidence: Hostile}},
+			Verdict:  &message.VerdictChange{From: message.VerdictUp, To: message.VerdictSuspect},
+		}},
+	}
+}
+
+func views() []message.View {
+	return []message.View{
+		{Member: "a", Vantage: "sp", Check: "alive", Says: "down", Hard: true, InARow: 1, AgoMS: 12, Evidence: "connect 192.0.2.10:8080: connection refused"},
+		{Member: "a", Vantage: "rj", Check: "alive", Says: "down", InARow: 3, AgoMS: 240, Evidence: "GET /alive: no answer within 300ms"},
+		{Member: "b", Vantage: "rj", Check: "alive", Says: "up", AgoMS: 400},
+	}
+}
+
+func command(dry bool) *message.Command {
+	return &message.Command{
+		ID: "cmd-web-7", Group: "web", Epoch: 7, Kind: message.KindFailover, Primary: "b", From: "a", Members: []string{"a", "b"},
+		Rule: "R210", Sentence: "a is down for 2 of 3 vantages, quorum is 2; b is ready.", Evidence: views(), Incident: "web-14", DryRun: dry,
+		Plan:    message.Plan{Hash: "9f86d081", PredictedRTO: message.Duration(420 * time.Millisecond), Limit: message.Duration(2 * time.Minute)},
+		Decider: "witness", DetectMicros: 243_000, DecideMicros: 1_900,
+	}
+}
+
+func run(state message.State, severity message.Severity, sentence string) *message.Event {
+	r := &message.RunResult{
+		ID: "run-7-" + string(state), Group: "web", Epoch: 7, Command: "cmd-web-7", Kind: message.KindFailover, Primary: "b", Incident: "web-14",
+		State: state, Executor: "rj1", Sentence: sentence,
+	}
+	if state == message.StateDone {
+		r.ExecuteMicros, r.VerifyMicros = 31_000, 208_000
+	}
+	return &message.Event{Kind: message.EventRun, Severity: severity, Incident: "web-14", Epoch: 7, Writer: "rj1", Sentence: sentence, Run: r}
+}
+
+func step(state message.State, severity message.Severity, sentence string) *message.Event {
+	s := &message.StepResult{
+		ID: "step-7-" + string(state), Group: "web", Epoch: 7, Command: "cmd-web-7", Incident: "web-14", Step: "route-front", Driver: "haproxy",
+		State: state, Attempt: 1, Executor: "rj1", Found: "web/s1 ready, web/s2 maint", Wanted: "web/s1 maint, web/s2 ready", Applied: true, TookMicros: 6_400,
+	}
+	if state == message.StatePaused {
+		s.Attempt, s.Applied, s.Problem = 3, false, "connect 198.51.100.2:9999: connection refused"
+		s.Evidence = "tcp://192.0.2.2:9999: set\ntcp://198.51.100.2:9999: not reached"
+	}
+	return &message.Event{Kind: message.EventStep, Severity: severity, Incident: "web-14", Epoch: 7, Writer: "rj1", Sentence: sentence, Step: s}
+}

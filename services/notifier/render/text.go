@@ -1,0 +1,172 @@
+package render
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/subject"
+)
+
+// DryRunMark begins everything that is said of something that was only rehearsed.
+const DryRunMark = "DRY RUN, nothing was changed"
+
+// Text is one event in words. All strings are clean (see [Clean]); none is escaped for a particular notation.
+type Text struct {
+	ID       string
+	Group    string // "" for what is about the installation as a whole
+	Incident string
+	Epoch    uint64
+	Kind     message.EventKind
+	Severity message.Severity
+	Code     string
+	// At is when it happened, by the clock of who told it.
+	At     time.Time
+	DryRun bool
+
+	// Title is a few words, What the event's own sentence.
+	Title, What string
+	// Why are reasons, each with its code; Seen is what each vantage saw; Facts are figures and findings.
+	Why, Seen, Facts []string
+	Do               []Command
+	// Event is what all this was made from.
+	Event *message.Event
+}
+
+// Command is something to type, and what it does.
+type Command struct{ Run, Says string }
+
+// Limits that keep one event readable. What is left out is counted.
+const (
+	maxWhy  = 8
+	maxSeen = 10
+	maxLine = 400
+	maxWhat = 1200
+)
+
+// Event puts e in words.
+func Event(e *message.Event) Text {
+	t := Text{
+		ID: Clean(e.ID), Incident: Clean(e.Incident), Epoch: e.Epoch, Kind: e.Kind, Severity: e.Severity, Code: Clean(e.Code),
+		At: time.UnixMicro(e.At).UTC(), DryRun: DryRun(e), Title: title(e), What: Cut(Clean(e.Sentence), maxWhat),
+		Why: why(e), Seen: seen(e), Facts: facts(e), Do: commands(e), Event: e,
+	}
+	if e.Group != subject.NoGroup {
+		t.Group = e.Group
+	}
+	if t.Epoch == 0 && e.Command != nil {
+		t.Epoch = e.Command.Epoch
+	}
+	if t.Code == "" && e.Command != nil {
+		t.Code = Clean(e.Command.Rule)
+	}
+	return t
+}
+
+// DryRun says whether e tells of something that was only rehearsed.
+func DryRun(e *message.Event) bool {
+	return e.DryRun || e.Kind == message.EventShadow ||
+		e.Command != nil && e.Command.DryRun || e.Step != nil && e.Step.DryRun ||
+		e.Run != nil && e.Run.DryRun || e.Outcome != nil && e.Outcome.DryRun
+}
+
+// Head is the first line: severity, group, title, marked where nothing was changed.
+func (t Text) Head() string {
+	about := t.Group
+	if about == "" {
+		about = "ham"
+	}
+	h := fmt.Sprintf("[%s] %s: %s", t.Severity, about, t.Title)
+	if t.DryRun {
+		h = DryRunMark + ": " + h
+	}
+	return h
+}
+
+// Line says the event in one line, for a list: time, head, sentence.
+func (t Text) Line() string { return t.At.Format("15:04:05") + " " + t.Head() + ". " + t.What }
+
+func line(format string, args ...any) string {
+	return Cut(Clean(fmt.Sprintf(format, args...)), maxLine)
+}
+
+func why(e *message.Event) []string {
+	var out []string
+	reasons := e.Reasons
+	if e.Command != nil {
+		out = append(out, line("%s %s", e.Command.Rule, e.Command.Sentence))
+		if e.Command.Actor != "" {
+			out = append(out, line("asked by %s%s", e.Command.Actor, because(e.Command.Why)))
+		}
+		for _, r := range e.Command.Reasons {
+			out = append(out, line("set aside by name: %s %s", r.Code, r.Sentence))
+		}
+	}
+	if e.Outcome != nil && len(reasons) == 0 {
+		reasons = e.Outcome.Reasons
+	}
+	for _, r := range reasons {
+		out = append(out, line("%s %s", r.Code, r.Sentence))
+	}
+	return few(out, maxWhy)
+}
+
+func because(why string) string {
+	if why == "" {
+		return ""
+	}
+	return ", because: " + why
+}
+
+// seen is the evidence by vantage, so that who saw what stands together.
+func seen(e *message.Event) []string {
+	views := e.Views
+	if len(views) == 0 && e.Command != nil {
+		views = e.Command.Evidence
+	}
+	views = slices.Clone(views)
+	slices.SortStableFunc(views, func(a, b message.View) int {
+		return strings.Compare(a.Vantage+" "+a.Member+" "+a.Check, b.Vantage+" "+b.Member+" "+b.Check)
+	})
+	out := make([]string, len(views))
+	for i, v := range views {
+		var how []string
+		if v.Hard {
+			how = append(how, "hard")
+		}
+		if v.InARow > 1 {
+			how = append(how, fmt.Sprintf("%d in a row", v.InARow))
+		}
+		how = append(how, ago(v.AgoMS))
+		evidence := ""
+		if v.Evidence != "" {
+			evidence = ": " + v.Evidence
+		}
+		out[i] = line("from %s: %s of %s says %s (%s)%s", v.Vantage, v.Check, v.Member, v.Says, strings.Join(how, ", "), evidence)
+	}
+	return few(out, maxSeen)
+}
+
+func ago(ms int64) string { return round(time.Duration(ms)*time.Millisecond) + " before" }
+
+func few(lines []string, most int) []string {
+	if len(lines) <= most {
+		return lines
+	}
+	return append(lines[:most-1:most-1], fmt.Sprintf("… and %d more", len(lines)-most+1))
+}
+
+// round keeps three digits at most: nobody needs microseconds of minutes.
+func round(d time.Duration) string {
+	switch {
+	case d >= 10*time.Second:
+		return d.Round(time.Second).String()
+	case d >= time.Second:
+		return d.Round(10 * time.Millisecond).String()
+	case d >= 10*time.Millisecond:
+		return d.Round(time.Millisecond).String()
+	}
+	return d.Round(10 * time.Microsecond).String()
+}
