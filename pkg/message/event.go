@@ -51,6 +51,12 @@ const (
 	EventNotify     EventKind = "notify"     // a channel failed, recovered, or gave a message up
 )
 
+// EventKinds lists every kind, in the order above.
+var EventKinds = []EventKind{
+	EventVerdict, EventReadiness, EventIncident, EventDecision, EventOutcome, EventRefused, EventShadow, EventStep, EventRun, EventRoute,
+	EventDrift, EventMode, EventSpec, EventDeadLetter, EventService, EventNote, EventNotify,
+}
+
 // Event is something that happened, with its evidence. All events together are the audit log.
 type Event struct {
 	// ID is the same for the same happening, whoever tells it: the stream keeps one copy.

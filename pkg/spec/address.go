@@ -20,18 +20,6 @@ func (h HTTPCheck) Address(m Member) string {
 	return u
 }
 
-// Expand replaces ${member.name}, ${member.site}, ${member.url} and ${member.<var>} in s. References to secrets stay.
-func (m Member) Expand(s string) string {
-	if !strings.Contains(s, "${member.") {
-		return s
-	}
-	pairs := []string{"${member.name}", m.Name, "${member.site}", m.Site, "${member.url}", m.URL}
-	for k, v := range m.Vars {
-		pairs = append(pairs, "${member."+k+"}", v)
-	}
-	return strings.NewReplacer(pairs...).Replace(s)
-}
-
 // HostPort is host:port of the member's URL, with the scheme's port where none is written; "" where there is no host.
 func (m Member) HostPort() string {
 	u, err := url.Parse(m.URL)
@@ -59,13 +47,4 @@ func (l LookArgs) Target() string {
 		return l.TCP
 	}
 	return strings.Join(l.Command, " ")
-}
-
-func (l LookArgs) expand(m Member) LookArgs {
-	l.HTTP, l.TCP = m.Expand(l.HTTP), m.Expand(l.TCP)
-	l.Command = slices.Clone(l.Command)
-	for i := range l.Command {
-		l.Command[i] = m.Expand(l.Command[i])
-	}
-	return l
 }

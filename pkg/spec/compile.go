@@ -51,10 +51,17 @@ func Compile(g *Group, s Swap) (message.Plan, error) {
 	if s.From != "" && from.Name == "" {
 		return message.Plan{}, fmt.Errorf("compile plan: group %s has no member %q", g.Name, s.From)
 	}
+	if from.Name == to.Name {
+		from = Member{} // there is no other side whose sessions could be ended
+	}
 	c := compiler{group: g, swap: s, from: from, to: to, graceful: s.Kind == message.KindSwitchover}
 	switch s.Kind {
 	case message.KindFailover, message.KindSwitchover:
+		if cycle := Cycle(g); cycle != nil {
+			return message.Plan{}, fmt.Errorf("compile plan of %s: the steps wait for each other: %s", g.Name, strings.Join(cycle, " after "))
+		}
 		c.look()
+		c.own(First)
 		c.own(BeforeRoutes)
 		c.routes()
 		c.own(AfterRoutes)
@@ -129,10 +136,16 @@ func (c *compiler) site(on string) string {
 
 func (c *compiler) with(v any) json.RawMessage {
 	b, err := json.Marshal(v)
-	if err != nil && c.err == nil {
-		c.err = err
+	if err != nil {
+		c.fail(err)
 	}
 	return b
+}
+
+func (c *compiler) fail(err error) {
+	if c.err == nil {
+		c.err = err
+	}
 }
 
 // look is the first step of every swap: is it still right?
@@ -155,17 +168,88 @@ func (c *compiler) look() {
 
 // own adds the operator's own steps of one place. Without `after` they run one after the other as written.
 func (c *compiler) own(place string) {
-	for _, s := range c.group.Steps {
-		if s.Place != place || (s.When == WhenGraceful && !c.graceful) || (s.When == WhenUngraceful && c.graceful) {
-			continue
+	var here []int // the steps that take part, in an order in which each comes after those it waits for
+	for i, s := range c.group.Steps {
+		if s.Place == place && c.takesPart(s) {
+			here = append(here, i)
 		}
-		driver, with := s.driver()
-		c.add(message.Step{
-			Name: s.Name, Phase: message.PhaseAct, Driver: driver, With: c.with(with), On: s.On,
-			Timeout: message.Duration(s.Timeout), Retries: s.Retries, Backoff: message.Duration(s.Backoff), OnFailure: s.OnFailure,
-			Says: s.says(),
-		})
 	}
+	base := c.frontier
+	waits := map[string][]string{}
+	for _, i := range here {
+		waits[c.group.Steps[i].Name] = c.waits(i)
+	}
+	var ends []string
+	placed := map[string]bool{}
+	for len(here) > 0 {
+		k := slices.IndexFunc(here, func(i int) bool {
+			return !slices.ContainsFunc(waits[c.group.Steps[i].Name], func(n string) bool { _, mine := waits[n]; return mine && !placed[n] })
+		})
+		s := c.group.Steps[here[max(k, 0)]] // k is never -1: there is no cycle
+		here = slices.Delete(here, max(k, 0), max(k, 0)+1)
+		ends = slices.DeleteFunc(ends, func(n string) bool { return slices.Contains(waits[s.Name], n) })
+		ends = append(ends, s.Name)
+		c.frontier = base
+		if slices.ContainsFunc(waits[s.Name], func(n string) bool { return placed[n] }) {
+			c.frontier = nil // what it waits for came after those
+		}
+		placed[s.Name] = true
+		c.add(c.step(s, waits[s.Name]))
+	}
+	if len(ends) > 0 {
+		c.frontier = ends
+	} else {
+		c.frontier = base
+	}
+}
+
+func (c *compiler) takesPart(s Step) bool {
+	return s.When == WhenAlways || s.When == "" || (s.When == WhenGraceful) == c.graceful
+}
+
+// waits lists the steps of this plan that the operator's own step i waits for; for one that takes no part here it lists what
+// that one would have waited for.
+func (c *compiler) waits(i int) []string {
+	var out []string
+	for _, name := range c.group.waitsFor(i) {
+		k := slices.IndexFunc(c.group.Steps, func(s Step) bool { return s.Name == name })
+		switch {
+		case k >= 0 && !c.takesPart(c.group.Steps[k]):
+			out = append(out, c.waits(k)...)
+		case k >= 0 || slices.ContainsFunc(c.steps, func(s message.Step) bool { return s.Name == name }):
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+func (c *compiler) step(s Step, after []string) message.Step {
+	s = s.expand(func(text string) string { return c.group.ExpandSwap(text, c.from, c.to) })
+	driver, with := s.driver()
+	step := message.Step{
+		Name: s.Name, Phase: message.PhaseAct, Driver: driver, With: c.with(with), On: s.On, After: after,
+		Timeout: message.Duration(s.Timeout), Retries: s.Retries, Backoff: message.Duration(s.Backoff), OnFailure: s.OnFailure,
+		Says: clip(s.says(), maxSays),
+	}
+	if s.Place == First {
+		step.Phase = message.PhaseLook
+	}
+	for _, ref := range Refs(string(step.With)) {
+		if strings.HasPrefix(ref, "new.") || strings.HasPrefix(ref, "old.") {
+			c.fail(fmt.Errorf("step %s: nothing is known as ${%s}", s.Name, ref))
+		}
+	}
+	return step
+}
+
+// maxSays is what a step may say, in bytes.
+const maxSays = 512
+
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n-len("…")], "") + "…"
 }
 
 // routes leads clients to the new primary.
@@ -193,7 +277,7 @@ func (c *compiler) routes() {
 			args.Weights = map[string]int{newServer: w}
 		}
 		step := message.Step{
-			Name: "route-" + r.Name, Phase: message.PhaseAct, Driver: "haproxy", On: "any",
+			Name: routeStep(r), Phase: message.PhaseAct, Driver: "haproxy", On: "any",
 			Timeout: message.Duration(h.Timeout + routeMargin), Retries: 2, Backoff: message.Duration(100 * time.Millisecond), OnFailure: message.FailPause,
 			Says: fmt.Sprintf("send clients of %s to %s (server %s) on %d proxies", h.Backend, c.to.Name, newServer, len(h.Proxies)),
 		}
@@ -224,7 +308,7 @@ func (c *compiler) routes() {
 		}
 		end.ShutSessions = []string{oldServer}
 		drains = append(drains, message.Step{
-			Name: "drain-" + r.Name, Phase: message.PhaseAct, Driver: "haproxy", On: "any", With: c.with(end),
+			Name: drainStep(r), Phase: message.PhaseAct, Driver: "haproxy", On: "any", With: c.with(end),
 			Timeout: message.Duration(h.Drain + h.Timeout + routeMargin), OnFailure: message.FailPause,
 			Says: fmt.Sprintf("let the sessions of %s (server %s) end for up to %s, then shut it", c.from.Name, oldServer, h.Drain),
 		})
@@ -263,24 +347,24 @@ func lookAt(g *Group, m Member, want string) (LookArgs, bool) {
 }
 
 func lookWith(check Check, m Member, want string) (LookArgs, bool) {
+	check = check.For(m)
 	look := LookArgs{Timeout: check.Timeout, Want: want}
-	switch check.Kind {
-	case CheckHTTP:
-		look.HTTP = check.HTTP.Address(m)
+	switch {
+	case check.HTTP != nil:
+		look.HTTP = check.HTTP.URL
 		look.Status, look.Headers = check.HTTP.Status, check.HTTP.Headers
 		if check.HTTP.Body != nil {
 			look.Body = check.HTTP.Body.String()
 		}
 		look.TLS = &check.HTTP.TLS
-	case CheckTCP:
-		look.TCP = cmp.Or(check.TCP.Address, m.HostPort())
-		look.TLS = check.TCP.TLS
-	case CheckExec:
-		look.Command = check.Exec.Command
+	case check.TCP != nil:
+		look.TCP, look.TLS = check.TCP.Address, check.TCP.TLS
+	case check.Exec != nil:
+		look.Command, look.Env, look.Dir = check.Exec.Command, check.Exec.Env, check.Exec.Dir
 	default:
 		return LookArgs{}, false
 	}
-	return look.expand(m), true
+	return look, true
 }
 
 func (s Step) driver() (string, any) {

@@ -112,6 +112,14 @@ func (g *Group) Vantages() []string {
 	return slices.Compact(all)
 }
 
+// Quorum is how many seeing vantages must say down: Policy.Quorum, or where that is 0 a majority of the group's vantages. At least 1.
+func (g *Group) Quorum() int {
+	if g.Policy.Quorum > 0 {
+		return g.Policy.Quorum
+	}
+	return len(g.Vantages())/2 + 1
+}
+
 // NotifyRule routes events of the group to one channel.
 type NotifyRule struct {
 	// To names a channel: "slack:#ops", "webhook:pager", "console". The part before ':' is a channel declared for the process.

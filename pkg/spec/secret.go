@@ -1,7 +1,10 @@
 package spec
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"os"
 	"strings"
 )
 
@@ -34,6 +37,48 @@ func (s Secret) Resolve(look Lookup) (string, error) {
 		out.WriteString(value)
 		rest = tail
 	}
+}
+
+// maxSecret bounds what is read from a file, in bytes.
+const maxSecret = 64 << 10
+
+// LookupSecret reads references on this machine: an environment variable, or a file without the white space at its end. An
+// empty one is an error. Errors name the reference alone.
+func LookupSecret(kind, name string) (string, error) {
+	switch kind {
+	case "env":
+		v, ok := os.LookupEnv(name)
+		if !ok {
+			return "", errors.New("the environment variable is not set")
+		}
+		if v == "" {
+			return "", errors.New("the environment variable is empty")
+		}
+		return v, nil
+	case "file":
+		return readSecret(name)
+	}
+	return "", fmt.Errorf("unknown kind %q, want env or file", kind)
+}
+
+func readSecret(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err // it names the path and why
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	if err != nil {
+		return "", err
+	}
+	if len(b) > maxSecret {
+		return "", fmt.Errorf("the file has more than %d bytes", maxSecret)
+	}
+	v := strings.TrimRight(string(b), " \t\r\n")
+	if v == "" {
+		return "", errors.New("the file is empty")
+	}
+	return v, nil
 }
 
 // References lists the references in s, as "env:NAME" and "file:/path", in their order.

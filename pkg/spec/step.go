@@ -13,6 +13,8 @@ const (
 const (
 	BeforeRoutes = "before-routes" // the default: make the new primary ready first
 	AfterRoutes  = "after-routes"
+	// First is with the looks, before anything is changed: only for steps that change nothing (wait, assert).
+	First = "first"
 )
 
 // Step is one of the operator's own steps.
@@ -73,11 +75,14 @@ type AssertArgs struct {
 
 // LookArgs is one look at one place, from the executor that runs the step.
 type LookArgs struct {
-	HTTP    string        `json:"http,omitempty"` // URL
-	TCP     string        `json:"tcp,omitempty"`  // host:port
-	Command []string      `json:"command,omitempty"`
-	Status  []StatusRange `json:"status,omitempty"`
-	Body    string        `json:"body,omitempty"` // regular expression
+	HTTP string `json:"http,omitempty"` // URL
+	TCP  string `json:"tcp,omitempty"`  // host:port
+	// Command follows the Nagios plugin convention: 0 up, 1 degraded (counts as up), 2 down, 3 unknown.
+	Command []string          `json:"command,omitempty"`
+	Env     map[string]Secret `json:"env,omitempty"` // of Command
+	Dir     string            `json:"dir,omitempty"` // of Command
+	Status  []StatusRange     `json:"status,omitempty"`
+	Body    string            `json:"body,omitempty"` // regular expression
 	// Headers and TLS are those of the check that the look was made from.
 	Headers map[string]Secret `json:"headers,omitempty"`
 	TLS     *TLS              `json:"tls,omitempty"`

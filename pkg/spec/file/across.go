@@ -1,0 +1,245 @@
+package file
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/spec"
+)
+
+func contains(all []string, s string) bool { return slices.Contains(all, s) }
+
+// acrossGroup checks what concerns several fields of a group, and fills the defaults that depend on others.
+func (r *reader) acrossGroup(g *spec.Group) {
+	members := g.MemberNames()
+	if !r.clean("members") {
+		members = nil // what refers to them would only repeat it
+	}
+	r.member("adopt", g.Adopt, members)
+	for i := range g.Checks {
+		r.check(g, &g.Checks[i], members)
+	}
+	r.decided(g)
+	r.quorum(g)
+	r.routes(g, members)
+	r.steps(g)
+	if r.clean("members") {
+		r.judge(g)
+	}
+	if len(r.errs) == 0 {
+		r.compiles(g)
+	}
+}
+
+// clean says that nothing was found wrong at path and below it.
+func (r *reader) clean(path string) bool {
+	return !slices.ContainsFunc(r.errs, func(e *Error) bool { return e.Field == path || strings.HasPrefix(e.Field, path+".") })
+}
+
+// member checks that a name is one of the members.
+func (r *reader) member(path, name string, members []string) bool {
+	if name == "" || contains(members, name) || len(members) == 0 {
+		return true
+	}
+	if near := nearest(name, members); near != "" {
+		r.failAt(path, "unknown member %s, did you mean %s?", name, near)
+	} else {
+		r.failAt(path, "unknown member %s, want one of %s", name, strings.Join(members, ", "))
+	}
+	return false
+}
+
+func (r *reader) check(g *spec.Group, c *spec.Check, members []string) {
+	path := "checks." + c.Name
+	for i, m := range c.Members {
+		r.member(fmt.Sprintf("%s.members[%d]", path, i), m, members)
+	}
+	if len(c.From) == 0 {
+		for _, m := range g.Members {
+			if m.Site != "" && !contains(c.From, m.Site) {
+				c.From = append(c.From, m.Site)
+			}
+		}
+	}
+	slices.Sort(c.From)
+	slices.Sort(c.Members)
+	if most := max(c.Every, shortEvery); c.Timeout > most {
+		r.failAt(path+".timeout", "got %s, want at most %s, since it looks every %s", show(c.Timeout), show(most), show(c.Every))
+	}
+	if c.HTTP != nil && c.HTTP.SlowerThan >= c.Timeout && c.HTTP.SlowerThan > 0 {
+		r.failAt(path+".http.slower_than", "got %s, want less than the timeout of %s, after which the look is down", show(c.HTTP.SlowerThan), show(c.Timeout))
+	}
+	if c.TCP == nil || c.TCP.Address != "" {
+		return
+	}
+	for _, m := range g.Members {
+		if r.clean("members") && c.Looks(m.Name) && m.HostPort() == "" {
+			r.failAt(path+".tcp", "names no address, and member %s has no url with a port: write address: host:port, or a url at the member", m.Name)
+		}
+	}
+}
+
+// decided checks that every member has a check that decides about it.
+func (r *reader) decided(g *spec.Group) {
+	if len(g.Checks) == 0 {
+		if at, ok := r.at["checks"]; ok && len(r.errs) == 0 {
+			r.errs = append(r.errs, at.error("names no check, want at least one: without it nobody sees whether a member is up"))
+		}
+		return
+	}
+	if !r.clean("checks") || !r.clean("members") {
+		return
+	}
+	for _, m := range g.Members {
+		if !slices.ContainsFunc(g.Checks, func(c spec.Check) bool { return c.Effect == spec.EffectDown && c.Looks(m.Name) }) {
+			r.failAt("checks", "no check with effect down looks at member %s, want at least one: nobody would see whether it is up", m.Name)
+		}
+	}
+}
+
+// quorum checks that each deciding check has enough vantages to reach the quorum.
+func (r *reader) quorum(g *spec.Group) {
+	all := g.Vantages()
+	if len(all) == 0 || !r.clean("checks") || !r.clean("members") {
+		return
+	}
+	if g.Policy.Quorum > len(all) {
+		r.failAt("policy.quorum", "got %d, want at most %d: that many vantages look (%s)", g.Policy.Quorum, len(all), strings.Join(all, ", "))
+		return
+	}
+	need := g.Quorum()
+	for _, c := range g.Checks {
+		if c.Effect == spec.EffectDown && len(c.From) < need {
+			said := "is"
+			if g.Policy.Quorum == 0 {
+				said = "is by default"
+			}
+			r.failAt("checks."+c.Name+".from", "%s looks (%s), but the quorum %s %d: the check could never say down; add vantages or write policy.quorum",
+				plural(len(c.From), "vantage"), strings.Join(c.From, ", "), said, need)
+		}
+	}
+}
+
+func (r *reader) routes(g *spec.Group, members []string) {
+	claimed := map[string]string{} // proxy and backend → route
+	for _, route := range g.Routes {
+		path, h := "routes."+route.Name, route.HAProxy
+		for _, proxy := range h.Proxies {
+			key := proxy + " " + h.Backend
+			if other := claimed[key]; other != "" && h.Backend != "" {
+				r.failAt(path+".backend", "route %s leads backend %s on %s already: leave it to one of them", other, h.Backend, proxy)
+				break
+			}
+			claimed[key] = route.Name
+		}
+		taken := map[string]string{} // server → member
+		for _, m := range sortedKeys(h.Servers) {
+			if !r.member(path+".servers."+m, m, members) {
+				continue
+			}
+			s := h.Servers[m]
+			if other := taken[s]; other != "" {
+				r.failAt(path+".servers."+m, "server %s is that of member %s already: clients could not be led to one of them alone", s, other)
+			}
+			taken[s] = m
+		}
+		if _, written := r.at[path+".servers"]; written {
+			for _, m := range members {
+				if _, ok := r.at[path+".servers."+m]; !ok {
+					r.failAt(path+".servers", "member %s has no server, want one for each member", m)
+				}
+			}
+		}
+		for _, m := range sortedKeys(h.Addresses) {
+			r.member(path+".addresses."+m, m, members)
+		}
+		for _, m := range sortedKeys(h.Weights) {
+			r.member(path+".weights."+m, m, members)
+		}
+	}
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// steps checks names, references and order of the operator's own steps.
+func (r *reader) steps(g *spec.Group) {
+	added := spec.AddedSteps(g)
+	known := slices.Clone(added)
+	first := map[string]int{}
+	for i, s := range g.Steps {
+		path := r.stepPath(i, s)
+		if s.Name == "" {
+			continue
+		}
+		if line, twice := first[s.Name]; twice {
+			r.failAt(path+".name", "step %s is declared twice, first in line %d: give one of them another name", s.Name, line)
+		}
+		first[s.Name] = r.at[path].line
+		if contains(added, s.Name) {
+			r.failAt(path+".name", "a step of this name is added by ham, want another: taken are %s", strings.Join(added, ", "))
+		}
+		known = append(known, s.Name)
+	}
+	for i, s := range g.Steps {
+		path := r.stepPath(i, s)
+		for k, name := range s.After {
+			at := fmt.Sprintf("%s.after[%d]", path, k)
+			if contains(known, name) {
+				continue
+			}
+			if near := nearest(name, known); near != "" {
+				r.failAt(at, "unknown step %s, did you mean %s?", name, near)
+			} else {
+				r.failAt(at, "unknown step %s, want one of %s", name, strings.Join(known, ", "))
+			}
+		}
+	}
+	if cycle := spec.Cycle(g); len(cycle) > 0 {
+		path := "steps"
+		for i, s := range g.Steps {
+			if contains(cycle, s.Name) && len(s.After) > 0 {
+				path = r.stepPath(i, s) + ".after"
+				break
+			}
+		}
+		r.failAt(path, "the steps wait for each other: %s; leave one of these out", strings.Join(cycle, " after "))
+	}
+}
+
+// stepPath is the path that the step was read under.
+func (r *reader) stepPath(i int, s spec.Step) string {
+	indexed := fmt.Sprintf("steps[%d]", i)
+	if _, ok := r.at[indexed]; ok {
+		return indexed
+	}
+	return "steps." + s.Name
+}
+
+// compiles is the last check: plans can be made for every member and kind.
+func (r *reader) compiles(g *spec.Group) {
+	for i, to := range g.Members {
+		from := g.Members[(i+1)%len(g.Members)]
+		for _, kind := range []message.Kind{message.KindFailover, message.KindSwitchover, message.KindResume} {
+			plan, err := spec.Compile(g, spec.Swap{Kind: kind, From: from.Name, To: to.Name})
+			if err == nil {
+				err = message.Validate(&message.Command{
+					ID: "check", Group: g.Name, Epoch: 1, Kind: kind, Primary: to.Name, From: from.Name, Members: g.MemberNames(),
+					Rule: "check", Sentence: "check", Plan: plan, Decider: "check",
+				})
+			}
+			if err != nil {
+				r.failAt("", "no plan can be made for a %s to %s: %v", kind, to.Name, err)
+				return
+			}
+		}
+	}
+}
