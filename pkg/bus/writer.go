@@ -42,7 +42,8 @@ type HeartbeatWriter struct {
 	next    uint64
 	state   writerState
 	hold    time.Time // probing: not before
-	quota   int       // recovering: how many of those that waited are still to be sent
+	quota   int       // recovering: how many waited when the bus came back
+	due     int       // recovering: how many may be sent now
 	counts  WriterStats
 	wake    chan struct{}
 }
@@ -127,6 +128,7 @@ func (w *HeartbeatWriter) keep(out *outgoing, newest bool) {
 		w.counts.Dropped++
 	}
 	w.queue.push(out)
+	w.due++
 }
 
 // Dropped is how many heartbeats were given up for newer ones.
@@ -198,16 +200,21 @@ func (w *HeartbeatWriter) step(up bool, now time.Time) time.Duration {
 			w.send(1, now)
 		}
 	case recovering:
-		portion := max(1, int(int64(w.quota)*int64(pace)/int64(max(w.o.Spread, pace))))
 		if wait := w.hold.Sub(now); wait > 0 {
 			return wait
 		}
-		w.hold = now.Add(pace)
-		w.send(portion, now)
-		if w.quota -= portion; w.queue.first == nil || w.o.Spread <= 0 {
-			w.state = flowing
+		// What comes in goes out, and of what had waited a share: the backlog is gone after Spread, whatever the rate.
+		share := (int64(w.quota)*int64(pace) + int64(w.o.Spread) - 1) / int64(w.o.Spread)
+		w.due += int(share)
+		w.due -= w.send(w.due, now)
+		if w.state != recovering {
+			return w.hold.Sub(now) // sending failed
 		}
-		return pace
+		w.hold = now.Add(pace)
+		if w.queue.first != nil {
+			return pace
+		}
+		w.state = flowing
 	case flowing:
 		w.send(w.o.MaxInFlight, now)
 	}
@@ -217,19 +224,21 @@ func (w *HeartbeatWriter) step(up bool, now time.Time) time.Duration {
 	return 0
 }
 
-func (w *HeartbeatWriter) send(n int, now time.Time) {
-	for ; n > 0 && w.queue.first != nil && len(w.flights) < w.o.MaxInFlight; n-- {
+// send sends up to n of those that waited longest and says how many.
+func (w *HeartbeatWriter) send(n int, now time.Time) (sent int) {
+	for ; sent < n && w.queue.first != nil && len(w.flights) < w.o.MaxInFlight; sent++ {
 		out := w.queue.pop()
 		out.msg.Reply = w.inbox + strconv.FormatUint(w.next, 36)
 		out.sent = now
 		if err := w.bus.nc.PublishMsg(out.msg); err != nil {
 			w.keep(out, false)
 			w.fail(now, jitter(pace, 10*pace))
-			return
+			return sent
 		}
 		w.flights[w.next] = out
 		w.next++
 	}
+	return sent
 }
 
 // fail takes back what was not acknowledged and waits for a while. The caller holds mu.
@@ -265,7 +274,7 @@ func (w *HeartbeatWriter) answered(m *nats.Msg) {
 	delete(w.flights, n)
 	w.counts.Stored++
 	if w.state == probing {
-		w.state, w.quota, w.hold = recovering, len(w.queue.by), time.Time{}
+		w.state, w.quota, w.due, w.hold = recovering, len(w.queue.by), 0, time.Time{}
 	}
 	if w.queue.first != nil || w.state == recovering {
 		w.poke()
