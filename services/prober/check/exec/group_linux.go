@@ -1,0 +1,11 @@
+package exec
+
+import "syscall"
+
+// ownGroup starts the command as the leader of a new process group, and ends it with the prober.
+func ownGroup() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// killGroup ends every process of the group. An error means that none is left.
+func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
