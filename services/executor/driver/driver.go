@@ -1,0 +1,113 @@
+package driver
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"time"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+)
+
+// Grace is how long after its context has ended a driver may take to return: time to end what it began.
+const Grace = 3 * time.Second
+
+// Kind is one kind of driver: a value in an explicit list.
+type Kind struct {
+	// Name is what Step.Driver says.
+	Name string
+	// Summary says in one line what a step of this kind does.
+	Summary string
+	// Example is a configuration that New accepts, as JSON.
+	Example string
+	// Guarantee is what an operator may rely on.
+	Guarantee Guarantee
+	// New makes the driver of one step out of its configuration. It does no I/O. The error names the wrong key.
+	New func(with json.RawMessage) (Driver, error)
+}
+
+// Driver is the driver of one step, bound to its configuration. Safe for concurrent use.
+type Driver interface {
+	// Look says what is there now. It changes nothing. The error is one of those in errors.go.
+	Look(ctx context.Context, in Input) (Sight, error)
+	// Do does the step and returns when it is done. The error is one of those in errors.go; without one the
+	// driver knows no reason why it should not have worked, and Look tells.
+	Do(ctx context.Context, in Input) (Deed, error)
+}
+
+// Input is all that a driver is told beside its configuration.
+type Input struct {
+	Command *message.Command // group, epoch, kind, From (old primary), Primary (new one)
+	Step    *message.Step
+	// Executor is the name of the one that works.
+	Executor string
+	// Secrets resolves references, and masks what it resolved.
+	Secrets *Secrets
+	Log     *slog.Logger
+	// Now is the clock: what it returns has a monotonic reading.
+	Now func() time.Time
+}
+
+// Role is what the member that the step is about becomes: primary, standby, or "" where the step is about no member.
+func (in Input) Role() string {
+	switch in.Step.On {
+	case "new":
+		return "primary"
+	case "old":
+		return "standby"
+	}
+	return ""
+}
+
+// Member is the member that the step is about, or "".
+func (in Input) Member() string {
+	switch in.Step.On {
+	case "new":
+		return in.Command.Primary
+	case "old":
+		return in.Command.From
+	}
+	return ""
+}
+
+// Done answers whether a step is done already.
+type Done string
+
+// The answers.
+const (
+	Yes     Done = "yes"
+	No      Done = "no"
+	Unknown Done = "unknown" // the target cannot tell
+)
+
+// Sight is what a Look saw.
+type Sight struct {
+	// Found is what is there, Wanted what shall be: the difference that a dry run prints.
+	Found, Wanted string
+	Done          Done
+	// Ends: the swap as a whole is no longer right. It counts only before anything was applied.
+	Ends bool
+	// Evidence is what was seen in more words.
+	Evidence string
+}
+
+// Deed is what a Do did.
+type Deed struct {
+	// Applied: something was changed, or may have been.
+	Applied  bool
+	Evidence string
+}
+
+// Guarantee is what a kind of driver promises, for people: it stands in the plan, in the manual and in the safety argument.
+type Guarantee struct {
+	// Fences says what it keeps the old primary from; "nothing" where it fences nothing.
+	Fences string
+	// FailsClosedWithin is the longest time after which what it fences is shut although this driver died; "never" where it does not.
+	FailsClosedWithin string
+	// HoldsEpoch: the resource itself keeps the epoch and refuses an older one. Where it does not, a late effect of an
+	// older epoch is possible, and LateEffect says how it is found and corrected.
+	HoldsEpoch bool
+	LateEffect string
+	// LeavesToAPerson is what somebody has to vouch for or look after.
+	LeavesToAPerson string
+}

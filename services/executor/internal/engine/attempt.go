@@ -1,0 +1,174 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/services/executor/driver"
+	"github.com/isacloud/ha-manager/services/executor/internal/plan"
+)
+
+// maxLook bounds a look beside the step's own time-out.
+const maxLook = 10 * time.Second
+
+// attempt makes one attempt of a step: look, do, look. Report is false where the executor stops: the attempt is then left to be
+// taken up again, as after a crash.
+func (e *Engine) attempt(ctx context.Context, cmd *message.Command, w plan.Work) (o plan.Outcome, report bool) {
+	began := e.Clock.Mono()
+	a := attempt{engine: e, step: w.Step, doubt: w.Doubt, out: plan.Outcome{Step: w.Step.Name, Attempt: w.Attempt, Take: w.Take}}
+	a.in = driver.Input{
+		Command: cmd, Step: w.Step, Executor: e.Me.Name, Secrets: driver.NewSecrets(e.Secrets), Now: e.Clock.Wall,
+		Log: e.Log.With("group", cmd.Group, "epoch", cmd.Epoch, "step", w.Step.Name, "attempt", w.Attempt),
+	}
+	a.make(ctx)
+	a.out.Took = e.Clock.Mono() - began
+	return a.out, !errors.Is(context.Cause(ctx), ErrStopped)
+}
+
+type attempt struct {
+	engine *Engine
+	step   *message.Step
+	in     driver.Input
+	doubt  bool // it may have been applied, and nobody has seen since whether it was
+	out    plan.Outcome
+}
+
+func (a *attempt) make(ctx context.Context) {
+	if ctx.Err() != nil {
+		a.end(plan.Cut, context.Cause(ctx))
+		return
+	}
+	d, err := a.engine.Bind(a.step)
+	if err != nil {
+		a.end(plan.Failed, err)
+		return
+	}
+	a.engine.at("before look")
+	sight, err := a.look(ctx, d)
+	a.engine.at("after look")
+	if err != nil {
+		a.end(plan.Failed, fmt.Errorf("look: %w", err))
+		return
+	}
+	if done := a.judge(sight); done {
+		return
+	}
+	a.engine.at("before do")
+	deed, did := a.do(ctx, d)
+	a.engine.at("after do")
+	a.out.Applied = deed.Applied
+	if deed.Evidence != "" {
+		a.out.Evidence = deed.Evidence
+	}
+	if errors.Is(context.Cause(ctx), ErrStopped) {
+		return // left to be taken up again: nobody waits for a look
+	}
+	a.check(ctx, d, did)
+	a.engine.at("after check")
+}
+
+// judge ends the attempt where the first look suffices.
+func (a *attempt) judge(sight driver.Sight) bool {
+	a.out.Found, a.out.Wanted, a.out.Evidence = sight.Found, sight.Wanted, sight.Evidence
+	switch {
+	case sight.Ends:
+		a.end(plan.Ends, nil)
+	case sight.Done == driver.Yes:
+		a.end(plan.Done, nil)
+	case sight.Done == driver.No:
+		a.doubt = false
+		return false
+	case a.doubt:
+		a.end(plan.InDoubt, errors.New("it was begun before, and its driver cannot tell whether it was done"))
+	default:
+		return false
+	}
+	return true
+}
+
+// check looks whether it worked; did is what Do said.
+func (a *attempt) check(ctx context.Context, d driver.Driver, did error) {
+	if errors.Is(did, driver.ErrRehearsed) {
+		a.out.Applied = false
+		a.end(plan.Done, nil)
+		return
+	}
+	known := did == nil || errors.Is(did, driver.ErrRefused) || errors.Is(did, driver.ErrUnasked)
+	sight, err := a.look(context.WithoutCancel(ctx), d)
+	switch {
+	case err != nil && did == nil:
+		a.doubt = true
+		a.end(plan.Failed, fmt.Errorf("done, but it could not be looked at afterwards: %w", err))
+	case err != nil:
+		a.doubt = a.doubt || !known
+		a.end(plan.Failed, did)
+	case sight.Done == driver.Yes, sight.Done == driver.Unknown && did == nil:
+		a.end(plan.Done, nil)
+	case sight.Done == driver.No:
+		a.doubt = false
+		if did == nil {
+			did = fmt.Errorf("done, and yet it is not as it should be: found %s", sight.Found)
+		}
+		a.end(plan.Failed, did)
+	case known:
+		a.end(plan.Failed, did)
+	default:
+		a.end(plan.InDoubt, did)
+	}
+}
+
+func (a *attempt) end(v plan.Verdict, problem error) {
+	a.out.Verdict, a.out.Doubt = v, a.doubt
+	if problem != nil {
+		a.out.Problem = a.in.Secrets.Mask(problem.Error())
+	}
+}
+
+func (a *attempt) look(ctx context.Context, d driver.Driver) (driver.Sight, error) {
+	limit := min(a.step.Timeout.Std(), maxLook)
+	return bounded(ctx, a, "look", limit, func(ctx context.Context) (driver.Sight, error) { return d.Look(ctx, a.in) })
+}
+
+func (a *attempt) do(ctx context.Context, d driver.Driver) (driver.Deed, error) {
+	return bounded(ctx, a, "do", a.step.Timeout.Std(), func(ctx context.Context) (driver.Deed, error) { return d.Do(ctx, a.in) })
+}
+
+// bounded calls a driver and returns when it does, or a grace after its time was over: a driver that hangs or panics must not
+// hang or end the executor.
+func bounded[T any](ctx context.Context, a *attempt, what string, limit time.Duration, f func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no end within its time-out of %s", limit))
+	defer cancel()
+	type answer struct {
+		value T
+		err   error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		var r answer
+		defer func() {
+			if p := recover(); p != nil {
+				r.err = driver.InDoubt("driver %s panicked in %s: %v", a.step.Driver, what, p)
+			}
+			answers <- r
+		}()
+		r.value, r.err = f(ctx)
+	}()
+	select {
+	case r := <-answers:
+		return r.value, r.err
+	case <-ctx.Done():
+	}
+	timer := time.NewTimer(driver.Grace)
+	defer timer.Stop()
+	select {
+	case r := <-answers:
+		return r.value, r.err
+	case <-timer.C:
+		a.in.Log.Error("driver does not return, going on without it", "driver", a.step.Driver, "in", what)
+		var none T
+		return none, driver.InDoubt("driver %s did not return from %s within %s after its time", a.step.Driver, what, driver.Grace)
+	}
+}

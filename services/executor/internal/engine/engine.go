@@ -1,0 +1,225 @@
+// Package engine turns runs: it asks internal/plan what follows, stores that, and only then does it.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/spec"
+	"github.com/isacloud/ha-manager/services/executor/driver"
+	"github.com/isacloud/ha-manager/services/executor/internal/journal"
+	"github.com/isacloud/ha-manager/services/executor/internal/plan"
+)
+
+// Journal is where records are kept; see the package of that name for what its errors mean.
+type Journal interface {
+	Load(ctx context.Context, key string) (journal.Entry, error)
+	Store(ctx context.Context, key string, rec plan.Record, revision uint64) (uint64, error)
+}
+
+// Clock is time, handed in. Mono only grows and measures; Wall is for people, and may jump.
+type Clock struct {
+	Mono func() time.Duration
+	Wall func() time.Time
+}
+
+// Engine is what all runs of an executor share.
+type Engine struct {
+	Me      plan.Me
+	Limits  plan.Limits
+	Journal Journal
+	Bind    driver.Binding
+	Secrets spec.Lookup
+	Clock   Clock
+	Chance  func() float64
+	Log     *slog.Logger
+	// Every is how often a run shows that it is alive, or looks whether another is.
+	Every time.Duration
+	// At is called at each point at which a crash must do no harm. Nil but in tests, which crash there.
+	At func(point string)
+}
+
+// Job is one run to be turned.
+type Job struct {
+	Command *message.Command
+	News    *News
+	// Fresh: the command was decided this moment, so that nobody can have begun it before us but in a race.
+	Fresh bool
+	// Before is done before anything is begun: it closes the runs of earlier epochs. Nil: nothing to close.
+	Before func(context.Context) error
+	// Hold writes `held`; it returns when that stands in the chain, or cannot any more.
+	Hold func(context.Context) error
+	// Over is called once, as soon as the run is known to be over.
+	Over func(plan.Record)
+	// Tell queues messages in their order and does not block; Told waits until all of them are stored.
+	Tell func(...message.Message)
+	Told func(context.Context) error
+}
+
+// ErrStopped is the cause with which an orderly stop cuts work short: the run is left as it is, for the next life of the executor.
+var ErrStopped = errors.New("the executor stops")
+
+// Run turns a run until it is over and told, or until ctx ends; what is then in flight is cut short and left to be taken up again.
+func (e *Engine) Run(ctx context.Context, job Job) error {
+	t := e.turning(ctx, job)
+	defer t.stop()
+	if !job.Fresh {
+		if err := t.load(ctx); err != nil {
+			return err
+		}
+	}
+	if job.Before != nil && !t.over() {
+		if err := insist(ctx, t.log, "close the runs of earlier epochs", job.Before); err != nil {
+			return err
+		}
+	}
+	tick := time.NewTicker(e.Every)
+	defer tick.Stop()
+	overSaid := false
+	for {
+		if err := t.advance(ctx); err != nil {
+			return err
+		}
+		if t.over() && !overSaid {
+			overSaid = true
+			job.Over(t.run.Record())
+		}
+		if t.over() && !t.run.Busy() {
+			return t.finish(ctx)
+		}
+		select {
+		case o := <-t.outcomes:
+			t.run.Take(o)
+		case <-job.News.changed:
+			t.hear()
+		case <-t.wake.C:
+		case <-tick.C:
+			t.touch(ctx)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// advance stores what follows from all that is known, and begins the work of it.
+//
+// Invariant: nothing is begun before the record that shows it is stored.
+func (t *turning) advance(ctx context.Context) error {
+	for {
+		if t.foreign != nil {
+			return t.foreign
+		}
+		move := t.run.Next(t.engine.Clock.Mono(), t.job.News.seen(t.engine.Clock.Wall().UnixMicro()))
+		if move.Store {
+			if err := t.store(ctx, move.Record); err != nil {
+				if ctx.Err() != nil {
+					return context.Cause(ctx)
+				}
+				if err := t.load(ctx); err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		t.run.Stored(move)
+		for _, w := range move.Work {
+			t.begin(w)
+		}
+		t.wakeAt(move.Wake)
+		return nil
+	}
+}
+
+// store writes the record over the one that was read, and tells what is new in it.
+func (t *turning) store(ctx context.Context, rec plan.Record) error {
+	t.engine.at("before store")
+	revision, err := t.engine.Journal.Store(ctx, t.key, rec, t.revision)
+	if err != nil {
+		if !errors.Is(err, journal.ErrLost) {
+			t.log.Warn("the journal did not take the record; it is read again before anything is begun", "error", err)
+		}
+		return err
+	}
+	t.engine.at("after store")
+	t.revision = revision
+	t.alive.heard()
+	t.job.Tell(plan.Tell(t.job.Command, t.key, t.engine.Me.Name, t.told, rec)...)
+	t.told = rec
+	return nil
+}
+
+// load reads the record through the journal's leader, for as long as it takes.
+func (t *turning) load(ctx context.Context) error {
+	return insist(ctx, t.log, "read the journal", func(ctx context.Context) error {
+		e, err := t.engine.Journal.Load(ctx, t.key)
+		if err == nil {
+			t.observe(e)
+			t.read()
+		}
+		return err
+	})
+}
+
+// observe takes in a version of the record, unless a newer one is known.
+func (t *turning) observe(e journal.Entry) {
+	if e.Revision <= t.revision || !e.Record.Exists() {
+		t.revision = max(t.revision, e.Revision)
+		return
+	}
+	if e.Record.Command != t.job.Command.ID {
+		t.foreign = fmt.Errorf("journal %s is about command %s, this run about %s: the bus was put back to an older state, or written by another hand; nothing is begun", t.key, e.Record.Command, t.job.Command.ID)
+		return
+	}
+	var gap time.Duration
+	if t.revision == 0 {
+		gap = max(0, t.engine.Clock.Wall().Sub(time.UnixMicro(e.Record.At))) // nobody counted; it is told, and nothing is decided by it
+	}
+	t.revision = e.Revision
+	t.run.Observe(e.Record, t.engine.Clock.Mono(), gap)
+}
+
+// read says that the journal was read now, and holds what was observed.
+func (t *turning) read() {
+	t.alive.heard()
+	t.run.Saw(t.engine.Clock.Mono(), t.engine.Every)
+}
+
+// hear takes in what was mailed.
+func (t *turning) hear() {
+	entries, instructions := t.job.News.take()
+	for _, e := range entries {
+		t.observe(e)
+	}
+	for _, in := range instructions {
+		t.run.Instruct(in)
+	}
+}
+
+// touch shows others that own work is alive, or looks whether theirs is.
+func (t *turning) touch(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, t.engine.Every)
+	defer cancel()
+	if rec, working := t.run.Beat(t.engine.Clock.Mono(), t.engine.Clock.Wall().UnixMicro()); working {
+		revision, err := t.engine.Journal.Store(ctx, t.key, rec, t.revision)
+		if err == nil {
+			t.revision = revision
+			t.run.Beaten(rec)
+			t.read()
+			return
+		}
+	}
+	if e, err := t.engine.Journal.Load(ctx, t.key); err == nil {
+		t.observe(e)
+		t.read()
+	}
+}
+
+func (e *Engine) at(point string) {
+	if e.At != nil {
+		e.At(point)
+	}
+}

@@ -1,0 +1,151 @@
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/isacloud/ha-manager/services/executor/internal/journal"
+	"github.com/isacloud/ha-manager/services/executor/internal/plan"
+)
+
+// turning is one run that is being turned. One goroutine owns it; works report to it over outcomes.
+type turning struct {
+	engine *Engine
+	job    Job
+	key    string
+	log    *slog.Logger
+	run    *plan.Run
+
+	revision uint64
+	told     plan.Record // the version up to which this executor has told
+	foreign  error       // the journal holds something else under this key
+
+	cut      context.CancelCauseFunc // ends all work
+	alive    *alive
+	works    sync.WaitGroup
+	outcomes chan plan.Outcome
+	wake     *time.Timer
+}
+
+func (e *Engine) turning(ctx context.Context, job Job) *turning {
+	now := e.Clock.Mono()
+	t := &turning{
+		engine: e, job: job, key: journal.Key(job.Command),
+		log:      e.Log.With("group", job.Command.Group, "epoch", job.Command.Epoch),
+		run:      plan.NewRun(job.Command, e.Me, e.Limits, e.Chance, now),
+		outcomes: make(chan plan.Outcome, len(job.Command.Plan.Steps)+1), // a work never waits to report
+		wake:     time.NewTimer(time.Hour),
+	}
+	t.wake.Stop()
+	work, cut := context.WithCancelCause(ctx)
+	t.cut, t.alive = cut, newAlive(work, e.Limits.TakeOver*4/5)
+	job.News.onSupersede(t.cut)
+	return t
+}
+
+// begin starts one work.
+func (t *turning) begin(w plan.Work) {
+	ctx := t.alive.claim()
+	t.works.Go(func() {
+		if w.Step == nil {
+			t.engine.at("before held")
+			if err := t.job.Hold(ctx); err != nil {
+				t.log.Warn("held is not written", "error", err)
+			}
+			t.engine.at("after held")
+			t.outcomes <- plan.Outcome{}
+			return
+		}
+		if o, report := t.engine.attempt(ctx, t.job.Command, w); report {
+			t.outcomes <- o
+		}
+	})
+}
+
+func (t *turning) wakeAt(at time.Duration) {
+	t.wake.Stop()
+	if at > 0 {
+		t.wake.Reset(max(0, at-t.engine.Clock.Mono()))
+	}
+}
+
+func (t *turning) over() bool {
+	rec := t.run.Record()
+	return rec.Over()
+}
+
+// finish makes sure that the end was told, by whoever wrote it, or by this executor if that one does not come to it.
+func (t *turning) finish(ctx context.Context) error {
+	rec := t.run.Record()
+	if !rec.Told && rec.Executor != t.engine.Me.Name {
+		t.waitTold(ctx)
+		rec = t.run.Record()
+	}
+	if rec.Told || ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	t.job.Tell(plan.Tell(t.job.Command, t.key, t.engine.Me.Name, t.told, rec)...)
+	if err := t.job.Told(ctx); err != nil {
+		return err
+	}
+	rec.Told = true
+	if _, err := t.engine.Journal.Store(ctx, t.key, rec, t.revision); err != nil {
+		t.log.Debug("not recorded that the run was told; it may be told once more", "error", err)
+	}
+	return nil
+}
+
+// waitTold waits until the record says that it was told, at most as long as a holder may be silent.
+func (t *turning) waitTold(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, t.engine.Limits.TakeOver)
+	defer cancel()
+	for {
+		if rec := t.run.Record(); rec.Told {
+			return
+		}
+		select {
+		case <-t.job.News.changed:
+			t.hear()
+		case <-ctx.Done():
+			// What the journal says now decides: the last word may have been missed.
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.engine.Every)
+			defer cancel()
+			if e, err := t.engine.Journal.Load(ctx, t.key); err == nil {
+				t.observe(e)
+			}
+			return
+		}
+	}
+}
+
+// stop ends the work in flight and waits for it.
+func (t *turning) stop() {
+	t.cut(ErrStopped)
+	t.alive.stop()
+	t.wake.Stop()
+	t.works.Wait()
+}
+
+// insist does f until it works, with pauses that grow to a second, until ctx ends.
+func insist(ctx context.Context, log *slog.Logger, what string, f func(context.Context) error) error {
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		err := f(ctx)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		log.Warn("cannot "+what+", trying again", "error", err)
+		timer := time.NewTimer(pause/2 + rand.N(pause/2))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return context.Cause(ctx)
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package plan
+
+import (
+	"time"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+)
+
+// memory is what this executor saw of a step, on its own clock.
+type memory struct {
+	state   message.State
+	attempt int
+	take    int
+	since   time.Duration // when it was first seen so
+	wait    time.Duration // chosen once: how long to wait from since
+
+	beat   uint64
+	looked time.Duration // when the journal was last read
+	silent time.Duration // how long the beat stood still while the journal could be read
+}
+
+// turn says whether this executor may begin the step, and from when on.
+func (r *Run) turn(step *message.Step, s Step, now time.Duration) (at time.Duration, may bool) {
+	may, after := r.me.place(step, r.limits.Yield)
+	if !may {
+		return 0, false
+	}
+	if s.State == message.StateStarted {
+		switch {
+		case r.me.owns(s):
+			return now, true // own, from before a restart, or never begun
+		case r.memory[step.Name].silent >= r.limits.TakeOver+after:
+			return now, true
+		}
+		return 0, false // Saw brings what is new
+	}
+	m, ok := r.memory[step.Name]
+	if !ok || m.state != s.State || m.attempt != s.Attempt {
+		m = memory{state: s.State, attempt: s.Attempt, since: now, wait: after}
+		if s.State == message.StateFailed && !s.Again {
+			m.wait += r.backoff(step, s.Attempt)
+		}
+		r.memory[step.Name] = m
+	}
+	return m.since + m.wait, true
+}
+
+// maxBackoff bounds the wait between two attempts of a step.
+const maxBackoff = time.Minute
+
+// backoff doubles with each attempt and is shortened by chance, up to half.
+func (r *Run) backoff(step *message.Step, attempt int) time.Duration {
+	d := step.Backoff.Std()
+	for i := 1; i < attempt && d < maxBackoff; i++ {
+		d *= 2
+	}
+	return time.Duration(float64(min(d, maxBackoff)) * (1 - r.chance()/2))
+}
+
+// Saw takes in that the journal was read now and holds what Observe was told. Only so does a holder's silence grow: while the
+// journal cannot be read nobody can tell a holder that is gone from one that is cut off together with us. Every is how often it is read.
+func (r *Run) Saw(now, every time.Duration) {
+	for name, s := range r.stored.Steps {
+		if s.State != message.StateStarted || r.me.owns(s) {
+			continue
+		}
+		m := r.memory[name]
+		if m.state != s.State || m.attempt != s.Attempt || m.take != s.Take || m.beat != s.Beat {
+			r.memory[name] = memory{state: s.State, attempt: s.Attempt, take: s.Take, beat: s.Beat, since: now, looked: now}
+			continue
+		}
+		if gap := now - m.looked; gap <= 2*every {
+			m.silent += gap
+		}
+		m.looked = now
+		r.memory[name] = m
+	}
+}
+
+// Beat gives the record in which the own steps in flight have grown by one; false where there are none.
+func (r *Run) Beat(now time.Duration, wall int64) (Record, bool) {
+	rec := r.stored.clone()
+	for name := range r.busy {
+		if s := rec.Steps[name]; s.State == message.StateStarted && s.Executor == r.me.Name && s.Boot == r.me.Boot {
+			s.Beat++
+			rec.set(name, s)
+		}
+	}
+	rec.Executor, rec.At, rec.ElapsedMicros = r.me.Name, wall, r.elapsed(now).Microseconds()
+	return rec, rec.dirty
+}
+
+// Beaten says that what Beat gave is in the journal now.
+func (r *Run) Beaten(rec Record) { r.stored = rec.clone() }
+
+// anyStep places what is done beside the steps like a step that any executor may run.
+func (r *Run) anyStep(name string) *message.Step {
+	step := &message.Step{Name: name, On: "any"}
+	for _, s := range r.Command.Plan.Steps {
+		if s.On == "any" {
+			step.Site = s.Site
+			break
+		}
+	}
+	return step
+}
