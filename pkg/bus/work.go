@@ -21,6 +21,8 @@ type WorkOptions struct {
 	Subjects []string
 	// New begins with what is stored after the queue was made, instead of with the oldest message.
 	New bool
+	// Since begins with what was stored at that time or later, by the stream's clock; zero: with the oldest message. Not together with New.
+	Since time.Time
 	// AckWait is how long a silent worker keeps a message before another gets it. Default 5 s. A worker that is alive keeps it as long as it works.
 	AckWait time.Duration
 	// MaxAckPending bounds what all workers hold together. Default 64; 1 keeps the order.
@@ -145,7 +147,7 @@ func (b *Bus) workOn(ctx context.Context, o WorkOptions, msg jetstream.Msg, hand
 		_ = msg.TermWithReason(cut(reason, 200))
 	}
 	attempt := int(at.NumDelivered)
-	m, parts, err := decode(msg.Subject(), h, body, o.Stream, at.Sequence.Stream, at.Timestamp)
+	m, parts, err := decode(msg.Subject(), h, body, at.Sequence.Stream, at.Timestamp)
 	if err != nil {
 		giveUp(err.Error())
 		return
@@ -204,8 +206,11 @@ func (b *Bus) queue(ctx context.Context, o WorkOptions) (jetstream.Consumer, err
 		// The limit is kept by the workers: the server's own would drop the message from the queue without a dead letter.
 		MaxDeliver: -1, FilterSubjects: o.Subjects, DeliverPolicy: jetstream.DeliverAllPolicy,
 	}
-	if o.New {
+	switch {
+	case o.New:
 		want.DeliverPolicy = jetstream.DeliverNewPolicy
+	case !o.Since.IsZero():
+		want.DeliverPolicy, want.OptStartTime = jetstream.DeliverByStartTimePolicy, &o.Since
 	}
 	if len(o.Subjects) == 1 {
 		want.FilterSubject, want.FilterSubjects = o.Subjects[0], nil
@@ -226,6 +231,6 @@ func (b *Bus) queue(ctx context.Context, o WorkOptions) (jetstream.Consumer, err
 	if same {
 		return c, nil
 	}
-	want.DeliverPolicy = found.DeliverPolicy
+	want.DeliverPolicy, want.OptStartTime = found.DeliverPolicy, found.OptStartTime
 	return b.js.UpdateConsumer(ctx, o.Stream, want)
 }
