@@ -14,8 +14,8 @@ func contains(all []string, s string) bool { return slices.Contains(all, s) }
 // acrossGroup checks what concerns several fields of a group, and fills the defaults that depend on others.
 func (r *reader) acrossGroup(g *spec.Group) {
 	members := g.MemberNames()
-	if !r.clean("members") {
-		members = nil // what refers to them would only repeat it
+	if len(members) != len(r.memberKeys) {
+		members = nil // one has no name that can be used: what refers to it would only repeat that
 	}
 	r.member("adopt", g.Adopt, members)
 	for i := range g.Checks {
@@ -35,7 +35,10 @@ func (r *reader) acrossGroup(g *spec.Group) {
 
 // clean says that nothing was found wrong at path and below it.
 func (r *reader) clean(path string) bool {
-	return !slices.ContainsFunc(r.errs, func(e *Error) bool { return e.Field == path || strings.HasPrefix(e.Field, path+".") })
+	return !slices.ContainsFunc(r.errs, func(e *Error) bool {
+		rest, below := strings.CutPrefix(e.Field, path)
+		return below && (rest == "" || rest[0] == '.' || rest[0] == '[')
+	})
 }
 
 // member checks that a name is one of the members.
@@ -99,7 +102,7 @@ func (r *reader) decided(g *spec.Group) {
 	}
 }
 
-// quorum checks that each deciding check has enough vantages to reach the quorum.
+// quorum checks that each check has enough vantages to reach the quorum.
 func (r *reader) quorum(g *spec.Group) {
 	all := g.Vantages()
 	if len(all) == 0 || !r.clean("checks") || !r.clean("members") {
@@ -111,13 +114,13 @@ func (r *reader) quorum(g *spec.Group) {
 	}
 	need := g.Quorum()
 	for _, c := range g.Checks {
-		if c.Effect == spec.EffectDown && len(c.From) < need {
-			said := "is"
+		if len(c.From) < need {
+			said := ""
 			if g.Policy.Quorum == 0 {
-				said = "is by default"
+				said = fmt.Sprintf(" (a majority of %d)", len(all))
 			}
-			r.failAt("checks."+c.Name+".from", "%s looks (%s), but the quorum %s %d: the check could never say down; add vantages or write policy.quorum",
-				plural(len(c.From), "vantage"), strings.Join(c.From, ", "), said, need)
+			r.failAt("checks."+c.Name+".from", "%s looks (%s), but the quorum is %d%s: the check could never say up or down; add vantages or write policy.quorum",
+				plural(len(c.From), "vantage"), strings.Join(c.From, ", "), need, said)
 		}
 	}
 }
@@ -145,7 +148,7 @@ func (r *reader) routes(g *spec.Group, members []string) {
 			}
 			taken[s] = m
 		}
-		if _, written := r.at[path+".servers"]; written {
+		if h.Servers != nil {
 			for _, m := range members {
 				if _, ok := r.at[path+".servers."+m]; !ok {
 					r.failAt(path+".servers", "member %s has no server, want one for each member", m)
@@ -203,6 +206,9 @@ func (r *reader) steps(g *spec.Group) {
 			}
 		}
 	}
+	if !r.clean("steps") {
+		return
+	}
 	if cycle := spec.Cycle(g); len(cycle) > 0 {
 		path := "steps"
 		for i, s := range g.Steps {
@@ -211,7 +217,7 @@ func (r *reader) steps(g *spec.Group) {
 				break
 			}
 		}
-		r.failAt(path, "the steps wait for each other: %s; leave one of these out", strings.Join(cycle, " after "))
+		r.failAt(path, "the steps wait for each other: %s; leave one of these out (a step without after waits for the one before it)", strings.Join(cycle, " after "))
 	}
 }
 

@@ -21,7 +21,7 @@ func badURL(s string, schemes ...string) string {
 	case err != nil || u.Hostname() == "":
 		return want
 	case u.User != nil:
-		return "has a user before the host: hand it over in headers, with a reference to a secret"
+		return "want it without what stands before the @: an address is stored and shown, a secret must not be"
 	case u.Fragment != "":
 		return "has a part after '#', which is never sent: leave it out"
 	}

@@ -95,6 +95,9 @@ func oneKind(c cursor, written map[string]bool, check *spec.Check) {
 	}
 	switch len(found) {
 	case 0:
+		if !c.r.clean(c.path) {
+			return // a misspelt kind was told already
+		}
 		c.fail("does not say how to look, want one of %s", joined(kinds))
 	case 1:
 		check.Kind = spec.CheckKind(found[0])

@@ -21,9 +21,11 @@ type reader struct {
 	templates []template
 	secrets   []secretUse
 	// at remembers where each field stands, so that checks across fields can point at it.
-	at    map[string]place
-	nodes int
-	full  bool // maxNodes was passed; told once
+	at map[string]place
+	// memberKeys are the members' names as written, also those that are none.
+	memberKeys []string
+	nodes      int
+	full       bool // maxNodes was passed; told once
 }
 
 // cursor is one node of the document and the path to it.
@@ -132,10 +134,12 @@ func (c cursor) null() bool {
 
 func (c cursor) scalar() bool { return c.node.Kind == yaml.ScalarNode && !c.null() }
 
-// list calls f for each item. A single value stands for a list of one where one is true.
+// list calls f for each item, of which there must be one at least. A single value stands for a list of one where one is true.
 func (c cursor) list(what string, one bool, f func(cursor)) {
 	switch {
 	case c.r.full:
+	case c.node.Kind == yaml.SequenceNode && len(c.node.Content) == 0:
+		c.fail("the list is empty: name at least one, or leave the key out")
 	case c.node.Kind == yaml.SequenceNode:
 		for i, n := range c.node.Content {
 			f(c.item(i, n))
@@ -162,7 +166,9 @@ func (c cursor) entries(what string, f func(key, value cursor)) {
 		}
 		name := k.node.Value
 		if line, twice := seen[name]; twice {
-			k.twice(name, line)
+			if k.twice(name, line) {
+				return
+			}
 			continue
 		}
 		seen[name] = k.node.Line
@@ -174,12 +180,14 @@ func (c cursor) entries(what string, f func(key, value cursor)) {
 	}
 }
 
-func (c cursor) twice(name string, line int) {
+// twice tells of a key's repetition, and says whether another document begins there.
+func (c cursor) twice(name string, line int) bool {
 	if c.path == "" && (name == "group" || name == "ham") {
 		c.fail("%s stands here a second time (first in line %d): put a line \"---\" before the next document", name, line)
-		return
+		return true
 	}
 	c.fail("key %s stands here a second time (first in line %d): keep one of them", name, line)
+	return false
 }
 
 func shorten(s string) string {

@@ -92,7 +92,7 @@ var objectivesObject = object[spec.Objectives]{
 			name: "rpo", form: formDuration, limits: "0s to " + show(7*day), means: "Data loss: how much of the last writes may be missing. 0s: nothing may be lost.",
 			read: func(c cursor, o *spec.Objectives) {
 				o.HasRPO = true
-				c.duration(0, 7*day, &o.RPO)
+				c.duration(0, 7*day, "0s", &o.RPO)
 			},
 		},
 	},
@@ -155,6 +155,7 @@ func readMembers(c cursor, g *spec.Group) {
 	c.entries("a mapping from names to members", func(k, v cursor) {
 		var m spec.Member
 		k.name(&m.Name)
+		c.r.memberKeys = append(c.r.memberKeys, k.node.Value)
 		memberObject.read(v, &m)
 		if m.Name != "" {
 			g.Members = append(g.Members, m)

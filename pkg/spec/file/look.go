@@ -61,7 +61,7 @@ var tcpObject = object[spec.TCPCheck]{
 			name: "expect", form: "a regular expression", means: "What comes back must match it.",
 			read: func(c cursor, t *spec.TCPCheck) { c.pattern(&t.Expect) },
 		},
-		flag("hold", "Keep the connection open, so that its end is noticed at once.", func(t *spec.TCPCheck) *bool { return &t.Hold }),
+		flagKey("hold", "Keep the connection open, so that its end is noticed at once.", func(t *spec.TCPCheck) *bool { return &t.Hold }),
 		{
 			name: "tls", form: "a mapping with " + tlsObject.names(), section: tlsObject.title, def: "plain", means: "Speak TLS; {} for the defaults.",
 			read: func(c cursor, t *spec.TCPCheck) {
@@ -96,7 +96,7 @@ var tlsObject = object[spec.TLS]{
 			}
 			return ""
 		}, func(t *spec.TLS) *string { return &t.ServerName }), "the address's host"),
-		flag("insecure_skip_verify", "Accept any certificate. Whoever stands between can then answer in the member's place.", func(t *spec.TLS) *bool { return &t.InsecureSkipVerify }),
+		flagKey("insecure_skip_verify", "Accept any certificate. Whoever stands between can then answer in the member's place.", func(t *spec.TLS) *bool { return &t.InsecureSkipVerify }),
 	},
 	also: func(c cursor, written map[string]bool, _ *spec.TLS) {
 		if written["cert"] != written["key"] {
@@ -230,7 +230,7 @@ func (c cursor) command(sc scope, into *[]string) {
 		item.template(template{text: word, scope: sc, loose: true})
 		*into = append(*into, word)
 	})
-	if len(c.node.Content) == 0 && !c.scalar() || len(*into) > 0 && (*into)[0] == "" {
+	if len(*into) > 0 && (*into)[0] == "" {
 		c.want(formCommand)
 		return
 	}

@@ -129,7 +129,7 @@ func (p *parser) document(count int, n *yaml.Node, next int) {
 	isGroup, isProcess := has(root, "group"), has(root, "ham")
 	c := r.root(root)
 	switch {
-	case root.Kind != yaml.MappingNode:
+	case root.Kind != yaml.MappingNode || len(root.Content) == 0:
 		c.want("a mapping that begins with group: <name> or ham:")
 	case isGroup && isProcess:
 		c.fail("declares a group and a process: put a line \"---\" between them")
@@ -139,6 +139,10 @@ func (p *parser) document(count int, n *yaml.Node, next int) {
 		p.readProcess(c)
 	default:
 		known := append(groupObject.list(), "ham")
+		if contains(known, root.Content[0].Value) {
+			c.fail("is no group without its name, want group: <name> first")
+			return
+		}
 		if near := nearest(root.Content[0].Value, known); near != "" && root.Content[0].Kind == yaml.ScalarNode {
 			cursor{r: r, node: root.Content[0]}.unknownKey(known)
 			return

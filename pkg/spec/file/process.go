@@ -16,8 +16,8 @@ var processObject = object[spec.Process]{
 	means: "How one process of ham is set up: the document that begins with ham:.",
 	keys: []key[spec.Process]{
 		defaulting(nameKey("name", "The writer's name on the bus, once in an installation.", func(p *spec.Process) *string { return &p.Name }), "the host's name"),
-		nameKey("site", "Where this process stands.", func(p *spec.Process) *string { return &p.Site }),
-		nested("bus", &busObject, "How NATS is reached. Left out: a server inside this process, reachable by nobody else.", func(p *spec.Process) *spec.Bus { return &p.Bus }),
+		defaulting(nameKey("site", "Where this process stands.", func(p *spec.Process) *string { return &p.Site }), "local"),
+		nested("bus", &busObject, "How NATS is reached. Left out: a server inside this process, reachable from this machine alone.", func(p *spec.Process) *spec.Bus { return &p.Bus }),
 		{
 			name: "http", form: "host:port, or off", def: defaultHTTP, means: "Where /healthz, /readyz and /metrics are served.",
 			fill: func(p *spec.Process) { p.HTTP = defaultHTTP },
@@ -30,11 +30,11 @@ var processObject = object[spec.Process]{
 				}, &p.HTTP)
 			},
 		},
-		pathKey("state_dir", "Where the embedded server and the executor keep their files.", func(p *spec.Process) *string { return &p.StateDir }),
+		defaulting(pathKey("state_dir", "Where the embedded server and the executor keep their files.", func(p *spec.Process) *string { return &p.StateDir }), "HAM_STATE_DIR, else /var/lib/ham for root, else ~/.local/state/ham"),
 		nested("prober", &proberObject, "The prober of this process.", func(p *spec.Process) *spec.Prober { return &p.Prober }),
 		nested("executor", &executorObject, "The executor of this process.", func(p *spec.Process) *spec.Executor { return &p.Executor }),
 		{
-			name: "channels", form: "a list of channels", section: channelObject.title, means: "How people are reached.",
+			name: "channels", form: formChannels, section: channelObject.title, means: "How people are reached.",
 			read: readChannels,
 		},
 		duration("shutdown_timeout", 15*time.Second, 100*time.Millisecond, time.Hour, "How long an orderly stop may take.",
@@ -60,7 +60,7 @@ var busObject = object[spec.Bus]{
 			},
 		},
 		defaulting(addressKey("listen", "host:port", "Where the embedded server takes clients. Beyond this machine only with users, cert and key.", badListen,
-			func(b *spec.Bus) *string { return &b.Listen }), "in this process only"),
+			func(b *spec.Bus) *string { return &b.Listen }), "127.0.0.1:4222"),
 		pathKey("creds", "A file with a user's JWT and seed.", func(b *spec.Bus) *string { return &b.Creds }),
 		pathKey("nkey", "A file with an nkey's seed.", func(b *spec.Bus) *string { return &b.NKey }),
 		textKey("user", "a text", "A user, with pass.", func(b *spec.Bus) *string { return &b.User }),
@@ -212,6 +212,8 @@ var executorObject = object[spec.Executor]{
 	},
 }
 
+const formChannels = "a mapping from names to channels, or a list of them"
+
 // channelKinds are the kinds of channels.
 var channelKinds = []string{"slack", "slack-webhook", "webhook", "log"}
 
@@ -219,10 +221,10 @@ var channelObject = object[spec.Channel]{
 	title: "channel",
 	means: "One way to reach people.",
 	keys: []key[spec.Channel]{
-		defaulting(nameKey("name", "What notify rules name.", func(ch *spec.Channel) *string { return &ch.Name }), "the kind"),
+		defaulting(nameKey("name", "In a list: what notify rules name.", func(ch *spec.Channel) *string { return &ch.Name }), "the kind"),
 		required(choice("kind", "", channelKinds, "slack: by a bot's token, one thread an incident. slack-webhook: by an incoming webhook. webhook: JSON by POST. log: the process's own log.",
 			func(ch *spec.Channel) *string { return &ch.Kind })),
-		secretKey("token", "slack: the bot's token.", true, func(ch *spec.Channel) *spec.Secret { return &ch.Token }),
+		secretKey("token", "slack: the bot's token. webhook: the key that posts are signed with; left out: unsigned.", true, func(ch *spec.Channel) *spec.Secret { return &ch.Token }),
 		{
 			name: "url", form: "an address, or a reference to one", means: "slack-webhook, webhook: where to post. That of a slack-webhook is a secret.",
 			read: func(c cursor, ch *spec.Channel) {
@@ -264,7 +266,7 @@ func channelAlso(c cursor, written map[string]bool, ch *spec.Channel) {
 	if ch.Name == "" && message.IsName(ch.Kind) {
 		ch.Name = ch.Kind
 	}
-	belongs := map[string][]string{"slack": {"token", "api", "default"}, "slack-webhook": {"url"}, "webhook": {"url", "headers"}, "log": {}}
+	belongs := map[string][]string{"slack": {"token", "api", "default"}, "slack-webhook": {"url"}, "webhook": {"url", "token", "headers", "default"}, "log": {}}
 	mine, known := belongs[ch.Kind]
 	if !known {
 		return
@@ -283,10 +285,9 @@ func channelAlso(c cursor, written map[string]bool, ch *spec.Channel) {
 	}
 }
 
+// readChannels takes a list, or a mapping from names as the rest of the file has it.
 func readChannels(c cursor, p *spec.Process) {
-	c.list("a list of channels", false, func(item cursor) {
-		var ch spec.Channel
-		channelObject.read(item, &ch)
+	add := func(item cursor, ch spec.Channel) {
 		if ch.Name == "" {
 			return
 		}
@@ -295,5 +296,25 @@ func readChannels(c cursor, p *spec.Process) {
 			return
 		}
 		p.Channels = append(p.Channels, ch)
+	}
+	if isMapping(c) {
+		c.entries(formChannels, func(k, v cursor) {
+			var ch spec.Channel
+			if k.name(&ch.Name); ch.Name == "" {
+				return
+			}
+			name := ch.Name
+			if channelObject.read(v, &ch)["name"] {
+				c.r.failAt(v.path+".name", "the channel has a name before it already: leave this one out")
+			}
+			ch.Name = name
+			add(v, ch)
+		})
+		return
+	}
+	c.list(formChannels, false, func(item cursor) {
+		var ch spec.Channel
+		channelObject.read(item, &ch)
+		add(item, ch)
 	})
 }

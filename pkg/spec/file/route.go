@@ -27,9 +27,6 @@ var routeObject = object[spec.HAProxyRoute]{
 						h.Proxies = append(h.Proxies, s)
 					}
 				})
-				if len(c.node.Content) == 0 && !c.scalar() {
-					c.fail("the list is empty: name at least one proxy")
-				}
 			},
 		},
 		required(haproxyName("backend", "The backend's name in HAProxy.", func(h *spec.HAProxyRoute) *string { return &h.Backend })),
@@ -37,7 +34,9 @@ var routeObject = object[spec.HAProxyRoute]{
 			name: "servers", form: "a mapping from members to servers", required: true,
 			means: "Which server of the backend each member is. Every member has one.",
 			read: func(c cursor, h *spec.HAProxyRoute) {
-				h.Servers = map[string]string{}
+				if isMapping(c) {
+					h.Servers = map[string]string{}
+				}
 				c.entries("a mapping from members to servers", func(k, v cursor) {
 					var server string
 					if v.haproxyName(&server); server != "" {

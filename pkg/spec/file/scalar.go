@@ -24,7 +24,7 @@ const (
 func duration[T any](name string, def, least, most time.Duration, means string, get func(*T) *time.Duration) key[T] {
 	k := key[T]{
 		name: name, form: formDuration, limits: show(least) + " to " + show(most), means: means,
-		read: func(c cursor, into *T) { c.duration(least, most, get(into)) },
+		read: func(c cursor, into *T) { c.duration(least, most, example(def, least), get(into)) },
 	}
 	if def > 0 {
 		k.def = show(def)
@@ -45,21 +45,16 @@ func show(d time.Duration) string {
 	return s
 }
 
-func (c cursor) duration(least, most time.Duration, into *time.Duration) {
-	example := "300ms"
-	switch {
-	case least >= time.Minute:
-		example = show(least)
-	case least >= time.Second:
-		example = "30s"
-	}
+func example(def, least time.Duration) string { return show(max(def, least, 300*time.Millisecond)) }
+
+func (c cursor) duration(least, most time.Duration, such string, into *time.Duration) {
 	if !c.scalar() {
-		c.want(formDuration + ", such as " + example)
+		c.want(formDuration + ", such as " + such)
 		return
 	}
 	d, err := time.ParseDuration(c.node.Value)
 	if err != nil || (c.node.Value == "0" && c.node.ShortTag() == "!!int") {
-		c.want(formDuration + ", such as " + example)
+		c.want(formDuration + ", such as " + such)
 		return
 	}
 	if d < least || d > most {
@@ -86,7 +81,7 @@ func (c cursor) number(least, most int, into *int) {
 	*into = n
 }
 
-func flag[T any](name, means string, get func(*T) *bool) key[T] {
+func flagKey[T any](name, means string, get func(*T) *bool) key[T] {
 	return key[T]{
 		name: name, form: formFlag, def: "false", means: means,
 		read: func(c cursor, into *T) { c.flag(get(into)) },
@@ -163,9 +158,6 @@ func (c cursor) names(into *[]string) {
 		}
 		*into = append(*into, s)
 	})
-	if c.node.Kind == 2 && len(c.node.Content) == 0 {
-		c.fail("the list is empty: name at least one, or leave the key out")
-	}
 }
 
 const maxText = 4096

@@ -88,6 +88,8 @@ func oneStepKind(c cursor, written map[string]bool, s *spec.Step) {
 		}
 	}
 	switch {
+	case len(found) == 0 && !c.r.clean(c.path):
+		return // a misspelt kind was told already
 	case len(found) == 0:
 		c.fail("does not say what to do, want one of %s", joined(stepKinds))
 		return
@@ -219,7 +221,7 @@ var stepLookObject = object[look]{
 		},
 		duration("timeout", verifyTimeout, time.Millisecond, mostEvery, "How long one look may take.", func(l *look) *time.Duration { return &l.Timeout }),
 		defaulting(duration("every", 0, 10*time.Millisecond, time.Minute, "wait only: the pause between looks.", func(l *look) *time.Duration { return &l.every }), show(waitEvery)),
-		flag("ends", "assert with place: first only: when the look does not answer as wanted, the swap ends without having changed anything.", func(l *look) *bool { return &l.ends }),
+		flagKey("ends", "assert with place: first only: when the look does not answer as wanted, the swap ends without having changed anything.", func(l *look) *bool { return &l.ends }),
 	},
 	also: func(c cursor, written map[string]bool, l *look) {
 		var found []string

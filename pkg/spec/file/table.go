@@ -54,7 +54,7 @@ func (o *object[T]) read(c cursor, into *T) map[string]bool {
 		k := o.keys[i]
 		written[k.name] = true
 		if value.null() {
-			value.fail("%s has no value: want %s, or leave the key out", k.name, k.wants())
+			value.fail("has no value, want %s, or leave the key out", k.wants())
 			return
 		}
 		k.read(value, into)

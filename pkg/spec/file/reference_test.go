@@ -1,0 +1,114 @@
+package file
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v4"
+)
+
+const (
+	docs  = "../../../docs/spec.md"
+	begin = "<!-- keys: written by go generate from pkg/spec/file, not by hand -->\n"
+	end   = "<!-- end of keys -->\n"
+)
+
+// TestReference: docs/spec.md holds the tables that the reader reads by.
+func TestReference(t *testing.T) {
+	b, err := os.ReadFile(docs)
+	require.NoError(t, err)
+	before, rest, ok := strings.Cut(string(b), begin)
+	require.True(t, ok, "%s has no line %q", docs, begin)
+	_, after, ok := strings.Cut(rest, end)
+	require.True(t, ok, "%s has no line %q", docs, end)
+	want := before + begin + "\n" + Reference() + "\n" + end + after
+	if *update {
+		require.NoError(t, os.WriteFile(docs, []byte(want), 0o644))
+		return
+	}
+	require.Equal(t, want, string(b), "docs/spec.md has drifted from the keys: go generate ./pkg/spec/file")
+}
+
+// TestReferenceIsWhole: each key says what it means, and each table that a key leads to is there, once.
+func TestReferenceIsWhole(t *testing.T) {
+	titles := map[string]int{"group": 0, "ham": 0}
+	for _, s := range sections() {
+		titles[s.title]++
+		require.NotEmpty(t, s.means, s.title)
+		for _, r := range s.rows {
+			at := s.title + ", " + r.name
+			require.NotEmpty(t, r.form, at)
+			require.Regexp(t, regexp.MustCompile(`^[A-Z{$a-z].*\.$`), r.means, at)
+			if r.section != "" {
+				require.Contains(t, Reference(), "### "+r.section+"\n", at)
+			}
+		}
+	}
+	for title, n := range titles {
+		require.Equal(t, 1, n, title)
+	}
+}
+
+// TestEveryKeyIsRead: each key of the reference stands in one of the good files, under its own kind of mapping, and so is read.
+func TestEveryKeyIsRead(t *testing.T) {
+	written := map[string]bool{}
+	files, err := filepath.Glob("testdata/good/*.yaml")
+	require.NoError(t, err)
+	for _, path := range files {
+		b, err := os.ReadFile(path)
+		require.NoError(t, err)
+		loader, err := yaml.NewLoader(strings.NewReader(string(b)))
+		require.NoError(t, err)
+		for {
+			var doc yaml.Node
+			if loader.Load(&doc) != nil {
+				break
+			}
+			walk(doc.Content[0], "", func(path string) { written[path] = true })
+		}
+	}
+	// Where each kind of mapping stands in a file; * is a name that the operator chose.
+	places := map[string][]string{
+		"group": {""}, "objectives": {"objectives"}, "member": {"members.*"}, "check": {"checks.*"}, "http": {"checks.*.http"}, "tcp": {"checks.*.tcp"},
+		"exec": {"checks.*.exec"}, "tls": {"checks.*.http.tls"}, "route": {"routes.*"}, "policy": {"policy"}, "step": {"steps[]"},
+		"step exec": {"steps[].exec"}, "step http": {"steps[].http"}, "step wait, step assert": {"steps[].wait", "steps[].assert"}, "verify": {"verify"},
+		"notify": {"notify[]"}, "ham": {"ham"}, "bus": {"ham.bus"}, "bus user": {"ham.bus.users[]"}, "prober": {"ham.prober"}, "executor": {"ham.executor"},
+		"channel": {"ham.channels[]"},
+	}
+	for _, s := range sections() {
+		require.NotEmpty(t, places[s.title], "say where a %s stands", s.title)
+		for _, r := range s.rows {
+			if s.title == "verify" && (r.name == "tcp" || r.name == "exec") {
+				continue // read by the same code as a check's
+			}
+			require.True(t, slices.ContainsFunc(places[s.title], func(place string) bool {
+				return written[strings.TrimPrefix(place+"."+r.name, ".")]
+			}), "no good file has %s of a %s", r.name, s.title)
+		}
+	}
+}
+
+// walk calls f with the path of each key, names that the operator chose as *.
+func walk(n *yaml.Node, path string, f func(string)) {
+	switch n.Kind {
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key := n.Content[i].Value
+			if slices.Contains([]string{"members", "checks", "routes"}, path) {
+				key = "*"
+			}
+			next := strings.TrimPrefix(path+"."+key, ".")
+			f(next)
+			walk(n.Content[i+1], next, f)
+		}
+	case yaml.SequenceNode:
+		for _, item := range n.Content {
+			walk(item, path+"[]", f)
+		}
+	}
+}
