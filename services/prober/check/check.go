@@ -43,8 +43,8 @@ type Result struct {
 	Answer message.Answer
 	// Hard marks a down that needs no repetition: see the package's promises.
 	Hard bool
-	// Silent marks a down that rests on silence alone: nothing came back before the deadline. It is worth nothing
-	// from a prober that hears nobody else either.
+	// Silent marks a down for which nothing came back from the target itself: silence until the deadline, or a router's word. It is
+	// worth nothing from a prober that hears nobody else either.
 	Silent bool
 	// Evidence is one line for people, already through [Mask.Clean].
 	Evidence string

@@ -5,7 +5,7 @@
 //
 //	refused, or reset on a new connection      down, hard: somebody there says that nobody is there
 //	no answer before the deadline              down, silent
-//	unreachable, though this host has a route  down: a router or the neighbour discovery says so
+//	unreachable, though this host has a route  down, silent: a router or the neighbour discovery says so
 //	closed, garbage, a certificate not trusted down: it answers, and not as it should
 //	no address for the name                    unknown: a name server's trouble is not the target's
 //	no route, no permission, no descriptors    unknown: this host's own trouble

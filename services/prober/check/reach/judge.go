@@ -42,7 +42,9 @@ func Judge(err error, within time.Duration, fresh bool) check.Result {
 		return check.Result{Answer: message.Down, Silent: true, Evidence: what}
 	case errors.Is(err, syscall.ECONNREFUSED), fresh && errors.Is(err, syscall.ECONNRESET):
 		return check.Result{Answer: message.Down, Hard: true, Evidence: what}
-	case e.Step == Connecting && !unreachable(err):
+	case unreachable(err):
+		return check.Result{Answer: message.Down, Silent: true, Evidence: what}
+	case e.Step == Connecting:
 		// The kernel did not even try, for a reason that this table does not know.
 		return check.Result{Answer: message.Unknown, Evidence: what}
 	}

@@ -32,7 +32,7 @@ func TestJudge(t *testing.T) {
 		{err: &Error{Connecting, "a:1", sys(syscall.ECONNREFUSED)}, want: check.Result{Answer: message.Down, Hard: true, Evidence: "connect a:1: connection refused"}},
 		{err: &Error{Connecting, "a:1", sys(syscall.ETIMEDOUT)}, want: check.Result{Answer: message.Down, Silent: true, Evidence: "connect a:1: no answer within 300ms"}},
 		{err: &Error{Connecting, "a:1", os.ErrDeadlineExceeded}, want: check.Result{Answer: message.Down, Silent: true, Evidence: "connect a:1: no answer within 300ms"}},
-		{err: &Error{Connecting, "a:1", sys(syscall.EHOSTUNREACH)}, want: check.Result{Answer: message.Down, Evidence: "connect a:1: no route to host"}},
+		{err: &Error{Connecting, "a:1", sys(syscall.EHOSTUNREACH)}, want: check.Result{Answer: message.Down, Silent: true, Evidence: "connect a:1: no route to host"}},
 		{err: &Error{Connecting, "a:1", &own{sys(syscall.ENETUNREACH)}}, want: check.Result{Answer: message.Unknown, Evidence: "connect a:1: network is unreachable"}},
 		{err: &Error{Connecting, "a:1", sys(syscall.EMFILE)}, want: check.Result{Answer: message.Unknown, Evidence: "connect a:1: too many open files"}},
 		{err: &Error{Connecting, "a:1", sys(syscall.EADDRNOTAVAIL)}, want: check.Result{Answer: message.Unknown, Evidence: "connect a:1: cannot assign requested address"}},
