@@ -279,7 +279,7 @@ func (c *compiler) routes() {
 		step := message.Step{
 			Name: routeStep(r), Phase: message.PhaseAct, Driver: "haproxy", On: "any",
 			Timeout: message.Duration(h.Timeout + routeMargin), Retries: 2, Backoff: message.Duration(100 * time.Millisecond), OnFailure: message.FailPause,
-			Says: fmt.Sprintf("send clients of %s to %s (server %s) on %d proxies", h.Backend, c.to.Name, newServer, len(h.Proxies)),
+			Says: fmt.Sprintf("send clients of %s to %s (server %s) on %s", h.Backend, c.to.Name, newServer, proxies(len(h.Proxies))),
 		}
 		if !c.graceful || oldServer == "" {
 			if oldServer != "" {
@@ -379,10 +379,28 @@ func (s Step) driver() (string, any) {
 	return "assert", s.Assert
 }
 
+func proxies(n int) string {
+	if n == 1 {
+		return "1 proxy"
+	}
+	return fmt.Sprintf("%d proxies", n)
+}
+
+// where says in words on which executor the step runs.
+func (s Step) where() string {
+	switch s.On {
+	case "new", "old":
+		return "at the " + s.On + " primary's site"
+	case "any":
+		return "on any executor"
+	}
+	return "on " + strings.Replace(s.On, ":", " ", 1)
+}
+
 func (s Step) says() string {
 	switch {
 	case s.Exec != nil:
-		return fmt.Sprintf("run %q on %s", s.Exec.Command, s.On)
+		return fmt.Sprintf("run %s, %s", strings.Join(s.Exec.Command, " "), s.where())
 	case s.HTTP != nil:
 		return fmt.Sprintf("%s %s", cmp.Or(s.HTTP.Method, "POST"), s.HTTP.URL)
 	case s.Wait != nil:

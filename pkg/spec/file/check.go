@@ -118,6 +118,7 @@ func readChecks(c cursor, g *spec.Group) {
 			g.Checks = append(g.Checks, check)
 		}
 	})
+	c.most(len(g.Checks), maxChecks, "check")
 	slices.SortFunc(g.Checks, func(a, b spec.Check) int { return cmp.Compare(a.Name, b.Name) })
 }
 

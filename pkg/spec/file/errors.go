@@ -60,8 +60,15 @@ func (e Errors) orNil() error {
 	slices.SortStableFunc(e, func(a, b *Error) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
+	if len(e) > maxErrors {
+		more := &Error{File: e[0].File, Problem: fmt.Sprintf("%d more mistakes are not shown: mend these first", len(e)-maxErrors)}
+		e = append(e[:maxErrors:maxErrors], more)
+	}
 	return e
 }
+
+// maxErrors is as many as a person reads.
+const maxErrors = 100
 
 // place is where something stands: a node of a document and the path to it.
 type place struct {

@@ -14,8 +14,21 @@ import (
 
 const day = 24 * time.Hour
 
-// maxMembers is what a command can carry.
-const maxMembers = 64
+// How many of each a group may have: what a command, its plan (256 steps) and its evidence can carry.
+const (
+	maxMembers = 64
+	maxChecks  = 64
+	maxRoutes  = 32
+	maxSteps   = 128
+	maxRules   = 64
+)
+
+// most wants no more than that many.
+func (c cursor) most(n, most int, what string) {
+	if n > most {
+		c.fail("got %s, want at most %d", plural(n, what), most)
+	}
+}
 
 var groupObject = object[spec.Group]{
 	title: "group",
@@ -63,6 +76,7 @@ var groupObject = object[spec.Group]{
 					notifyObject.read(item, &n)
 					g.Notify = append(g.Notify, n)
 				})
+				c.most(len(g.Notify), maxRules, "rule")
 			},
 		},
 	},

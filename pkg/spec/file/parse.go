@@ -170,15 +170,16 @@ func (p *parser) group(c cursor, doc *yaml.Node, next int) {
 	if name := value(c.node, "group"); name.Kind == yaml.ScalarNode && name.Value != "" && len(name.Value) <= 63 {
 		c.r.document = "group " + shorten(name.Value)
 	}
+	text, line := p.text(doc, next)
+	if len(text) > maxGroup {
+		c.fail("has %d bytes, want at most %d", len(text), maxGroup)
+		return
+	}
 	groupObject.read(c, g)
 	if c.r.full {
 		return
 	}
 	c.r.acrossGroup(g)
-	text, line := p.text(doc, next)
-	if len(text) > maxGroup {
-		c.fail("has %d bytes, want at most %d", len(text), maxGroup)
-	}
 	if g.Name == "" {
 		return
 	}

@@ -109,5 +109,6 @@ func readRoutes(c cursor, g *spec.Group) {
 			g.Routes = append(g.Routes, route)
 		}
 	})
+	c.most(len(g.Routes), maxRoutes, "route")
 	slices.SortFunc(g.Routes, func(a, b spec.Route) int { return cmp.Compare(a.Name, b.Name) })
 }

@@ -10,9 +10,6 @@ import (
 	"github.com/isacloud/ha-manager/pkg/spec"
 )
 
-// maxSteps leaves room below the 256 that a plan may have.
-const maxSteps = 128
-
 var stepObject = object[spec.Step]{
 	title: "step",
 	means: "One of your own steps of a swap. Its kind is a key: exactly one of exec, http, wait and assert. ${group}, ${new.…} and ${old.…} are replaced when the plan is made.",
@@ -253,7 +250,5 @@ func readSteps(c cursor, g *spec.Group) {
 		stepObject.read(item, &s)
 		g.Steps = append(g.Steps, s) // also a broken one: positions are found by its index
 	})
-	if len(g.Steps) > maxSteps {
-		c.fail("got %d steps, want at most %d", len(g.Steps), maxSteps)
-	}
+	c.most(len(g.Steps), maxSteps, "step")
 }

@@ -1,0 +1,155 @@
+package spec_test
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/spec"
+	"github.com/isacloud/ha-manager/pkg/spec/file"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func load(t *testing.T, name string) *spec.Group {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", name+".yaml"))
+	require.NoError(t, err)
+	g, err := file.ParseGroup(name, string(text))
+	require.NoError(t, err)
+	return g
+}
+
+// TestPlans holds the plan of every kind of swap to what was reviewed.
+func TestPlans(t *testing.T) {
+	for _, name := range []string{"pair", "steps"} {
+		for _, kind := range []message.Kind{message.KindAdopt, message.KindFailover, message.KindSwitchover, message.KindResume} {
+			t.Run(name+"/"+string(kind), func(t *testing.T) {
+				s := spec.Swap{Kind: kind, From: "a", To: "b", Observations: []string{"a down", "b up"}, PredictedRTO: 1500 * time.Millisecond}
+				if kind == message.KindAdopt {
+					s.From = ""
+				}
+				plan, err := spec.Compile(load(t, name), s)
+				require.NoError(t, err)
+				got, err := json.MarshalIndent(plan, "", "  ")
+				require.NoError(t, err)
+				path := filepath.Join("testdata", name+"."+string(kind)+".json")
+				if *update {
+					require.NoError(t, os.WriteFile(path, append(got, '\n'), 0o644))
+				}
+				want, err := os.ReadFile(path)
+				require.NoError(t, err, "run go test -update")
+				require.Equal(t, string(want), string(got)+"\n")
+			})
+		}
+	}
+}
+
+// TestResumeOfTheSameMemberEndsNoSession: there is no other side, so nobody's sessions are shut.
+func TestResumeOfTheSameMemberEndsNoSession(t *testing.T) {
+	plan, err := spec.Compile(load(t, "pair"), spec.Swap{Kind: message.KindResume, From: "b", To: "b"})
+	require.NoError(t, err)
+	require.NotEmpty(t, plan.Steps)
+	for _, s := range plan.Steps {
+		require.NotContains(t, string(s.With), "shut_sessions", s.Name)
+		require.NotContains(t, string(s.With), `"s2":"maint"`, s.Name)
+	}
+}
+
+func TestCompileRefusesWhatASpecCannotHold(t *testing.T) {
+	g := load(t, "steps")
+	_, err := spec.Compile(g, spec.Swap{Kind: message.KindFailover, From: "a", To: "z"})
+	require.EqualError(t, err, `compile plan: group db has no member "z"`)
+	_, err = spec.Compile(g, spec.Swap{Kind: message.KindFailover, From: "z", To: "a"})
+	require.EqualError(t, err, `compile plan: group db has no member "z"`)
+	_, err = spec.Compile(g, spec.Swap{Kind: "move", From: "a", To: "b"})
+	require.EqualError(t, err, `compile plan: unknown kind "move"`)
+
+	g = load(t, "steps")
+	delete(g.Members[1].Vars, "unit")
+	_, err = spec.Compile(g, spec.Swap{Kind: message.KindFailover, From: "a", To: "b"})
+	require.EqualError(t, err, "compile plan of db: step has-room: nothing is known as ${new.unit}")
+
+	g = load(t, "steps")
+	g.Steps[3].After = []string{"warm"}
+	g.Steps[4].After = []string{"promote"}
+	_, err = spec.Compile(g, spec.Swap{Kind: message.KindFailover, From: "a", To: "b"})
+	require.EqualError(t, err, "compile plan of db: the steps wait for each other: promote after warm after promote")
+}
+
+// TestHash: the hash stands for everything that a run of the plan would do and for what it rests on, and for nothing else.
+func TestHash(t *testing.T) {
+	text, err := os.ReadFile("testdata/steps.yaml")
+	require.NoError(t, err)
+	swap := spec.Swap{Kind: message.KindFailover, From: "a", To: "b", Observations: []string{"a down", "b up"}}
+	hash := func(text string, s spec.Swap) string {
+		t.Helper()
+		g, err := file.ParseGroup("spec", text)
+		require.NoError(t, err)
+		plan, err := spec.Compile(g, s)
+		require.NoError(t, err)
+		return plan.Hash
+	}
+	seen := map[string]string{hash(string(text), swap): "the plan as it is"}
+	differs := func(why, h string) {
+		t.Helper()
+		require.NotContains(t, seen, h, "%s gives the same plan as %s", why, seen[h])
+		seen[h] = why
+	}
+	for why, edit := range map[string][2]string{
+		"another proxy":           {"tcp://192.0.2.2:9999", "tcp://192.0.2.3:9999"},
+		"another backend":         {"backend: ro", "backend: ro2"},
+		"another server":          {"b: r2", "b: r9"},
+		"another address":         {"198.51.100.10:6432", "198.51.100.10:6433"},
+		"another weight":          {"b: 20", "b: 21"},
+		"another command":         {"[fence,", "[fence-it,"},
+		"another var":             {"unit: pg-b", "unit: pg-B"},
+		"another done":            {"[is-fenced,", "[fenced,"},
+		"more retries":            {"retries: 2", "retries: 3"},
+		"another way to fail":     {"when: ungraceful, retries", "when: ungraceful, on_failure: go-on, retries"},
+		"another executor":        {"on: any, when: ungraceful", "on: new, when: ungraceful"},
+		"a step later":            {"every: 100ms}, after: [quiesce, fence]", "every: 100ms}, after: [promote]"},
+		"a step less":             {"when: ungraceful", "when: graceful"},
+		"another secret":          {"${env:API_TOKEN}", "${env:API_TOKEN_2}"},
+		"another wait":            {"every: 100ms", "every: 200ms"},
+		"another look at the old": {"[check_pg,", "[check_pg2,"},
+		"another verification":    {"verify: {tcp: {address: \"${member.name}.example.org:5432\"}, timeout: 1s}", "verify: {tcp: {}, timeout: 1s}"},
+		"a longer look":           {"verify: {tcp: {address: \"${member.name}.example.org:5432\"}, timeout: 1s}", "verify: {tcp: {address: \"${member.name}.example.org:5432\"}, timeout: 2s}"},
+		"another site":            {"b: {site: rj", "b: {site: bh"},
+	} {
+		changed := strings.ReplaceAll(string(text), edit[0], edit[1])
+		require.NotEqual(t, string(text), changed, why)
+		differs(why, hash(changed, swap))
+	}
+	for why, s := range map[string]spec.Swap{
+		"another kind":        {Kind: message.KindSwitchover, From: "a", To: "b", Observations: swap.Observations},
+		"another target":      {Kind: message.KindFailover, From: "a", To: "c", Observations: swap.Observations},
+		"another primary":     {Kind: message.KindFailover, From: "c", To: "b", Observations: swap.Observations},
+		"another observation": {Kind: message.KindFailover, From: "a", To: "b", Observations: []string{"a down", "b degraded"}},
+		"one observation":     {Kind: message.KindFailover, From: "a", To: "b", Observations: []string{"a down"}},
+	} {
+		differs(why, hash(string(text), s))
+	}
+	same := swap
+	same.PredictedRTO = time.Second
+	require.Contains(t, seen, hash(string(text), same), "a prediction does not make another plan")
+	require.Contains(t, seen, hash(string(text)+"notify: [{to: ops}]\npolicy: {fall: 5}\n", swap), "who is told, and when, does not make another plan")
+}
+
+func TestQuorum(t *testing.T) {
+	g := load(t, "pair")
+	require.Equal(t, 2, g.Quorum(), "a majority of three")
+	g.Policy.Quorum = 3
+	require.Equal(t, 3, g.Quorum(), "as declared")
+	g.Policy.Quorum, g.Checks[0].From = 0, []string{"sp", "rj"}
+	require.Equal(t, 2, g.Quorum(), "both of two")
+	g.Checks[0].From = []string{"sp"}
+	require.Equal(t, 1, g.Quorum())
+}

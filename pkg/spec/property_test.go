@@ -1,0 +1,160 @@
+package spec_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/spec"
+)
+
+// TestEveryPlan draws groups at random and holds each of their plans to what executors rely on.
+func TestEveryPlan(t *testing.T) {
+	t.Parallel()
+	const groups = 3000
+	plans, cycles := 0, 0
+	for seed := range uint64(groups) {
+		g := draw(rand.New(rand.NewPCG(seed, 1)))
+		for _, kind := range []message.Kind{message.KindFailover, message.KindSwitchover, message.KindResume, message.KindAdopt} {
+			plan, err := spec.Compile(g, spec.Swap{Kind: kind, From: "m0", To: "m1"})
+			swaps := kind == message.KindFailover || kind == message.KindSwitchover
+			if cycle := spec.Cycle(g); cycle != nil && swaps {
+				require.Error(t, err, "seed %d: a plan whose steps wait for each other", seed)
+				require.Equal(t, cycle[0], cycle[len(cycle)-1])
+				cycles++
+				continue
+			}
+			require.NoError(t, err, "seed %d", seed)
+			plans++
+			holds(t, fmt.Sprintf("seed %d, %s", seed, kind), g, kind, plan)
+		}
+	}
+	// A drawing that never reaches a case proves nothing about it.
+	require.Greater(t, plans, groups)
+	require.Greater(t, cycles, groups/20)
+}
+
+func holds(t *testing.T, where string, g *spec.Group, kind message.Kind, plan message.Plan) {
+	t.Helper()
+	at := map[string]int{}
+	for i, s := range plan.Steps {
+		_, twice := at[s.Name]
+		require.False(t, twice, "%s: two steps are called %s", where, s.Name)
+		at[s.Name] = i
+		for _, a := range s.After {
+			before, known := at[a]
+			require.True(t, known && before < i, "%s: %s waits for %s, which does not come before it", where, s.Name, a)
+		}
+	}
+	// before holds for each step everything that is done when it begins.
+	before := make([]map[string]bool, len(plan.Steps))
+	for i, s := range plan.Steps {
+		before[i] = map[string]bool{}
+		for _, a := range s.After {
+			before[i][a] = true
+			for b := range before[at[a]] {
+				before[i][b] = true
+			}
+		}
+	}
+	rank := map[message.Phase]int{message.PhaseLook: 0, message.PhaseAct: 1, message.PhaseVerify: 2}
+	for i, s := range plan.Steps {
+		for _, other := range plan.Steps {
+			if rank[other.Phase] < rank[s.Phase] {
+				require.True(t, before[i][other.Name], "%s: %s (%s) may begin before %s (%s) is done", where, s.Name, s.Phase, other.Name, other.Phase)
+			}
+		}
+	}
+	graceful := kind == message.KindSwitchover
+	swaps := graceful || kind == message.KindFailover
+	for i, s := range g.Steps {
+		k, there := at[s.Name]
+		wanted := swaps && (s.When == spec.WhenAlways || (s.When == spec.WhenGraceful) == graceful)
+		require.Equal(t, wanted, there, "%s: %s", where, s.Name)
+		for _, a := range s.After {
+			if _, known := at[a]; there && known {
+				require.True(t, before[k][a], "%s: %s does not wait for %s", where, s.Name, a)
+			}
+		}
+		// Without after it waits for the step before it in the list that has its place.
+		for j := i - 1; there && len(s.After) == 0 && j >= 0; j-- {
+			if g.Steps[j].Place != s.Place {
+				continue
+			}
+			if _, known := at[g.Steps[j].Name]; known {
+				require.True(t, before[k][g.Steps[j].Name], "%s: %s does not wait for %s", where, s.Name, g.Steps[j].Name)
+			}
+			break
+		}
+		if !there {
+			continue
+		}
+		require.Equal(t, s.Place == spec.First, plan.Steps[k].Phase == message.PhaseLook, "%s: %s", where, s.Name)
+		for _, r := range g.Routes {
+			route := "route-" + r.Name
+			if s.Place == spec.AfterRoutes {
+				require.True(t, before[k][route], "%s: %s comes before the routes", where, s.Name)
+			} else {
+				require.True(t, before[at[route]][s.Name], "%s: %s comes after the routes", where, s.Name)
+			}
+		}
+	}
+	if swaps {
+		require.Contains(t, []string{spec.StepLookAgain, spec.StepReady}, plan.Steps[0].Name, "%s: a swap looks first", where)
+		require.True(t, plan.Steps[0].Unskippable, where)
+		require.Equal(t, spec.StepVerify, plan.Steps[len(plan.Steps)-1].Name, "%s: a swap is verified last", where)
+	}
+	err := message.Validate(&message.Command{
+		ID: "x", Group: g.Name, Epoch: 1, Kind: kind, Primary: "m1", From: "m0", Members: g.MemberNames(), Rule: "R1", Sentence: "x", Plan: plan, Decider: "d",
+	})
+	require.NoError(t, err, where)
+}
+
+// draw makes a group as spec/file accepts it, but for steps that may wait for each other.
+func draw(r *rand.Rand) *spec.Group {
+	g := &spec.Group{Name: "g", Policy: spec.DefaultPolicy()}
+	for i := range 2 + r.IntN(3) {
+		g.Members = append(g.Members, spec.Member{Name: fmt.Sprintf("m%d", i), Site: fmt.Sprintf("s%d", i%2), URL: fmt.Sprintf("http://192.0.2.%d:80", i+1)})
+	}
+	g.Checks = []spec.Check{{
+		Name: "alive", Kind: spec.CheckHTTP, Effect: spec.EffectDown, Every: time.Second, Timeout: time.Second, From: []string{"s0"},
+		HTTP: &spec.HTTPCheck{URL: "/alive"},
+	}}
+	for i := range r.IntN(3) {
+		h := &spec.HAProxyRoute{Proxies: []string{"tcp://192.0.2.9:9999"}, Backend: fmt.Sprintf("b%d", i), Servers: map[string]string{}, Timeout: time.Second, Drain: time.Duration(r.IntN(2)) * time.Second}
+		for _, m := range g.Members {
+			h.Servers[m.Name] = "s-" + m.Name
+		}
+		g.Routes = append(g.Routes, spec.Route{Name: fmt.Sprintf("r%d", i), HAProxy: h})
+	}
+	n := r.IntN(7)
+	for i := range n {
+		s := spec.Step{
+			Name: fmt.Sprintf("own%d", i), On: pick(r, "any", "new", "old", "executor:x"), When: pick(r, spec.WhenAlways, spec.WhenGraceful, spec.WhenUngraceful),
+			Place: pick(r, spec.First, spec.BeforeRoutes, spec.AfterRoutes), Timeout: time.Second, OnFailure: message.FailPause,
+		}
+		if s.Place == spec.First {
+			s.Assert = &spec.AssertArgs{That: spec.LookArgs{HTTP: "${new.url}/x", Want: "up", Timeout: time.Second}}
+		} else {
+			s.Exec = &spec.ExecArgs{Command: []string{"do", "${old.name}", "${new.name}"}}
+		}
+		for range r.IntN(3) {
+			if r.IntN(4) > 0 && i > 0 {
+				s.After = append(s.After, fmt.Sprintf("own%d", r.IntN(i)))
+			} else if r.IntN(4) == 0 {
+				s.After = append(s.After, pick(r, append(spec.AddedSteps(g), fmt.Sprintf("own%d", r.IntN(n)))...))
+			}
+		}
+		slices.Sort(s.After)
+		s.After = slices.Compact(s.After)
+		g.Steps = append(g.Steps, s)
+	}
+	return g
+}
+
+func pick(r *rand.Rand, from ...string) string { return from[r.IntN(len(from))] }
