@@ -3,6 +3,7 @@ module github.com/isacloud/ha-manager/services/executor
 go 1.26.0
 
 require (
+	github.com/cockroachdb/datadriven v1.0.3
 	github.com/isacloud/ha-manager/pkg v0.0.0
 	github.com/nats-io/nuid v1.0.1
 )
@@ -16,6 +17,7 @@ require (
 	github.com/leodido/go-urn v1.5.0 // indirect
 	github.com/nats-io/nats.go v1.55.0 // indirect
 	github.com/nats-io/nkeys v0.4.16 // indirect
+	github.com/pmezard/go-difflib v1.0.0 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect

@@ -56,7 +56,7 @@ type state struct {
 	snapshot haproxy.Snapshot
 	wrong    []Wrong
 	commands []haproxy.Command
-	sessions int // left on servers whose sessions shall be shut
+	sessions int  // left on servers whose sessions shall be shut
 	changed  bool // something was sent that changes it
 	err      error
 }

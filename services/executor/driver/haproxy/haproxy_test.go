@@ -1,0 +1,285 @@
+package haproxy_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	client "github.com/isacloud/ha-manager/pkg/client/haproxy"
+	"github.com/isacloud/ha-manager/pkg/client/haproxy/haproxytest"
+	"github.com/isacloud/ha-manager/pkg/spec"
+	"github.com/isacloud/ha-manager/services/executor/driver"
+	"github.com/isacloud/ha-manager/services/executor/driver/drivertest"
+	"github.com/isacloud/ha-manager/services/executor/driver/haproxy"
+)
+
+// relay stands before a runtime API, counts the commands that change something, and can be made silent or go away.
+type relay struct {
+	listener net.Listener
+	backend  atomic.Value // string
+	changes  atomic.Int32
+	silent   atomic.Bool
+	mu       sync.Mutex
+	conns    []net.Conn
+}
+
+func newRelay(t *testing.T, runtime string) *relay {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &relay{listener: l}
+	r.backend.Store(strings.TrimPrefix(runtime, "tcp://"))
+	t.Cleanup(r.gone)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			r.mu.Lock()
+			r.conns = append(r.conns, c)
+			r.mu.Unlock()
+			go r.serve(c)
+		}
+	}()
+	return r
+}
+
+func (r *relay) serve(c net.Conn) {
+	defer c.Close()
+	if r.silent.Load() {
+		_, _ = io.Copy(io.Discard, c)
+		return
+	}
+	network := "tcp"
+	target := r.backend.Load().(string)
+	if path, ok := strings.CutPrefix(target, "unix://"); ok {
+		network, target = "unix", path
+	}
+	b, err := net.Dial(network, target)
+	if err != nil {
+		return
+	}
+	defer b.Close()
+	go func() { _, _ = io.Copy(c, b); _ = c.Close() }()
+	lines := bufio.NewReader(c)
+	for {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			return
+		}
+		for _, cmd := range strings.Split(line, ";") {
+			if strings.HasPrefix(cmd, "set server ") || strings.HasPrefix(cmd, "shutdown ") {
+				r.changes.Add(1)
+			}
+		}
+		if _, err := io.WriteString(b, line); err != nil {
+			return
+		}
+	}
+}
+
+func (r *relay) gone() {
+	_ = r.listener.Close()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range r.conns {
+		_ = c.Close()
+	}
+}
+
+func (r *relay) addr() string { return "tcp://" + r.listener.Addr().String() }
+
+func with(t *testing.T, args spec.HAProxyArgs) string {
+	t.Helper()
+	b, err := json.Marshal(args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func pair(t *testing.T) *haproxytest.Proxy {
+	a, b := haproxytest.NewSite(t, "a"), haproxytest.NewSite(t, "b")
+	config := haproxytest.Pair(a.Addr(), b.Addr())
+	// A socket that may look and not change.
+	return haproxytest.Start(t, strings.Replace(config, "stats socket", "stats socket {{unix \"operator\"}} level operator\n    stats socket", 1))
+}
+
+func args(proxies ...string) spec.HAProxyArgs {
+	return spec.HAProxyArgs{
+		Route: "front", Proxies: proxies, Backend: "web", States: map[string]string{"s1": "maint", "s2": "ready"},
+		First: []string{"s1"}, ShutSessions: []string{"s1"}, Need: "any", Timeout: "2s",
+	}
+}
+
+func TestConformance(t *testing.T) {
+	haproxytest.Require(t)
+	drivertest.Run(t, haproxy.Kind(), func(t *testing.T) drivertest.Target {
+		p := pair(t)
+		r := newRelay(t, p.Runtime("admin"))
+		return drivertest.Target{
+			With: with(t, args(r.addr())), Changes: func() int { return int(r.changes.Load()) }, Tells: true,
+			Hang: func() { r.silent.Store(true) }, Gone: r.gone,
+			Refuse: func() { r.backend.Store(p.Runtime("operator")) },
+		}
+	})
+}
+
+func open(t *testing.T, a spec.HAProxyArgs) (driver.Driver, driver.Input) {
+	t.Helper()
+	in := drivertest.In(t, with(t, a))
+	d, err := haproxy.Kind().New(in.Step.With)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d, in
+}
+
+func states(t *testing.T, p *haproxytest.Proxy) string {
+	t.Helper()
+	c, err := client.New(p.Runtime("admin"), client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Snapshot(t.Context(), "web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var words []string
+	for _, server := range s.Servers {
+		words = append(words, server.Name+" "+server.Serving().String())
+	}
+	return strings.Join(words, ", ")
+}
+
+// Several proxies are set side by side; one that is gone is told and does not keep the step from being done, unless all are needed.
+func TestOneProxyIsGone(t *testing.T) {
+	haproxytest.Require(t)
+	one, two := pair(t), pair(t)
+	two.Kill()
+	for _, need := range []string{"any", "all"} {
+		a := args(one.Runtime("admin"), two.Runtime("admin"))
+		a.Need = need
+		d, in := open(t, a)
+		deed, err := d.Do(t.Context(), in)
+		if need == "any" && (err != nil || !deed.Applied || !strings.Contains(deed.Evidence, two.Runtime("admin"))) {
+			t.Errorf("need any: %+v, %v", deed, err)
+		}
+		if need == "all" && !errors.Is(err, driver.ErrUnasked) {
+			t.Errorf("need all: %v", err)
+		}
+		sight, err := d.Look(t.Context(), in)
+		if want := map[string]driver.Done{"any": driver.Yes, "all": driver.No}[need]; err != nil || sight.Done != want {
+			t.Errorf("need %s: afterwards %+v, %v", need, sight, err)
+		}
+	}
+	if got := states(t, one); got != "s1 in maintenance, s2 serves" {
+		t.Errorf("the proxy that is there: %s", got)
+	}
+}
+
+// Only what differs is sent: a proxy that is right is not touched again, one that is half right gets the other half.
+func TestSendsWhatDiffers(t *testing.T) {
+	haproxytest.Require(t)
+	p := pair(t)
+	r := newRelay(t, p.Runtime("admin"))
+	c, err := client.New(p.Runtime("admin"), client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetState(t.Context(), "web", "s1", client.Maint); err != nil {
+		t.Fatal(err)
+	}
+	a := args(r.addr())
+	a.ShutSessions = nil
+	d, in := open(t, a)
+	if _, err := d.Do(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	if n := r.changes.Load(); n != 1 {
+		t.Errorf("%d commands for one difference", n)
+	}
+	if _, err := d.Do(t.Context(), in); err != nil || r.changes.Load() != 1 {
+		t.Errorf("%d commands for none, %v", r.changes.Load()-1, err)
+	}
+}
+
+// Addresses and weights are set before the server opens, and read back.
+func TestAddressAndWeight(t *testing.T) {
+	haproxytest.Require(t)
+	p := pair(t)
+	a := args(p.Runtime("admin"))
+	a.Addresses, a.Weights = map[string]string{"s2": "127.0.0.3:8081"}, map[string]int{"s2": 7}
+	d, in := open(t, a)
+	if _, err := d.Do(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.New(p.Runtime("admin"), client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Snapshot(t.Context(), "web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s2, ok := s.Server("web", "s2"); !ok || s2.Addr != "127.0.0.3" || s2.Port != 8081 || s2.Weight != 7 {
+		t.Errorf("%+v", s2)
+	}
+}
+
+// The sessions of the old server are waited for, then shut.
+func TestWaitsForSessions(t *testing.T) {
+	haproxytest.Require(t)
+	site, other := haproxytest.NewSite(t, "a"), haproxytest.NewSite(t, "b")
+	p := haproxytest.Start(t, haproxytest.PairWith("", site.Addr(), other.Addr()))
+	c, err := client.New(p.Runtime("admin"), client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("tcp", p.Addr("front"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := c.SetState(t.Context(), "web", "s2", client.Maint); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(conn, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n")
+	for until := time.Now().Add(5 * time.Second); site.Held() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatal("the site holds no request")
+		}
+	}
+	a := args(p.Runtime("admin"))
+	a.WaitSessions, a.First, a.Timeout = []string{"s1"}, []string{"s2"}, "500ms"
+	d, in := open(t, a)
+	// The step's time less one conversation and the margin leaves half a second to wait.
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	began := time.Now()
+	if _, err := d.Do(ctx, in); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took < 400*time.Millisecond || took > 3*time.Second {
+		t.Errorf("it waited %s for a session that does not end", took)
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, err := bufio.NewReader(conn).ReadString('\n'); err == nil {
+		t.Log("the client got an answer by the proxy, which ended its session")
+	}
+	if sight, err := d.Look(t.Context(), in); err != nil || sight.Done != driver.Yes {
+		t.Errorf("%+v, %v", sight, err)
+	}
+}

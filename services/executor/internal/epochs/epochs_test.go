@@ -1,0 +1,115 @@
+package epochs_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/isacloud/ha-manager/services/executor/internal/epochs"
+)
+
+func open(t *testing.T, dir string) *epochs.Store {
+	t.Helper()
+	s, err := epochs.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func saw(t *testing.T, s *epochs.Store, group string, epoch uint64, want bool) {
+	t.Helper()
+	if ok, err := s.Saw(group, epoch); err != nil || ok != want {
+		t.Errorf("epoch %d of %s: %t, %v; want %t", epoch, group, ok, err, want)
+	}
+}
+
+// A lower epoch is refused, also after a restart that found no bus.
+func TestStaleEpochIsRefusedAfterRestart(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	saw(t, s, "web", 6, true)
+	saw(t, s, "web", 5, false)
+	saw(t, s, "web", 6, true)
+	saw(t, s, "db", 1, true)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir)
+	defer s.Close()
+	if s.Newest("web") != 6 || s.Newest("db") != 1 || s.Newest("none") != 0 {
+		t.Errorf("web %d, db %d", s.Newest("web"), s.Newest("db"))
+	}
+	saw(t, s, "web", 5, false)
+	saw(t, s, "web", 7, true)
+}
+
+func TestEachStartCounts(t *testing.T) {
+	dir := t.TempDir()
+	for want := uint64(1); want <= 3; want++ {
+		s := open(t, dir)
+		if s.Boot() != want {
+			t.Errorf("start %d counts as %d", want, s.Boot())
+		}
+		_ = s.Close()
+	}
+}
+
+func TestOneProcessAtATime(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	if _, err := epochs.Open(dir); !errors.Is(err, epochs.ErrLocked) {
+		t.Errorf("a second one: %v", err)
+	}
+	_ = s.Close()
+	_ = open(t, dir).Close()
+}
+
+// What cannot be read is never taken for "no epoch seen".
+func TestBrokenStateIsAnError(t *testing.T) {
+	for name, content := range map[string]string{"epoch-web.json": "{", "epoch-db.json": `{"group":"web","epoch":1}`, "boot.json": "x"} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := epochs.Open(dir); err == nil {
+			_ = s.Close()
+			t.Errorf("%s with %q is taken", name, content)
+		}
+	}
+}
+
+// A disk that does not take the epoch: it is not seen, and nothing may be done with it.
+func TestDiskRefuses(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	defer s.Close()
+	// A folder stands where the new file would be written: that fails for root too.
+	if err := os.Mkdir(filepath.Join(dir, "epoch-web.json.new"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := s.Saw("web", 3); ok || err == nil {
+		t.Errorf("%t, %v", ok, err)
+	}
+	if s.Newest("web") != 0 {
+		t.Error("it counts as seen")
+	}
+	if err := os.Remove(filepath.Join(dir, "epoch-web.json.new")); err != nil {
+		t.Fatal(err)
+	}
+	saw(t, s, "web", 3, true)
+}
+
+func BenchmarkSaw(b *testing.B) {
+	s, err := epochs.Open(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	for i := range b.N {
+		if _, err := s.Saw("web", uint64(i+1)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
