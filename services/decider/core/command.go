@@ -1,0 +1,134 @@
+package core
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/spec"
+)
+
+// compose builds the command of epoch+1 that a question leads to.
+func (s *State) compose(at Time, q question, rule *Rule, w words, aside []message.Reason) (*message.Command, error) {
+	plan, err := s.plan(q)
+	if err != nil {
+		return nil, err
+	}
+	c := &message.Command{
+		Group: s.group, Epoch: s.chain.epoch() + 1, Kind: q.kind, Primary: q.to, From: q.from, Members: s.membersOf(q),
+		Rule: rule.Code, Sentence: clip(fill(rule.Says, w), 1000), Reasons: aside, Incident: s.incident.id(s.group),
+		Plan: plan, SpecRevision: s.spec.Revision, Decider: s.decider, At: at.Wall,
+		Positions: map[string]uint64{"commands": s.chain.seq, "safety": s.run.seen, "heartbeats": s.hbSeq},
+	}
+	if q.kind == message.KindAdopt {
+		c.From = ""
+	}
+	for _, name := range []string{q.from, q.to} {
+		if m := s.member(name); m != nil && (name != q.from || q.from != q.to) {
+			c.Evidence = append(c.Evidence, m.views(at)...)
+		}
+	}
+	if q.request != nil {
+		c.Request, c.Actor, c.Why = q.request.ID, q.request.Actor, q.request.Reason
+	} else if m := s.member(q.from); m != nil && q.who == itself {
+		c.DetectMicros = max(0, (m.since - m.failingSince).Microseconds())
+		c.DecideMicros = max(0, (at.Mono - m.since).Microseconds())
+	}
+	// The place in the chain and the decider make it unique; the rest tells decisions for the same place apart.
+	c.ID = s.group + "." + epoch(c.Epoch) + "." + hash(s.decider, epoch(s.chain.seq), string(q.kind), q.from, q.to, rule.Code, c.Request)
+	return c, nil
+}
+
+// command proposes the command that a question leads to.
+func (s *State) command(at Time, q question, rule *Rule, w words, aside []message.Reason) {
+	w["group"] = s.group
+	c, err := s.compose(at, q, rule, w, aside)
+	if err != nil {
+		s.tell(at, message.Event{
+			Kind: message.EventRefused, Severity: message.Critical, Code: rule.Code, Epoch: s.chain.epoch(),
+			Sentence: "no plan can be made: " + clip(err.Error(), 800),
+		}, "plan", epoch(s.chain.seq), err.Error())
+		s.proposeAfter = at.Mono + time.Minute
+		return
+	}
+	s.propose(at, c)
+}
+
+// shadow records what would have been done. It is the same message whichever decider writes it, and is written once an incident.
+func (s *State) shadow(at Time, q question, rule *Rule, w words, aside []message.Reason) {
+	w["group"] = s.group
+	cause := s.incident.id(s.group)
+	if q.request != nil {
+		cause = q.request.ID
+	} else if s.incident.shadowed {
+		return
+	}
+	c, err := s.compose(at, q, rule, w, aside)
+	if err != nil {
+		return // see command; the question was the same a moment ago
+	}
+	c.ID = "shadow." + s.group + "." + hash(cause, epoch(c.Epoch), string(q.kind), q.from, q.to)
+	c.DryRun = true
+	if q.request == nil {
+		s.incident.shadowed = true
+	}
+	s.tell(at, message.Event{
+		ID: c.ID, Kind: message.EventShadow, Severity: message.Critical, Epoch: c.Epoch, Member: q.from, Code: rule.Code, DryRun: true,
+		Command: c, Request: c.Request, Actor: c.Actor, Reasons: aside,
+		Sentence: "dry run: nothing was done; for real, epoch " + epoch(c.Epoch) + " would be decided now: " + c.Sentence,
+	})
+}
+
+// membersOf are the members of the new epoch.
+func (s *State) membersOf(q question) []string {
+	switch q.kind {
+	case message.KindAdopt, message.KindReconfigure:
+		return s.spec.MemberNames()
+	case message.KindResume:
+		if !slices.Contains(s.chain.command.Members, q.to) {
+			return s.chain.last.Members
+		}
+	}
+	return s.chain.command.Members
+}
+
+// plan compiles what a swap would do. In dry run a resume has no steps: nothing that was begun has changed anything, and nothing may.
+func (s *State) plan(q question) (message.Plan, error) {
+	predicted, _ := s.predict(q.kind)
+	swap := spec.Swap{Kind: q.kind, From: q.from, To: q.to, Observations: s.observations(q), PredictedRTO: predicted}
+	if q.kind == message.KindAdopt {
+		swap.From = ""
+	}
+	if q.kind == message.KindResume && (s.chain.held || s.dryRun()) {
+		swap.Kind = message.KindReconfigure
+	}
+	return spec.Compile(s.spec, swap)
+}
+
+// observations are the facts that a plan rests on, in words that change only when they do.
+func (s *State) observations(q question) []string {
+	out := []string{
+		"epoch " + epoch(s.chain.epoch()) + ", primary " + s.chain.primary(),
+		"spec revision " + epoch(s.spec.Revision) + ", mode " + string(s.spec.Mode),
+	}
+	for _, name := range []string{q.from, q.to} {
+		if m := s.member(name); m != nil {
+			out = append(out, name+" is "+string(m.verdict))
+		}
+	}
+	for _, r := range s.routes {
+		if r.counts(s) {
+			out = append(out, "route "+r.seen.Route+" on "+r.seen.Proxy+" serves "+strings.Join(r.seen.Serves, ","))
+		}
+	}
+	return out
+}
+
+// hash makes a short, stable name of what distinguishes one thing from another.
+func hash(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return hex.EncodeToString(sum[:8])
+}

@@ -1,0 +1,177 @@
+package core
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/spec"
+)
+
+// Sentence is one that is always true of the group: who takes over if the primary died now, or why nobody does.
+func (s *State) Sentence(at Time) string {
+	from := s.chain.primary()
+	m := s.member(from)
+	rule, w := s.situation(at)
+	switch {
+	case s.spec == nil:
+		return fill(rule.Says, w) + "."
+	case s.chain.command == nil:
+		if reasons := s.refusals(at, s.adoptAs(adoption, s.declared())); len(reasons) > 0 {
+			return "Nobody is primary of " + s.group + " yet, because " + sentences(reasons) + "."
+		}
+		return "Nobody is primary of " + s.group + " yet; " + s.declared() + " is about to be adopted."
+	case s.underWay():
+		return "The " + fill("{what} is under way (epoch {epoch}{step})", underWay(s, at)) + s.runWords() + "."
+	case m != nil && (m.verdict == message.VerdictDown || m.verdict == message.VerdictDisputed):
+		reasons := s.refusing(at, question{who: itself, kind: message.KindFailover, from: from, to: s.candidate(at, from)})
+		if len(reasons) == 0 {
+			return from + " is " + string(m.verdict) + "; " + s.candidate(at, from) + " is taking over."
+		}
+		return m.nobody() + sentences(reasons) + "."
+	}
+	reasons, to := s.ifDied(at)
+	if len(reasons) > 0 {
+		return "If " + from + " died now: nobody takes over, because " + sentences(reasons) + "."
+	}
+	return "If " + from + " died now: " + to + " takes over" + s.within() + "."
+}
+
+// nobody begins the sentence that ends in the reasons.
+func (m *member) nobody() string {
+	if m.verdict == message.VerdictDisputed {
+		return "nobody takes over from " + m.name + ", because " // the first reason says the rest
+	}
+	return m.name + " is " + string(m.verdict) + " and nobody takes over, because "
+}
+
+func (s *State) runWords() string {
+	if s.run.state == "" {
+		return ", no executor has begun it"
+	}
+	return ", " + string(s.run.state) + " by " + s.run.executor
+}
+
+// ifDied is who would take over if the primary died now, or every reason why nobody would.
+func (s *State) ifDied(at Time) (refusals []message.Reason, to string) {
+	q := question{who: itself, kind: message.KindFailover, from: s.chain.primary(), died: true}
+	q.to = s.candidate(at, q.from)
+	return s.refusing(at, q), q.to
+}
+
+// within is how long it would take: until a quorum is sure, plus the swap as it was measured.
+func (s *State) within() string {
+	sure := s.detection()
+	took, n := s.predict(message.KindFailover)
+	if n == 0 {
+		return ", decided within " + span(sure) + " even if it only falls silent; no failover was measured yet"
+	}
+	return " within about " + span(sure+took) + ", " + span(sure) + " of it to be sure if it only falls silent (median of the last " + strconv.Itoa(n) + ")"
+}
+
+// detection is the longest time from death to verdict, by the quickest check that decides.
+func (s *State) detection() time.Duration {
+	var best time.Duration
+	for _, c := range s.spec.Checks {
+		if c.Effect != spec.EffectDown && c.Effect != "" {
+			continue
+		}
+		if d := time.Duration(s.spec.Policy.Fall)*c.Every + c.Timeout; best == 0 || d < best {
+			best = d
+		}
+	}
+	return best
+}
+
+// WhyNot says, line by line, why the target would not become primary by itself now, and what rule holds at the moment.
+func (s *State) WhyNot(at Time, target string) string {
+	rule, w := s.situation(at)
+	lines := []string{rule.Code + " " + fill(rule.Says, w)}
+	if rule.act != nil {
+		lines[0] = rule.Code + " " + rule.When + ": " + rule.Decides // it says what is decided, which others may refuse
+	}
+	if s.spec == nil {
+		return lines[0]
+	}
+	from := s.chain.primary()
+	m := s.member(from)
+	died := m == nil || m.verdict == message.VerdictUp
+	if died && m != nil {
+		lines = append(lines, from+" is up: nothing has to move")
+	}
+	for _, r := range s.refusals(at, question{who: itself, kind: message.KindFailover, from: from, to: target, died: died}) {
+		lines = append(lines, r.Code+" "+r.Sentence)
+	}
+	if best := s.candidate(at, from); best != target && best != "" && slices.Contains(s.standbys(from), target) {
+		lines = append(lines, best+" would be taken first: ready ones in the order of their names")
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Status is what is known of the group. It changes nothing.
+func (s *State) Status(at Time) *message.GroupStatus {
+	st := &message.GroupStatus{
+		Group: s.group, Sentence: clip(s.Sentence(at), 2000), Mode: "none", Epoch: s.chain.epoch(), Primary: s.chain.primary(),
+		Held: s.chain.held, Incident: s.incident.id(s.group), Blind: !s.judging(at), Decider: s.decider, At: at.Wall,
+		Members: []message.MemberStatus{},
+	}
+	if s.spec != nil {
+		st.Mode, st.SpecRevision = string(s.spec.Mode), s.spec.Revision
+	}
+	if left, paused := s.chain.paused(at); paused {
+		st.Paused, st.PausedBy, st.PauseReason = true, s.chain.mark.Actor, s.chain.mark.Reason
+		if left > 0 {
+			st.PausedUntil = at.Stream + left.Microseconds()
+		}
+	}
+	if c := s.chain.command; c == nil {
+		st.Refusals = s.refusals(at, s.adoptAs(adoption, s.declared()))
+	} else {
+		st.Kind = c.Kind
+		st.Refusals, _ = s.ifDied(at)
+		if s.underWay() {
+			st.Swap = s.swapStatus(c)
+		}
+	}
+	for _, m := range s.members {
+		ms := message.MemberStatus{Name: m.name, Site: m.site, Role: message.RoleStandby, Verdict: m.verdict, Views: m.views(at)}
+		switch {
+		case s.chain.command == nil:
+			ms.Role = message.RoleUnknown
+		case m.name == s.acting():
+			ms.Role, ms.Ready = message.RolePrimary, m.verdict == message.VerdictUp
+		default:
+			ms.Reasons = s.unready(at, m.name)
+			ms.Ready = len(ms.Reasons) == 0
+		}
+		st.Members = append(st.Members, ms)
+	}
+	for _, r := range s.routes {
+		st.Routes = append(st.Routes, r.seen)
+	}
+	return st
+}
+
+// acting is the member that is primary now: of the last epoch that was held.
+func (s *State) acting() string {
+	if s.chain.last == nil {
+		return ""
+	}
+	return s.chain.last.Primary
+}
+
+func (s *State) swapStatus(c *message.Command) *message.SwapStatus {
+	out := &message.SwapStatus{Command: c.ID, Epoch: c.Epoch, Kind: c.Kind, From: c.From, To: c.Primary, State: s.run.state}
+	for _, step := range c.Plan.Steps {
+		one := message.StepStatus{Name: step.Name, Says: step.Says}
+		for _, t := range s.run.steps {
+			if t.name == step.Name {
+				one.State, one.Attempt, one.Executor, one.Problem = t.state, t.attempt, t.executor, t.problem
+			}
+		}
+		out.Steps = append(out.Steps, one)
+	}
+	return out
+}

@@ -1,0 +1,84 @@
+package core
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+)
+
+// preview is a plan that was shown.
+type preview struct {
+	hash         string
+	observations []string
+}
+
+// Preview says what the request would lead to if it came now: the plan with its hash, the refusals, the predicted recovery
+// time, the way back. It remembers what the plan rests on, so that a later request with its hash can be told what has changed;
+// it changes nothing else.
+func (s *State) Preview(at Time, r *message.Request) *message.Preview {
+	rule := s.requestRule(r.Verb)
+	q := s.asking(at, &ask{request: r}, rule)
+	reasons := s.refusing(at, q)
+	stand, aside := override(reasons, r.Override)
+	p := &message.Preview{
+		Group: s.group, Verb: r.Verb, From: q.from, To: q.to, Epoch: s.chain.epoch() + 1, DryRun: s.dryRun(),
+		Accepted: len(stand) == 0, Reasons: reasons,
+	}
+	w := s.words(&ask{request: r}, q)
+	w["until"], w["text"], w["step"] = lasting(r.For.Std()), r.Reason, q.step
+	if waits, ok := s.run.paused(q.step); ok {
+		w["step"] = waits.name
+	}
+	if c := s.chain.command; c != nil && rule.who == abortAsked {
+		w["what"], w["back"] = s.what(c), s.back()
+	}
+	switch {
+	case !p.Accepted:
+		p.Sentence = clip("refused: "+sentences(stand), 2000)
+	case p.DryRun && rule.who == swapAsked:
+		p.Sentence = "as a dry run, nothing would be applied: " + fill(rule.Says, w)
+	default:
+		p.Sentence = fill(rule.Says, w)
+	}
+	if len(aside) > 0 {
+		p.Sentence = clip(p.Sentence+"; set aside: "+codes(aside), 2000)
+	}
+	if rule.who != swapAsked || s.member(q.from) == nil || s.member(q.to) == nil {
+		return p
+	}
+	plan, err := s.plan(q)
+	if err != nil {
+		return p // a mistake in the program, told when it is pressed
+	}
+	p.Plan = &plan
+	p.WayBack = "ham failback " + s.group + " moves it back to " + q.from + " once that has been up for " + span(s.spec.Policy.StableFor)
+	if i := slices.IndexFunc(s.previews, func(k preview) bool { return k.hash == plan.Hash }); i < 0 {
+		s.previews = remember(s.previews, preview{plan.Hash, s.observations(q)})
+	}
+	return p
+}
+
+// changes says what differs from the plan that was shown, or, where another decider showed it, what holds now.
+func (s *State) changes(shown string, q question) string {
+	now := s.observations(q)
+	i := slices.IndexFunc(s.previews, func(k preview) bool { return k.hash == shown })
+	if i < 0 {
+		return "it rests now on: " + clip(strings.Join(now, "; "), 600) + "; look at it again with ham plan " + s.group
+	}
+	var out []string
+	for _, o := range now {
+		if !slices.Contains(s.previews[i].observations, o) {
+			out = append(out, "now "+o)
+		}
+	}
+	for _, o := range s.previews[i].observations {
+		if !slices.Contains(now, o) {
+			out = append(out, "no longer "+o)
+		}
+	}
+	if out == nil {
+		return "it is asked for another target or another kind of swap"
+	}
+	return clip(strings.Join(out, "; "), 600) + "; look at it again with ham plan " + s.group
+}

@@ -1,0 +1,102 @@
+package core
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+)
+
+// route is one proxy of one route, as an executor last saw it.
+type route struct {
+	seen message.RouteSeen
+	seq  uint64
+}
+
+// counts says whether what was seen is of use: the spec knows the route, and the proxy was asked.
+func (r *route) counts(s *State) bool {
+	if !r.seen.Reachable || s.spec == nil {
+		return false
+	}
+	for _, d := range s.spec.Routes {
+		if d.Name == r.seen.Route {
+			return d.HAProxy == nil || slices.Contains(d.HAProxy.Proxies, r.seen.Proxy)
+		}
+	}
+	return false
+}
+
+// routeSeen keeps the newest word about each proxy, sorted.
+func (s *State) routeSeen(in RouteRead) {
+	i, found := slices.BinarySearchFunc(s.routes, in.Route, func(r *route, t *message.RouteSeen) int {
+		return cmp.Or(cmp.Compare(r.seen.Route, t.Route), cmp.Compare(r.seen.Proxy, t.Proxy))
+	})
+	if !found {
+		if len(s.routes) >= keep {
+			return // nobody has that many proxies: somebody writes nonsense
+		}
+		s.routes = slices.Insert(s.routes, i, &route{})
+	}
+	if r := s.routes[i]; in.Seq > r.seq || !found {
+		r.seen, r.seq = *in.Route, in.Seq
+	}
+}
+
+// elsewhere says where a route serves another member than to; nil: nowhere that was seen. A proxy that serves nobody is no
+// drift: its server may be as dead as its member.
+func (s *State) elsewhere(to string) words {
+	var where []string
+	for _, r := range s.routes {
+		others := slices.DeleteFunc(slices.Clone(r.seen.Serves), func(m string) bool { return m == to })
+		if r.counts(s) && len(others) > 0 {
+			where = append(where, "route "+r.seen.Route+" on "+r.seen.Proxy+" serves "+list(r.seen.Serves)+", not "+to+" alone")
+		}
+	}
+	if where == nil {
+		return nil
+	}
+	return words{"where": clip(strings.Join(where, "; "), 600)}
+}
+
+// drifts tells a drift that lasts, and its end. A swap under way moves the routes itself.
+func (s *State) drifts(at Time) {
+	if s.underWay() || !s.chain.held || !s.judging(at) {
+		return
+	}
+	w := s.elsewhere(s.chain.primary())
+	if w == nil {
+		s.driftSince = never
+		if s.driftTold != "" {
+			s.tell(at, message.Event{
+				Kind: message.EventDrift, Severity: message.Info, Epoch: s.chain.epoch(),
+				Sentence: "the routes of " + s.group + " serve " + s.chain.primary() + " again",
+			}, "end", s.driftTold)
+			s.driftTold = ""
+		}
+		return
+	}
+	if s.driftSince == never {
+		s.driftSince = at.Mono
+	}
+	key := s.routesCause()
+	if at.Mono-s.driftSince < driftGrace || s.driftTold == key {
+		return
+	}
+	s.driftTold = key
+	s.tell(at, message.Event{
+		Kind: message.EventDrift, Severity: message.Warning, Code: "R314", Epoch: s.chain.epoch(),
+		Sentence: w["where"] + ": no swap happens by itself until the route is corrected, or ham adopt " + s.group + " says that this is right now",
+	}, "begin", key)
+}
+
+// routesCause names what the routes were last seen to do, the same for all deciders.
+func (s *State) routesCause() string {
+	out := epoch(s.chain.epoch())
+	for _, r := range s.routes {
+		if r.counts(s) {
+			out += "|" + epoch(r.seq)
+		}
+	}
+	return out
+}

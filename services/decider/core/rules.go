@@ -1,0 +1,298 @@
+package core
+
+import "github.com/isacloud/ha-manager/pkg/message"
+
+// This file is the rule table: four lists, each row with its code, when it holds, what it decides and what it says. In the
+// lists of verdicts and situations the first row that holds decides. Of the refusals every one that holds is told. A request finds its row by its
+// verb. Codes are for ever: they stand in commands, events and post-mortems.
+
+// Rule is one row.
+type Rule struct {
+	Code string
+	// When says in words when it holds, Decides what follows.
+	When, Decides string
+	// Says is the sentence told, with {words} filled in.
+	Says string
+}
+
+// verdictRule concludes about one check of one member.
+type verdictRule struct {
+	Rule
+	verdict message.Verdict
+	holds   func(*tally) bool
+}
+
+var verdictRules = []verdictRule{
+	{Rule{"R100", "the decider has not yet watched for a full interval", "unknown",
+		"{member} is not judged yet: this decider has just begun to watch"},
+		message.VerdictUnknown, func(t *tally) bool { return t.blind }},
+	{Rule{"R101", "fewer vantages see the member than the quorum", "unknown",
+		"{member} is unknown: {seeing} of {vantages} vantages see it by check {check}, the quorum is {quorum}{saying}{missing}"},
+		message.VerdictUnknown, func(t *tally) bool { return t.seeing < t.quorum }},
+	{Rule{"R102", "a vantage says down, and another has seen the member up since that began", "disputed",
+		"{member} is disputed by check {check}: down from {downs}{evidence}, but up since from {ups}"},
+		message.VerdictDisputed, func(t *tally) bool { return t.downs > 0 && t.ups > 0 }},
+	{Rule{"R103", "a quorum of seeing vantages says down, and none has seen it up since", "down",
+		"{member} is down: {count} of {seeing} seeing vantages say so by check {check}, {downs}{evidence}; the quorum is {quorum}{missing}"},
+		message.VerdictDown, func(t *tally) bool { return t.downs >= t.quorum }},
+	{Rule{"R104", "something fails, not enough to say down", "suspect",
+		"{member} is suspect: check {check} fails from {failing}{evidence}; {count} of a quorum of {quorum} say down"},
+		message.VerdictSuspect, func(t *tally) bool { return t.failing > 0 }},
+	{Rule{"R105", "otherwise", "up",
+		"{member} is up: {seeing} of {vantages} vantages see it, none of them failing{missing}"},
+		message.VerdictUp, func(*tally) bool { return true }},
+}
+
+// situationRule decides what the decider does by itself. A row without act waits.
+type situationRule struct {
+	Rule
+	holds func(*State, Time) words
+	act   func(*State, Time, *situationRule, words)
+}
+
+// ruleOverdue is the code of the resume that counts against the failover budget.
+const ruleOverdue = "R223"
+
+var situationRules = []situationRule{
+	{Rule{"R200", "the group has no spec", "wait",
+		"{group} is not declared here: apply its spec"}, undeclared, nil},
+	{Rule{"R201", "the bus is away, or a full interval was not yet watched", "wait: nothing is judged",
+		"this decider starts blind: it has watched {group} for {watched} of {interval}"}, blind, nil},
+	{Rule{"R202", "a proposal is on its way", "wait for what becomes of it",
+		"a proposal for {group} is on its way"}, proposing, nil},
+	{Rule{"R210", "nothing is adopted, and what is declared agrees with what is observed", "adopt",
+		"{to} is adopted as primary: it is declared so, it is up{serving}"}, adoptable, (*State).adopt},
+	{Rule{"R211", "nothing is adopted, and declaration and observation differ", "refuse",
+		"{group} has no primary yet"}, unadopted, (*State).refuseAdoption},
+	{Rule{"R220", "a look step ended the swap before it was held", "resume of the primary before",
+		"{back} stays primary: the {what} was ended by {executor}: {why}"}, endedEarly, (*State).resume},
+	{Rule{"R221", "the swap was aborted before it was held", "resume of the primary before",
+		"{back} stays primary: the {what} was aborted: {why}"}, abortedEarly, (*State).resume},
+	{Rule{"R222", "the swap was aborted after it was held", "resume of the new primary, without further steps",
+		"{to} stays primary: the {what} was aborted after it took effect: {why}; what was not done is left to you"}, abortedLate, (*State).resume},
+	{Rule{ruleOverdue, "the swap was not held within its limit", "resume of the primary before, if nothing refuses",
+		"{back} stays primary: the {what} was not held within {limit}"}, overdue, (*State).resume},
+	{Rule{"R224", "a swap is under way", "wait",
+		"the {what} is under way (epoch {epoch}{step})"}, underWay, nil},
+	{Rule{"R230", "the spec declares other members than the epoch has", "reconfigure: the same primary, the new members",
+		"members of {group} are now {members}; {to} stays primary"}, regrouped, (*State).reconfigure},
+	{Rule{"R240", "the primary is down", "failover, if nothing refuses",
+		"{to} takes over from {from}: {down}"}, primaryDown, (*State).failover},
+	{Rule{"R241", "the primary is disputed", "refuse",
+		"{from} is disputed"}, primaryDisputed, (*State).refuseDisputed},
+	{Rule{"R242", "the primary is unknown", "wait: who sees nothing decides nothing",
+		"nobody can judge {from} now: {unknown}"}, primaryUnknown, nil},
+	{Rule{"R243", "the primary is suspect", "wait for more evidence",
+		"{from} is suspect"}, primarySuspect, nil},
+	{Rule{"R244", "otherwise", "nothing: all is well",
+		"{from} is primary and up"}, allWell, nil},
+}
+
+// who asks a question, and thereby which refusals concern it.
+type who uint16
+
+const (
+	itself     who = 1 << iota // a swap that the decider would do by itself
+	fallback                   // a resume because a swap was not held in time
+	adoption                   // the adoption of what is declared
+	regroup                    // a change of members
+	swapAsked                  // an asked failover, switchover or failback
+	adoptAsked                 // an asked adoption
+	pauseAsked
+	resumeAsked
+	abortAsked
+	stepAsked // retry, skip
+	noteAsked
+	otherAsked
+	standby // the readiness of a member, evaluated all the time
+
+	anyAsked = swapAsked | adoptAsked | pauseAsked | resumeAsked | abortAsked | stepAsked | noteAsked | otherAsked
+	anySwap  = itself | swapAsked
+)
+
+// refusalRule is one "no".
+type refusalRule struct {
+	Rule
+	of who
+	// overridable by a person who names the code and gives a reason: refusals that are about loss or flapping.
+	overridable bool
+	holds       func(*State, Time, question) words
+}
+
+var refusalRules = []refusalRule{
+	{Rule{"R301", "the group is not declared", "",
+		"no group {group} is declared: see ham status for those there are, or apply its spec"},
+		anySwap | anyAsked, false, unknownGroup},
+	{Rule{"R302", "nothing is adopted yet", "",
+		"{group} has no primary yet: declare adopt: <member>, or say ham adopt {group}"},
+		anySwap, false, nothingAdopted},
+	{Rule{"R303", "a swap is under way", "",
+		"the {what} is under way (epoch {epoch}{step}): wait for its end, or say ham abort {group}"},
+		anySwap | adoptAsked, false, swapUnderWay},
+	{Rule{"R304", "the last epoch is not held", "",
+		"epoch {epoch} of {group} ended before it took effect: wait until {back} is confirmed as primary"},
+		anySwap, false, notHeld},
+	{Rule{"R305", "the group is paused", "",
+		"{group} was paused by {actor}{reason}, {until}: say ham resume {group} first"},
+		anySwap | fallback | adoption | regroup | adoptAsked, false, isPaused},
+	{Rule{"R306", "the decider has not yet watched for a full interval", "",
+		"this decider has watched {group} for {watched} of {interval}: ask again in a moment"},
+		anySwap | adoption | adoptAsked, true, isBlind},
+	{Rule{"R307", "the mode is manual", "",
+		"the mode of {group} is manual: ask for it with ham failover {group}"},
+		itself, false, isManual},
+	{Rule{"R308", "the mode is dry-run", "",
+		"the mode of {group} is dry-run: nothing is applied until its spec says mode: auto or manual"},
+		itself | fallback, false, isDryRun},
+	{Rule{"R309", "a swap took effect less than the cool-down ago", "",
+		"{group} is cooling down: {to} became primary {ago} ago, nothing moves by itself for another {left}; ask for it with ham failover {group}"},
+		itself, false, coolingDown},
+	{Rule{"R310", "the failover budget of the window is spent", "",
+		"the failover budget of {group} is spent: {count} of {budget} in {window}, the next one is free in {left}; find out why it fails, or ask for it with ham failover {group}"},
+		itself | fallback, false, budgetSpent},
+	{Rule{"R311", "the primary is disputed", "",
+		"{why}; find out who is right"},
+		anySwap, true, isDisputed},
+	{Rule{"R312", "fewer vantages see the primary than the quorum", "",
+		"{why}; look at the probers"},
+		anySwap, true, quorumMissing},
+	{Rule{"R313", "an executor saw the primary up, and the failures began before that", "",
+		"{executor} found {from} up after all, {ago} ago, though vantages say down: {why}; nothing moves by itself for another {left}, or until they have seen it up"},
+		itself, false, executorSawUp},
+	{Rule{"R314", "a route serves another member than the primary", "",
+		"{where}: correct the route, or say ham adopt {group} if that is right now"},
+		itself, false, drifting},
+	{Rule{"R315", "the spec does not declare the primary any more", "",
+		"{from} is primary of {group}, but its spec does not declare it: declare it again, or say ham adopt {group}"},
+		anySwap | regroup, false, primaryUndeclared},
+	{Rule{"R320", "the target is no member, or was none in the last epoch", "",
+		"{to} is no member of {group}{epoch}: its members are {members}"},
+		swapAsked | adoption | adoptAsked, false, noMember},
+	{Rule{"R321", "the target is primary already", "",
+		"{to} is primary of {group} already"},
+		swapAsked, false, primaryAlready},
+	{Rule{"R322", "the standby is not up", "",
+		"{to} is not ready: {why}"},
+		anySwap | standby, true, standbyNotUp},
+	{Rule{"R323", "the standby has not been up for stable_for", "",
+		"{to} is not ready: it has been steady for {steady} of {stable}"},
+		anySwap | standby, true, standbyNotStable},
+	{Rule{"R324", "a readiness check of the standby fails", "",
+		"{to} is not ready: {why}"},
+		anySwap | standby, true, standbyCheckFails},
+	{Rule{"R325", "there is no standby", "",
+		"{group} has no standby: declare another member"},
+		anySwap, false, noStandby},
+	{Rule{"R330", "a failover is asked for, and the primary is up", "",
+		"{from} is up: move with ham switchover {group}"},
+		swapAsked, false, primaryIsUp},
+	{Rule{"R331", "a switchover is asked for, and the primary is down", "",
+		"a switchover needs both sides, and {why}: move with ham failover {group}"},
+		swapAsked, false, primaryIsDown},
+	{Rule{"R332", "a failback is asked for, and there is nothing to go back to", "",
+		"{group} was never moved, so there is nothing to go back to"},
+		swapAsked, false, neverMoved},
+	{Rule{"R333", "the epoch is another than the one expected", "",
+		"{group} is at epoch {epoch} with primary {from}, not at {expected}: look again, then repeat it with the epoch you mean"},
+		anyAsked, false, otherEpoch},
+	{Rule{"R334", "the plan is another than the one shown", "",
+		"the plan has changed since it was shown ({shown}, now {hash}): {changes}"},
+		swapAsked, false, planChanged},
+	{Rule{"R335", "it would undo a swap of the last minutes, and does not say so", "",
+		"{group} was moved from {to} to {from} {ago} ago (epoch {epoch}), and this would undo it: if that is meant, repeat it with expect_epoch {epoch}"},
+		swapAsked, false, wouldUndo},
+	{Rule{"R336", "the request is old", "",
+		"this was asked {ago} ago, and no decider ran since: ask again if it is still meant"},
+		anyAsked &^ (pauseAsked | noteAsked), false, staleRequest},
+	{Rule{"R340", "nobody says which member to adopt", "",
+		"{group} does not declare which member is primary: declare adopt: <member>, or say ham adopt {group} --target <member>"},
+		adoption | adoptAsked, false, nobodyNamed},
+	{Rule{"R341", "the member to adopt is not up", "",
+		"{to} cannot be adopted: {why}"},
+		adoption | adoptAsked, true, adoptNotUp},
+	{Rule{"R342", "a route serves another member than the one to adopt", "",
+		"{to} cannot be adopted: {where}; adopt what is served, or correct the route"},
+		adoption | adoptAsked, true, adoptNotServed},
+	{Rule{"R343", "no route of the group was seen yet", "",
+		"no executor has said yet what the routes of {group} serve; waiting another {left} for one"},
+		adoption, false, routesNotSeen},
+	{Rule{"R344", "the member is what the record says already", "",
+		"{to} is primary of epoch {epoch} already, and the routes agree: there is nothing to adopt"},
+		adoptAsked, false, nothingToAdopt},
+	{Rule{"R350", "no step waits for a person", "",
+		"no step{named} of {group} is paused: see ham status {group}"},
+		stepAsked, false, nothingPaused},
+	{Rule{"R351", "the step cannot be skipped", "",
+		"step {step} cannot be skipped: retry it, or say ham abort {group}"},
+		stepAsked, false, unskippable},
+	{Rule{"R352", "no swap is under way", "",
+		"no swap of {group} is under way, so there is nothing to abort"},
+		abortAsked, false, nothingToAbort},
+	{Rule{"R353", "nothing was ever held", "",
+		"no epoch of {group} was ever held, so there is nothing to go back to: start an executor"},
+		abortAsked, false, nothingBefore},
+	{Rule{"R354", "the group is not paused", "",
+		"{group} is not paused"},
+		resumeAsked, false, notPaused},
+	{Rule{"R355", "the verb is not known to this version", "",
+		"{verb} is not something that this version of ham can do"},
+		otherAsked, false, always},
+	{Rule{"R356", "a note without text", "",
+		"a note needs its text, as the reason of the request"},
+		noteAsked, false, emptyNote},
+	{Rule{"R357", "the bus did not take it in time", "",
+		"it could not be stored within {limit}: see ham status {group}, then ask again"},
+		anyAsked, false, unstored},
+}
+
+// requestRule is what a verb leads to.
+type requestRule struct {
+	Rule
+	verb message.Verb
+	who  who
+	act  func(*State, Time, *ask, question, *requestRule)
+}
+
+var requestRules = []requestRule{
+	{Rule{"R401", "failover is asked for", "failover, if nothing refuses",
+		"{actor} asked for a failover of {group} from {from} to {to}{reason}"}, message.VerbFailover, swapAsked, (*State).askedSwap},
+	{Rule{"R402", "switchover is asked for", "switchover, if nothing refuses",
+		"{actor} asked for a switchover of {group} from {from} to {to}{reason}"}, message.VerbSwitchover, swapAsked, (*State).askedSwap},
+	{Rule{"R403", "failback is asked for", "switchover to the primary before, if nothing refuses",
+		"{actor} asked for {group} to go back from {from} to {to}{reason}"}, message.VerbFailback, swapAsked, (*State).askedSwap},
+	{Rule{"R404", "pause is asked for", "mark: paused",
+		"{actor} paused {group} {until}{reason}"}, message.VerbPause, pauseAsked, (*State).askedMark},
+	{Rule{"R405", "resume is asked for", "mark: no longer paused",
+		"{actor} resumed {group}{reason}"}, message.VerbResume, resumeAsked, (*State).askedMark},
+	{Rule{"R406", "abort is asked for", "resume: of the primary before, or after held of the new one without further steps",
+		"{actor} aborted the {what}{reason}: {back} is primary"}, message.VerbAbort, abortAsked, (*State).askedAbort},
+	{Rule{"R407", "retry is asked for", "instruction to retry the paused step",
+		"{actor} had step {step} of {group} tried again{reason}"}, message.VerbRetry, stepAsked, (*State).askedStep},
+	{Rule{"R408", "skip is asked for", "instruction to skip the paused step",
+		"{actor} had step {step} of {group} skipped{reason}"}, message.VerbSkip, stepAsked, (*State).askedStep},
+	{Rule{"R409", "adopt is asked for", "adopt, if nothing refuses",
+		"{actor} had {to} adopted as primary of {group}{reason}"}, message.VerbAdopt, adoptAsked, (*State).askedAdopt},
+	{Rule{"R410", "note is asked for", "note",
+		"{actor} notes: {text}"}, message.VerbNote, noteAsked, (*State).askedNote},
+}
+
+// otherRequest stands for the verbs that have no row: R355 refuses them.
+var otherRequest = requestRule{who: otherAsked}
+
+// Rules returns the whole table, in its order.
+func Rules() []Rule {
+	var out []Rule
+	for _, r := range verdictRules {
+		out = append(out, r.Rule)
+	}
+	for _, r := range situationRules {
+		out = append(out, r.Rule)
+	}
+	for _, r := range refusalRules {
+		out = append(out, r.Rule)
+	}
+	for _, r := range requestRules {
+		out = append(out, r.Rule)
+	}
+	return out
+}

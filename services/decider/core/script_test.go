@@ -1,0 +1,401 @@
+package core
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/datadriven"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/spec"
+)
+
+// TestScripts runs the stories in testdata/*.txt. Each opens with the sentence that it proves. After a change of what is
+// told: go test ./services/decider/core -run TestScripts -args -rewrite, then read the difference.
+//
+//	group [mode=auto] [stable=10s] [cooldown=10m] [budget=2/24h] [quorum=2] [adopt=a] [members=a,b] [routes=none] [ready=yes] [unseen] [fresh] …
+//	             The story begins 19 s after the start, when all is adopted and ready; with "fresh" at the start itself.
+//	run          lines of "<time> <what happens>", then what is told and decided
+//	status       the sentence that is always true, and the state of each member
+//	why-not b    every reason why b would not become primary by itself now
+//	plan failover [b]
+//	chain        the entries, one a line
+func TestScripts(t *testing.T) {
+	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(string(text), "# ") {
+			t.Fatalf("%s: want the sentence that it proves as its first line", path)
+		}
+		var s *script
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			if d.Cmd == "group" {
+				s = newScript(t, d)
+				return ""
+			}
+			return s.command(t, d)
+		})
+	})
+}
+
+// script is one world with one decider, told as text.
+type script struct {
+	*world
+	d     *decider
+	lines []string
+	asked int
+	shown string // hash of the plan shown last
+}
+
+func newScript(t *testing.T, d *datadriven.TestData) *script {
+	g := pair()
+	unseen, fresh := false, false
+	change(t, g, slices.DeleteFunc(slices.Clone(d.CmdArgs), func(a datadriven.CmdArg) bool {
+		unseen, fresh = unseen || a.Key == "unseen", fresh || a.Key == "fresh"
+		return a.Key == "unseen" || a.Key == "fresh"
+	}))
+	s := &script{world: newWorld(g)}
+	s.world.out = func(_ *decider, o Output) {
+		if line := describe(o); line != "" {
+			s.log(line)
+		}
+	}
+	s.d = s.start("d1")
+	for _, r := range g.Routes {
+		if unseen {
+			break
+		}
+		s.route(r.Name, r.HAProxy.Proxies[0], "a")
+	}
+	if !fresh {
+		s.run(19 * time.Second)
+		s.lines = nil
+	}
+	return s
+}
+
+func change(t *testing.T, g *spec.Group, args []datadriven.CmdArg) {
+	for _, arg := range args {
+		value := strings.Join(arg.Vals, ",")
+		duration := func() time.Duration {
+			v, err := time.ParseDuration(value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return v
+		}
+		number := func(s string) int {
+			v, err := strconv.Atoi(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return v
+		}
+		switch p := &g.Policy; arg.Key {
+		case "mode":
+			g.Mode = spec.Mode(value)
+		case "stable":
+			p.StableFor = duration()
+		case "cooldown":
+			p.Cooldown = duration()
+		case "undo":
+			p.UndoWindow = duration()
+		case "limit":
+			p.SwapLimit = duration()
+		case "budget":
+			n, window, _ := strings.Cut(value, "/")
+			p.Budget, value = number(n), window
+			p.BudgetWindow = duration()
+		case "quorum":
+			p.Quorum = number(value)
+		case "adopt":
+			g.Adopt = value
+		case "revision":
+			g.Revision = uint64(number(value))
+		case "vantages":
+			g.Checks[0].From = strings.Split(value, ",")
+		case "members":
+			g.Members = nil
+			for _, name := range strings.Split(value, ",") {
+				g.Members = append(g.Members, spec.Member{Name: name, Site: name, URL: "http://" + name + ".example:80"})
+				for i := range g.Routes {
+					g.Routes[i].HAProxy.Servers[name] = "s" + name
+				}
+			}
+		case "routes":
+			g.Routes = nil
+		case "ready":
+			c := g.Checks[0]
+			c.Name, c.Effect = "warm", spec.EffectReady
+			g.Checks = append(g.Checks, c)
+		default:
+			t.Fatalf("group does not know %s", arg.Key)
+		}
+	}
+}
+
+func (s *script) log(line string) {
+	s.lines = append(s.lines, fmt.Sprintf("%8.3fs  %s", s.now.Seconds(), line))
+}
+
+func (s *script) flush() string {
+	out := strings.Join(s.lines, "\n") + "\n"
+	s.lines = nil
+	if out == "\n" {
+		return ""
+	}
+	return out
+}
+
+func (s *script) command(t *testing.T, d *datadriven.TestData) string {
+	at := s.d.time()
+	switch d.Cmd {
+	case "run":
+		for _, line := range strings.Split(strings.TrimSpace(d.Input), "\n") {
+			when, what, _ := strings.Cut(strings.TrimSpace(line), " ")
+			moment, err := time.ParseDuration(when)
+			if err != nil || moment < s.now {
+				t.Fatalf("%s: %q: want a time at or after %s", d.Pos, line, s.now)
+			}
+			s.run(moment)
+			if what = strings.TrimSpace(what); what != "" && what != "wait" {
+				s.happen(t, what)
+			}
+		}
+		return s.flush()
+	case "status":
+		st := s.d.s.Status(at)
+		if err := message.Validate(st); err != nil {
+			t.Fatal(err)
+		}
+		now, _, _ := strings.Cut(s.d.s.WhyNot(at, ""), "\n")
+		var b strings.Builder
+		fmt.Fprintf(&b, "%s\n%s\n", st.Sentence, now)
+		if len(st.Refusals) > 0 {
+			fmt.Fprintln(&b, "refuses", codes(st.Refusals))
+		}
+		for _, m := range st.Members {
+			says := fmt.Sprintf("%s %s %s %s", m.Name, m.Role, m.Verdict, s.d.s.member(m.Name).worst.rule.Code)
+			if m.Ready && m.Role != message.RolePrimary {
+				says += " ready"
+			}
+			for _, r := range m.Reasons {
+				says += "\n  " + r.Code + " " + r.Sentence
+			}
+			fmt.Fprintln(&b, says)
+		}
+		return b.String()
+	case "why-not":
+		return s.d.s.WhyNot(at, d.CmdArgs[0].Key) + "\n"
+	case "plan":
+		return s.plan(t, d)
+	case "chain":
+		var b strings.Builder
+		for _, e := range s.world.chain {
+			switch m := e.m.(type) {
+			case *message.Command:
+				fmt.Fprintf(&b, "command epoch %d %s %s→%s %s %s\n", m.Epoch, m.Kind, m.From, m.Primary, m.Rule, strings.Join(m.Members, ","))
+			case *message.Held:
+				fmt.Fprintf(&b, "held epoch %d by %s\n", m.Epoch, m.Primary)
+			case *message.Mark:
+				fmt.Fprintf(&b, "mark paused=%t for %s\n", m.Paused, m.For)
+			}
+		}
+		return b.String()
+	}
+	t.Fatalf("%s: no command %s", d.Pos, d.Cmd)
+	return ""
+}
+
+func (s *script) plan(t *testing.T, d *datadriven.TestData) string {
+	r := &message.Request{ID: "preview", Group: "web", Verb: message.Verb(d.CmdArgs[0].Key), Actor: "ana"}
+	if len(d.CmdArgs) > 1 {
+		r.Target = d.CmdArgs[1].Key
+	}
+	p := s.d.s.Preview(s.d.time(), r)
+	if err := message.Validate(p); err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	fmt.Fprintln(&b, p.Sentence)
+	for _, reason := range p.Reasons {
+		fmt.Fprintln(&b, "  "+reason.Code, reason.Sentence)
+	}
+	if p.Plan != nil {
+		s.shown = p.Plan.Hash
+		for _, step := range p.Plan.Steps {
+			fmt.Fprintf(&b, "> %-6s %-10s %s\n", step.Phase, step.Name, step.Says)
+		}
+		predicted := "never measured"
+		if p.Plan.PredictedRTO > 0 {
+			predicted = "predicted " + p.Plan.PredictedRTO.String()
+		}
+		fmt.Fprintf(&b, "%s; %s\n", predicted, p.WayBack)
+	}
+	return b.String()
+}
+
+// happen makes something happen in the world.
+func (s *script) happen(t *testing.T, what string) {
+	f := strings.Fields(what)
+	args, flags := map[string]string{}, []string{}
+	for _, word := range f[1:] {
+		if k, v, ok := strings.Cut(word, "="); ok {
+			args[k] = v
+		} else {
+			flags = append(flags, word)
+		}
+	}
+	switch f[0] {
+	case "vantage": // vantage sp blind | silent | late | unknown | sees | restarts
+		v := s.vantage(flags[0])
+		switch flags[1] {
+		case "sees":
+			v.state = ""
+		case "restarts":
+			v.boot++
+			v.seq = map[string]uint64{}
+		default:
+			v.state = flags[1]
+		}
+	case "ask": // ask failover [target=b] [expect=1] [plan=shown] [override=R322,R323] [reason=…] [for=10m] [id=x] [by=ana] [age=1h]
+		s.asked++
+		r := &message.Request{ID: "rq" + strconv.Itoa(s.asked), Group: "web", Verb: message.Verb(flags[0]), Actor: "ana", Target: args["target"], Reason: args["reason"], Step: args["step"]}
+		if id := args["id"]; id != "" {
+			r.ID = id
+		}
+		if by := args["by"]; by != "" {
+			r.Actor = by
+		}
+		if e := args["expect"]; e != "" {
+			n, err := strconv.ParseUint(e, 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.ExpectEpoch = &n
+		}
+		if args["plan"] != "" {
+			r.PlanHash = s.shown
+		}
+		if o := args["override"]; o != "" {
+			r.Override = strings.Split(o, ",")
+		}
+		if d := args["for"]; d != "" {
+			if err := r.For.UnmarshalText([]byte(d)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := message.Validate(r); err != nil {
+			t.Fatal(err)
+		}
+		in := RequestReceived{r, s.stream()}
+		if age := args["age"]; age != "" {
+			d, err := time.ParseDuration(age)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in.Stored -= d.Microseconds()
+		}
+		s.d.feed(in)
+	case "executor": // executor on | off | ends | aborts | aborts-late | pauses
+		s.exec.mode = flags[0]
+		if s.exec.wait != nil && flags[0] == "on" {
+			s.exec.begin(s.exec.wait)
+		}
+	case "route": // route front serves b
+		s.route(flags[0], "tcp://192.0.2.2:9999", strings.Split(flags[2], ",")...)
+	case "link": // link down | up
+		s.d.link(flags[0] == "up")
+	case "stop": // stop 10s: the decider's process is frozen, what comes in waits
+		d, err := time.ParseDuration(flags[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.d.stalled = s.now + d
+	case "restart":
+		s.d.boot()
+	case "bus": // bus holds | answers: what becomes of proposals
+		s.holding = flags[0] == "holds"
+		if !s.holding {
+			for _, try := range s.held {
+				try()
+			}
+			s.held = nil
+		}
+	case "rival": // rival failover to=b: another decider was first
+		_, c := s.newest()
+		next := *c
+		next.ID, next.Epoch, next.Kind, next.From, next.Primary, next.Decider = "rival"+strconv.Itoa(len(s.world.chain)), c.Epoch+1, message.Kind(flags[0]), c.Primary, args["to"], "d2"
+		next.Request = args["request"]
+		s.write(&next)
+	case "rival-pause": // another decider paused the group
+		s.write(&message.Mark{ID: "rival-pause", Group: "web", Paused: true, Actor: "bob", Decider: "d2"})
+	case "forge": // forge epoch=1: somebody writes a command of an old epoch
+		_, c := s.newest()
+		old := *c
+		n, err := strconv.ParseUint(args["epoch"], 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		old.ID, old.Epoch = "forged", n
+		s.write(&old)
+	case "garbage": // something that is no entry stands in the chain
+		s.seq++
+		s.world.chain = append(s.world.chain, entry{s.seq, &message.Mark{ID: "garbage", Group: "web", Actor: "x", Decider: "x"}, s.stream()})
+		s.append(ChainRead{Seq: s.seq, Stored: s.stream(), InOrder: true})
+	case "spec": // spec mode=manual …: the operator applies a change
+		g := *s.spec
+		g.Checks, g.Members, g.Revision = slices.Clone(g.Checks), slices.Clone(g.Members), g.Revision+1
+		var cmd []datadriven.CmdArg
+		for _, word := range f[1:] {
+			k, v, _ := strings.Cut(word, "=")
+			cmd = append(cmd, datadriven.CmdArg{Key: k, Vals: strings.Split(v, ",")})
+		}
+		change(t, &g, cmd)
+		s.apply(&g)
+	case "undeclare":
+		s.d.feed(SpecChanged{})
+	default: // a refused [from sp,rj]
+		how, ok := conditions[flags[0]]
+		if !ok {
+			t.Fatalf("no condition %s", flags[0])
+		}
+		var from []string
+		if len(flags) == 3 {
+			from = strings.Split(flags[2], ",")
+		}
+		s.set(f[0], how, from...)
+	}
+}
+
+// TestEveryRuleIsInAStory: a rule that no story shows is a rule that nobody has read.
+func TestEveryRuleIsInAStory(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no stories", err)
+	}
+	var all strings.Builder
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(b)
+	}
+	for _, r := range Rules() {
+		if !strings.Contains(all.String(), r.Code) {
+			t.Errorf("rule %s (%s) occurs in no testdata/*.txt", r.Code, r.When)
+		}
+	}
+	if strings.ContainsAny(all.String(), "{}") {
+		t.Error("a sentence in testdata has a place that was not filled in")
+	}
+}

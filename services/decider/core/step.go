@@ -1,0 +1,161 @@
+package core
+
+import (
+	"time"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/spec"
+)
+
+// Step takes one input and returns what is to be done, in order. It never fails: what cannot be is passed over or rejected with a
+// reason. Time must not go back. The outputs are the caller's.
+//
+// A heartbeat that changes nothing costs no allocation and well below a microsecond.
+func (s *State) Step(at Time, in Input) []Output {
+	if in, ok := in.(HeartbeatSeen); ok && at.Mono-s.last <= StallLimit {
+		s.last = at.Mono
+		if !s.see(at, in) {
+			return nil
+		}
+		return s.conclude(at)
+	}
+	if at.Mono-s.last > StallLimit && s.linked {
+		s.watch(at) // this decider itself was stopped: what now comes in a heap may be long past
+	}
+	s.last = at.Mono
+	switch in := in.(type) {
+	case HeartbeatSeen:
+		s.see(at, in)
+	case RequestReceived:
+		s.ask(at, in)
+	case ChainRead:
+		s.read(at, in)
+	case SafetyRead:
+		s.safety(at, in)
+	case SpecChanged:
+		s.declare(at, in.Spec)
+	case RouteRead:
+		s.routeSeen(in)
+	case IncidentRead:
+		s.incidentRead(at, in)
+	case OutcomeRead:
+		s.outcomes = remember(s.outcomes, in.Outcome)
+	case ShadowRead:
+		s.incident.shadow(in.Command)
+	case LinkChanged:
+		if in.Up && !s.linked {
+			s.linked = true
+			s.watch(at)
+		}
+		s.linked = in.Up
+	case ProposalResolved:
+		s.resolved(at, in)
+	}
+	return s.conclude(at)
+}
+
+// see takes a look into account, and says whether that may change what is concluded.
+func (s *State) see(at Time, in HeartbeatSeen) bool {
+	hb := in.Heartbeat
+	v := s.sights[sightKey{hb.Member, hb.Check, hb.Vantage}]
+	s.hbSeq = max(s.hbSeq, in.Seq)
+	if v == nil || v.old(hb) {
+		return false // of no check that is declared, or a copy
+	}
+	if in.Stored > 0 && time.Duration(at.Stream-in.Stored)*time.Microsecond > v.limit {
+		return false // it lay in the stream while this decider was away: no news
+	}
+	changed := v.take(at.Mono, in, &s.spec.Policy, s.judging(at))
+	m := s.member(hb.Member)
+	return m != nil && (changed || !m.calm)
+}
+
+// conclude does what follows from the state as it is now: verdicts, readiness, drift, incident, then requests, then what the decider
+// does by itself.
+func (s *State) conclude(at Time) []Output {
+	if s.spec != nil {
+		for _, m := range s.members {
+			s.judge(at, m)
+		}
+		s.readiness(at)
+		s.drifts(at)
+		s.keepIncident(at)
+	}
+	s.serve(at)
+	if rule, w := s.situation(at); rule.act != nil {
+		rule.act(s, at, rule, w)
+	}
+	out := s.out
+	s.out = nil
+	return out
+}
+
+// declare takes a new spec.
+func (s *State) declare(at Time, g *spec.Group) {
+	if g == nil {
+		s.spec, s.members, s.sights = nil, nil, nil
+		return
+	}
+	before := s.spec
+	s.spec = g
+	s.arrange(g)
+	if before == nil {
+		s.watch(at)
+	}
+	if before != nil && before.Mode != g.Mode {
+		s.tell(at, message.Event{
+			Kind: message.EventMode, Severity: message.Notice,
+			Sentence: "the mode of " + s.group + " is now " + string(g.Mode) + ", it was " + string(before.Mode),
+		}, "mode", epoch(g.Revision))
+	}
+}
+
+// read takes an entry of the chain and tells what it brought.
+func (s *State) read(at Time, in ChainRead) {
+	taken, err := s.chain.take(at, in)
+	if err != nil {
+		s.emit(Reject{Seq: in.Seq, Entry: in.Entry, Reason: err.Error()})
+	}
+	if p := s.proposal; p != nil && s.chain.seq > p.after && (p.won == 0 || s.chain.seq >= p.won) {
+		s.proposal = nil // somebody took the place, perhaps this decider
+	}
+	if !taken {
+		return
+	}
+	retell := at.since(moment{in.Stored, at.Mono}) < retellLimit
+	switch e := in.Entry.(type) {
+	case *message.Command:
+		s.run.begin()
+		s.late(at)
+		if retell {
+			s.tellDecision(at, e)
+		}
+	case *message.Mark:
+		if retell {
+			s.tellMark(at, e)
+		}
+	}
+}
+
+// resolved frees the way for the next proposal: at once where it was this one's turn, else after a moment.
+func (s *State) resolved(at Time, in ProposalResolved) {
+	p := s.proposal
+	if p == nil || p.id != in.ID {
+		return
+	}
+	if in.Seq == 0 {
+		// Perhaps it is stored yet. Whatever is proposed next expects the same entry before it, so that at most one of the two is.
+		s.proposal, s.proposeAfter = nil, at.Mono+proposalPause
+		return
+	}
+	p.won = in.Seq
+	if s.chain.seq >= in.Seq {
+		s.proposal = nil
+	}
+}
+
+// propose asks for the next place in the chain.
+func (s *State) propose(at Time, e message.Message) {
+	s.proposal = &proposal{id: e.MessageID(), after: s.chain.seq, since: at.Mono}
+	s.emit(Propose{Entry: e, After: s.chain.seq})
+}

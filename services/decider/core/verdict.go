@@ -1,0 +1,133 @@
+package core
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/spec"
+)
+
+// watched is one check of one member, seen from its vantages.
+type watched struct {
+	check  *spec.Check
+	sights []*sight // in the order of the check's vantages, sorted
+	tally  tally
+	rule   *verdictRule
+}
+
+// tally is what the vantages say together.
+type tally struct {
+	blind    bool // the decider itself does not judge yet
+	quorum   int
+	vantages int
+	seeing   int
+	downs    int // say down, and their newest look was down
+	ups      int // their newest look was up, heard after the first of the downs was first seen failing
+	failing  int // something failed, enough to say down or not
+	// since is when the first of the downs was first seen failing.
+	since time.Duration
+}
+
+// count tallies the vantages that see. Who is silent, slow, blind or could not look does not count.
+func (w *watched) count(at time.Duration, quorum int, blind bool) {
+	t := tally{blind: blind, quorum: quorum, vantages: len(w.sights)}
+	for _, v := range w.sights {
+		if !v.sees(at) {
+			continue
+		}
+		t.seeing++
+		if v.saysDown || !v.up() {
+			t.failing++
+		}
+		if v.saysDown && !v.up() {
+			if t.downs == 0 || v.failingSince < t.since {
+				t.since = v.failingSince
+			}
+			t.downs++
+		}
+	}
+	if t.downs > 0 {
+		for _, v := range w.sights {
+			if v.sees(at) && v.up() && v.heardAt > t.since {
+				t.ups++
+			}
+		}
+	}
+	w.tally = t
+}
+
+// judge finds the rule that holds of the check. The last one always does.
+func (w *watched) judge() {
+	for i := range verdictRules {
+		if verdictRules[i].holds(&w.tally) {
+			w.rule = &verdictRules[i]
+			return
+		}
+	}
+}
+
+// begunSince counts the downs whose row of failures began after t.
+func (w *watched) begunSince(at, t time.Duration) int {
+	n := 0
+	for _, v := range w.sights {
+		if v.sees(at) && v.saysDown && !v.up() && v.failingSince > t {
+			n++
+		}
+	}
+	return n
+}
+
+// words fill the sentence of the check's rule.
+func (w *watched) words(at time.Duration, member string) words {
+	t := w.tally
+	var downs, ups, failing, out []string
+	evidence := ""
+	for _, v := range w.sights {
+		switch {
+		case !v.sees(at):
+			out = append(out, v.vantage+" is "+v.says(at))
+		case v.saysDown && !v.up():
+			downs = append(downs, v.vantage)
+		case v.up():
+			ups = append(ups, v.vantage)
+		}
+		if v.sees(at) && (v.saysDown || !v.up()) {
+			failing = append(failing, v.vantage)
+			if evidence == "" && v.evidence != "" && !v.up() {
+				evidence = " (" + clip(v.evidence, 200) + ")"
+			}
+		}
+	}
+	if len(failing) > 0 && evidence == "" && len(downs) == 0 && len(ups) >= len(failing) {
+		evidence = " (up again, not yet often enough)"
+	}
+	saying := ""
+	if len(downs) > 0 {
+		saying = "; " + list(downs) + " says down" + evidence
+	}
+	missing := ""
+	if len(out) > 0 {
+		missing = "; " + list(out)
+	}
+	return words{
+		"member": member, "check": w.check.Name, "quorum": strconv.Itoa(t.quorum), "seeing": strconv.Itoa(t.seeing),
+		"vantages": strconv.Itoa(t.vantages), "downs": list(downs), "ups": list(ups), "failing": list(failing),
+		"evidence": evidence, "missing": missing, "saying": saying, "count": strconv.Itoa(t.downs),
+	}
+}
+
+// weight orders verdicts for a member with several checks: any check that is down makes it down.
+func weight(v message.Verdict) int {
+	switch v {
+	case message.VerdictDown:
+		return 4
+	case message.VerdictDisputed:
+		return 3
+	case message.VerdictSuspect:
+		return 2
+	case message.VerdictUnknown:
+		return 1
+	}
+	return 0
+}

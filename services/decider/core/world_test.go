@@ -1,0 +1,734 @@
+package core
+
+import (
+	"container/heap"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/spec"
+)
+
+// world is all around the core, simulated in virtual time: members, vantages that look at them, a bus with a chain that takes
+// compare-and-set, an executor, and one or more deciders. Without a network model everything arrives a moment later; with one, what is heard is
+// lost, doubled, delayed and reordered, while what is followed arrives in order, as the real bus does it.
+type world struct {
+	spec  *spec.Group
+	specs []specAt
+	now   time.Duration
+	queue agenda
+	order int
+
+	deciders []*decider
+	vantages []*vantage
+	truth    map[string]condition // member: how it really is
+	views    map[string]condition // vantage + "/" + member: how it looks from there, where that differs
+	looks    []lookTaken
+
+	// The bus. log holds what is followed, in its order.
+	chain    []entry
+	seq      uint64
+	safety   uint64
+	log      []Input
+	incident *message.Incident
+	revision uint64
+	holding  bool // proposals get no answer
+	held     []func()
+
+	exec  executor
+	net   *rand.Rand // nil: nothing is lost
+	chaos bool       // losses are on
+
+	// say gets each thing that happens.
+	say func(d *decider, line string)
+	out func(d *decider, o Output)
+}
+
+type specAt struct {
+	at   time.Duration
+	spec *spec.Group
+}
+
+type entry struct {
+	seq    uint64
+	m      message.Message
+	stored int64
+}
+
+type decider struct {
+	name    string
+	w       *world
+	s       *State
+	born    time.Duration
+	up      bool
+	linked  bool
+	cursor  int // into log
+	stalled time.Duration
+	last    time.Duration // when the newest in-order copy is due
+	n       int           // restarts, so that old deliveries find nobody
+}
+
+type vantage struct {
+	name  string
+	state string // "", blind, silent, late, unknown
+	boot  int
+	seq   map[string]uint64
+}
+
+// condition is how a member answers.
+type condition struct {
+	answer   message.Answer
+	hard     bool
+	evidence string
+	slow     bool // the answer is a time-out
+	cold     bool // up, and its readiness checks fail
+}
+
+var conditions = map[string]condition{
+	"up":       {answer: message.Up},
+	"degraded": {answer: message.Degraded},
+	"refused":  {answer: message.Down, hard: true, evidence: "connection refused"},
+	"failing":  {answer: message.Down, evidence: "status 500"},
+	"silent":   {answer: message.Down, slow: true, evidence: "no answer within 300ms"},
+	"cold":     {cold: true},
+	"unknown":  {answer: message.Unknown, evidence: "exec: no such file"},
+}
+
+type lookTaken struct {
+	at              time.Duration
+	vantage, member string
+	answer          message.Answer
+	counts          bool
+	hard            bool
+}
+
+// due is something that will happen.
+type due struct {
+	at    time.Duration
+	order int
+	do    func()
+}
+
+type agenda []due
+
+func (a agenda) Len() int { return len(a) }
+func (a agenda) Less(i, j int) bool {
+	return a[i].at < a[j].at || a[i].at == a[j].at && a[i].order < a[j].order
+}
+func (a agenda) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
+func (a *agenda) Push(x any)   { *a = append(*a, x.(due)) }
+func (a *agenda) Pop() any {
+	old := *a
+	x := old[len(old)-1]
+	*a = old[:len(old)-1]
+	return x
+}
+
+const tickEvery = 50 * time.Millisecond
+
+// epochStart is what the stream's clock shows at zero.
+var epochStart = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func newWorld(g *spec.Group) *world {
+	w := &world{
+		spec: g, specs: []specAt{{0, g}}, truth: map[string]condition{}, views: map[string]condition{},
+		say: func(*decider, string) {}, out: func(*decider, Output) {},
+	}
+	w.exec = executor{w: w, name: "ex1", mode: "on"}
+	for _, m := range g.Members {
+		w.truth[m.Name] = conditions["up"]
+	}
+	for i, name := range g.Vantages() {
+		v := &vantage{name: name, boot: 1, seq: map[string]uint64{}}
+		w.vantages = append(w.vantages, v)
+		for j := range g.Checks {
+			c := g.Checks[j]
+			if slices.Contains(c.From, name) {
+				w.look(v, c, c.Every*time.Duration(i)/time.Duration(len(g.Vantages()))+10*time.Millisecond)
+			}
+		}
+	}
+	return w
+}
+
+func (w *world) after(d time.Duration, do func()) {
+	w.order++
+	heap.Push(&w.queue, due{w.now + max(d, 0), w.order, do})
+}
+
+// run lets time pass until t.
+func (w *world) run(t time.Duration) {
+	for len(w.queue) > 0 && w.queue[0].at <= t {
+		next := heap.Pop(&w.queue).(due)
+		w.now = next.at
+		next.do()
+	}
+	w.now = t
+}
+
+// delay is how long a message takes.
+func (w *world) delay() time.Duration {
+	if w.net == nil {
+		return time.Millisecond
+	}
+	if w.chaos && w.net.IntN(10) == 0 {
+		return time.Duration(w.net.IntN(400)) * time.Millisecond
+	}
+	return time.Duration(200+w.net.IntN(2000)) * time.Microsecond
+}
+
+func (w *world) lost(percent int) bool { return w.chaos && w.net.IntN(100) < percent }
+
+func (w *world) stream() int64 { return epochStart.UnixMicro() + w.now.Microseconds() }
+
+// --- deciders
+
+func (w *world) start(name string) *decider {
+	d := &decider{name: name, w: w}
+	w.deciders = append(w.deciders, d)
+	d.boot()
+	d.tick()
+	return d
+}
+
+// boot starts the decider with nothing but what the bus has recorded.
+func (d *decider) boot() {
+	d.n++
+	d.s, d.born, d.up, d.linked, d.cursor, d.last = New(d.w.spec.Name, d.name), d.w.now, true, false, 0, 0
+	d.feed(SpecChanged{d.w.spec})
+	d.link(true)
+}
+
+func (d *decider) stop() { d.up, d.linked = false, false; d.n++ }
+
+func (d *decider) link(up bool) {
+	if d.linked == up || !d.up {
+		return
+	}
+	d.linked = up
+	if !up {
+		d.feed(LinkChanged{false})
+		return
+	}
+	for d.cursor < len(d.w.log) {
+		d.cursor++
+		d.feed(d.w.log[d.cursor-1])
+	}
+	if d.w.incident != nil {
+		d.feed(IncidentRead{d.w.incident, d.w.revision, d.w.stream()})
+	}
+	d.feed(LinkChanged{true})
+}
+
+func (d *decider) time() Time {
+	return Time{Mono: d.w.now - d.born, Stream: d.w.stream(), Wall: d.w.stream() + int64(len(d.name))*1e6}
+}
+
+func (d *decider) tick() {
+	d.w.after(tickEvery, func() {
+		d.feed(Tick{})
+		d.tick()
+	})
+}
+
+// feed hands the decider one input and does what it says.
+func (d *decider) feed(in Input) {
+	if d.up && d.w.now < d.stalled { // the process is frozen: what comes in waits
+		n := d.n
+		d.w.after(d.stalled-d.w.now, func() {
+			if d.n == n {
+				d.feed(in)
+			}
+		})
+		return
+	}
+	if !d.up {
+		return
+	}
+	for _, o := range d.s.Step(d.time(), in) {
+		d.w.out(d, o)
+		d.do(o)
+	}
+}
+
+// later delivers unless the decider was restarted or cut off meanwhile.
+func (d *decider) later(after time.Duration, in Input) {
+	n := d.n
+	d.w.after(after, func() {
+		if d.n == n && d.linked {
+			d.feed(in)
+		}
+	})
+}
+
+// follow delivers what is in the log, in order and without gaps.
+func (d *decider) follow() {
+	n := d.n
+	at := max(d.w.now+d.w.delay(), d.last)
+	d.last = at
+	d.w.after(at-d.w.now, func() {
+		if d.n == n && d.linked && d.cursor < len(d.w.log) {
+			d.cursor++
+			d.feed(d.w.log[d.cursor-1])
+		}
+	})
+}
+
+func (d *decider) do(o Output) {
+	w := d.w
+	switch o := o.(type) {
+	case Propose:
+		id := o.Entry.MessageID()
+		try := func() {
+			seq := w.propose(o.Entry, o.After)
+			d.later(w.delay(), ProposalResolved{ID: id, Seq: seq})
+		}
+		switch {
+		case w.holding:
+			w.held = append(w.held, try)
+		case w.lost(5): // never arrives
+			d.later(time.Second, ProposalResolved{ID: id})
+		case w.lost(5): // arrives, and the answer is lost
+			w.after(w.delay(), func() { w.propose(o.Entry, o.After) })
+			d.later(time.Second, ProposalResolved{ID: id})
+		default:
+			w.after(w.delay()/2, try)
+		}
+	case Answer:
+		if err := message.Validate(o.Event); err != nil {
+			panic(err)
+		}
+		w.append(OutcomeRead{o.Event.Outcome})
+	case Tell:
+		if err := message.Validate(o.Event); err != nil {
+			panic(err)
+		}
+		if o.Event.Kind == message.EventShadow {
+			w.append(ShadowRead{o.Event.Command})
+		}
+	case Instruct:
+		w.after(w.delay(), func() { w.report(o.Instruction); w.exec.instructed(o.Instruction) })
+	case Record:
+		w.after(w.delay(), func() {
+			if o.Revision == w.revision {
+				w.revision++
+				w.incident = o.Incident
+				in := IncidentRead{o.Incident, w.revision, w.stream()}
+				for _, d := range w.deciders {
+					d.later(w.delay(), in)
+				}
+			}
+		})
+	}
+}
+
+// --- the bus
+
+// propose is the compare-and-set of the chain: it returns the sequence of the entry that took the place.
+func (w *world) propose(m message.Message, after uint64) uint64 {
+	if err := message.Validate(m); err != nil {
+		panic(err)
+	}
+	for _, e := range w.chain {
+		if e.m.MessageID() == m.MessageID() {
+			return e.seq
+		}
+		if e.seq > after {
+			return e.seq
+		}
+	}
+	if n := len(w.chain); n > 0 && w.chain[n-1].seq != after || n == 0 && after != 0 {
+		panic(fmt.Sprintf("expected %d, which never was", after))
+	}
+	w.write(m)
+	return w.seq
+}
+
+// write appends to the chain and lets everybody hear it.
+func (w *world) write(m message.Message) {
+	prev := uint64(0)
+	if n := len(w.chain); n > 0 {
+		prev = w.chain[n-1].seq
+	}
+	w.seq += 1 + uint64(len(w.chain)%3) // other groups share the stream
+	e := entry{w.seq, m, w.stream()}
+	w.chain = append(w.chain, e)
+	for _, d := range w.deciders {
+		for range 2 {
+			if w.net != nil && !w.lost(30) {
+				d.later(w.delay(), ChainRead{Entry: m, Seq: e.seq, Stored: e.stored, Prev: prev})
+			}
+		}
+	}
+	w.append(ChainRead{Entry: m, Seq: e.seq, Stored: e.stored, InOrder: true})
+	w.exec.heard(m)
+}
+
+func (w *world) append(in Input) {
+	w.log = append(w.log, in)
+	for _, d := range w.deciders {
+		d.follow()
+	}
+}
+
+// report stores a safety message.
+func (w *world) report(m message.Message) {
+	if err := message.Validate(m); err != nil {
+		panic(err)
+	}
+	w.safety++
+	in := SafetyRead{m, w.safety, w.stream()}
+	for _, d := range w.deciders {
+		if w.net != nil && !w.lost(30) {
+			d.later(w.delay(), in)
+		}
+	}
+	w.append(in)
+}
+
+func (w *world) route(name, proxy string, serves ...string) {
+	slices.Sort(serves)
+	w.append(RouteRead{&message.RouteSeen{Route: name, Proxy: proxy, Reachable: true, Serves: serves}, uint64(len(w.log) + 1)})
+}
+
+func (w *world) ask(d *decider, r *message.Request) {
+	d.later(w.delay(), RequestReceived{r, w.stream()})
+}
+
+func (w *world) apply(g *spec.Group) {
+	w.spec = g
+	w.specs = append(w.specs, specAt{w.now, g})
+	for _, m := range g.Members {
+		if _, ok := w.truth[m.Name]; !ok {
+			w.truth[m.Name] = conditions["up"]
+		}
+	}
+	for _, d := range w.deciders {
+		d.feed(SpecChanged{g})
+	}
+}
+
+// newest is the last entry of the chain, and the last command.
+func (w *world) newest() (last message.Message, command *message.Command) {
+	for _, e := range w.chain {
+		last = e.m
+		if c, ok := e.m.(*message.Command); ok {
+			command = c
+		}
+	}
+	return last, command
+}
+
+// --- vantages
+
+// look schedules the looks of one vantage by one check, for ever.
+func (w *world) look(v *vantage, c spec.Check, in time.Duration) {
+	w.after(in, func() {
+		for _, m := range w.spec.Members {
+			if c.Looks(m.Name) {
+				w.see(v, c, m.Name)
+			}
+		}
+		w.look(v, c, c.Every)
+	})
+}
+
+func (w *world) condition(v *vantage, member string) condition {
+	if c, ok := w.views[v.name+"/"+member]; ok {
+		return c
+	}
+	return w.truth[member]
+}
+
+// see publishes one look.
+func (w *world) see(v *vantage, c spec.Check, member string) {
+	if v.state == "silent" {
+		return
+	}
+	how := w.condition(v, member)
+	if how.cold {
+		how = conditions["up"]
+		if c.Effect == spec.EffectReady {
+			how = conditions["failing"]
+		}
+	}
+	took := 2 * time.Millisecond
+	if how.slow {
+		took = c.Timeout
+	}
+	w.after(took, func() {
+		key := c.Name + "/" + member
+		v.seq[key]++
+		hb := message.Heartbeat{
+			Group: w.spec.Name, Member: member, Vantage: v.name, Check: c.Name, Boot: fmt.Sprintf("boot%d", v.boot), Seq: v.seq[key],
+			Answer: how.answer, Hard: how.hard, Evidence: how.evidence, EveryMicros: c.Every.Microseconds(), LatencyMicros: took.Microseconds(),
+		}
+		switch v.state {
+		case "blind":
+			hb.Blind = true
+		case "late":
+			hb.LateMicros = (w.spec.Policy.MaxLate + time.Second).Microseconds()
+		case "unknown":
+			hb.Answer, hb.Hard, hb.Evidence = message.Unknown, false, "no route to host"
+		}
+		w.looks = append(w.looks, lookTaken{w.now, v.name, member, hb.Answer, v.state == "", hb.Hard})
+		for _, d := range w.deciders {
+			if !w.lost(10) {
+				one := hb
+				d.later(w.delay(), HeartbeatSeen{Heartbeat: &one})
+			}
+			if w.net != nil && !w.lost(5) {
+				one := hb
+				d.later(w.delay()+5*time.Millisecond, HeartbeatSeen{Heartbeat: &one, Seq: uint64(len(w.looks)), Stored: w.stream()})
+			}
+		}
+	})
+}
+
+// set changes how a member is. Hard evidence is noticed at once: the probers' open connections end.
+func (w *world) set(member string, how condition, from ...string) {
+	if len(from) == 0 {
+		w.truth[member] = how
+		for _, v := range w.vantages {
+			delete(w.views, v.name+"/"+member)
+		}
+	}
+	for i, v := range w.vantages {
+		if len(from) > 0 && !slices.Contains(from, v.name) {
+			continue
+		}
+		if len(from) > 0 {
+			w.views[v.name+"/"+member] = how
+		}
+		if how.hard {
+			for _, c := range w.spec.Checks {
+				if slices.Contains(c.From, v.name) && c.Looks(member) {
+					w.after(time.Duration(i+1)*time.Millisecond, func() { w.see(v, c, member) })
+				}
+			}
+		}
+	}
+}
+
+func (w *world) vantage(name string) *vantage {
+	for _, v := range w.vantages {
+		if v.name == name {
+			return v
+		}
+	}
+	panic("no vantage " + name)
+}
+
+// --- the executor
+
+// executor runs commands as the contract says: look, held, act, verify; nothing while paused. Its mode makes it misbehave.
+type executor struct {
+	w    *world
+	name string
+	mode string // on, off, ends, aborts, aborts-late, pauses, pauses-look
+	n    int    // results told
+	wait *message.Command
+}
+
+func (x *executor) heard(m message.Message) {
+	switch m := m.(type) {
+	case *message.Command:
+		x.begin(m)
+	case *message.Mark:
+		if x.wait != nil {
+			x.begin(x.wait)
+		}
+	}
+}
+
+func (x *executor) begin(c *message.Command) {
+	x.wait = c
+	if x.mode == "off" {
+		return
+	}
+	x.w.after(2*time.Millisecond, func() { x.look(c) })
+}
+
+// stopped: a newer command took its place, or the group is paused.
+func (x *executor) stopped(c *message.Command) bool {
+	var mark *message.Mark
+	var at int64
+	newest := c
+	for _, e := range x.w.chain {
+		switch m := e.m.(type) {
+		case *message.Mark:
+			mark, at = m, e.stored
+		case *message.Command:
+			newest = m
+		}
+	}
+	if newest != c {
+		x.run(c, message.StateSuperseded, "", "epoch "+epoch(newest.Epoch)+" took its place")
+		x.wait = nil
+		return true
+	}
+	return mark != nil && mark.Paused && (mark.For == 0 || x.w.stream()-at < mark.For.Std().Microseconds())
+}
+
+func (x *executor) look(c *message.Command) {
+	if x.stopped(c) || x.wait != c {
+		return
+	}
+	x.run(c, message.StateStarted, "", "began")
+	switch {
+	case c.Kind == message.KindAdopt || c.Kind == message.KindResume || c.Kind == message.KindReconfigure:
+	case x.mode == "ends":
+		x.wait = nil
+		x.run(c, message.StateEnded, "look-again", c.From+" answered with status 200")
+		return
+	case x.mode == "pauses-look":
+		step := c.Plan.Steps[0].Name
+		x.step(c, step, message.StatePaused, "no executor can look")
+		x.run(c, message.StatePaused, step, "step "+step+" failed and waits for a person")
+		return
+	case x.mode == "aborts":
+		x.wait = nil
+		x.run(c, message.StateAborted, "look-again", "step look-again failed and aborts the plan")
+		return
+	}
+	last, _ := x.w.newest()
+	seq := x.w.chain[len(x.w.chain)-1].seq
+	if _, ok := last.(*message.Held); !ok {
+		x.w.propose(&message.Held{ID: "held." + c.ID, Group: c.Group, Epoch: c.Epoch, Primary: c.Primary, Command: c.ID, Executor: x.name}, seq)
+	}
+	x.w.after(10*time.Millisecond, func() { x.act(c) })
+}
+
+func (x *executor) act(c *message.Command) {
+	if x.stopped(c) || x.wait != c {
+		return
+	}
+	if c.Kind != message.KindAdopt && c.Kind != message.KindResume && c.Kind != message.KindReconfigure {
+		switch x.mode {
+		case "aborts-late":
+			x.wait = nil
+			x.run(c, message.StateAborted, "route-front", "step route-front failed and aborts the plan")
+			return
+		case "pauses":
+			x.step(c, "route-front", message.StatePaused, "proxy refuses the connection")
+			x.run(c, message.StatePaused, "route-front", "step route-front failed and waits for a person")
+			return
+		}
+	}
+	x.finish(c)
+}
+
+func (x *executor) finish(c *message.Command) {
+	x.w.after(5*time.Millisecond, func() {
+		if x.stopped(c) || x.wait != c {
+			return
+		}
+		if len(c.Plan.Steps) > 0 {
+			for _, r := range x.w.spec.Routes {
+				for _, p := range r.HAProxy.Proxies {
+					x.w.route(r.Name, p, c.Primary)
+				}
+			}
+		}
+		x.wait = nil
+		x.run(c, message.StateDone, "", c.Primary+" is primary")
+	})
+}
+
+func (x *executor) instructed(m *message.Instruction) {
+	if c := x.wait; c != nil && c.Epoch == m.Epoch {
+		state := message.StateDone
+		if m.Verb == message.VerbSkip {
+			state = message.StateSkipped
+		}
+		x.step(c, m.Step, state, "")
+		x.finish(c)
+	}
+}
+
+func (x *executor) step(c *message.Command, step string, st message.State, problem string) {
+	x.n++
+	x.w.report(&message.StepResult{
+		ID: fmt.Sprintf("%s.%s.%d", c.ID, step, x.n), Group: c.Group, Epoch: c.Epoch, Command: c.ID, Step: step, Driver: "haproxy", State: st,
+		Attempt: 1, Executor: x.name, Problem: problem,
+	})
+}
+
+func (x *executor) run(c *message.Command, st message.State, step, sentence string) {
+	x.n++
+	r := &message.RunResult{
+		ID: fmt.Sprintf("%s.run.%d", c.ID, x.n), Group: c.Group, Epoch: c.Epoch, Command: c.ID, Kind: c.Kind, Primary: c.Primary, State: st,
+		Step: step, Executor: x.name, Sentence: sentence,
+	}
+	if st == message.StateDone {
+		r.ExecuteMicros, r.VerifyMicros = 18_000, 12_000
+	}
+	x.w.report(r)
+}
+
+// --- a spec to begin with
+
+// pair is a group of two HTTP sites behind one proxy, seen from three vantages.
+func pair() *spec.Group {
+	p := spec.DefaultPolicy()
+	p.Quorum, p.StableFor = 2, 10*time.Second
+	return &spec.Group{
+		Name: "web", Mode: spec.Auto, Adopt: "a", Policy: p, Revision: 7,
+		Members: []spec.Member{{Name: "a", Site: "sp", URL: "http://192.0.2.10:8080"}, {Name: "b", Site: "rj", URL: "http://198.51.100.10:8080"}},
+		Checks: []spec.Check{{
+			Name: "alive", Kind: spec.CheckHTTP, Effect: spec.EffectDown, Every: time.Second, Timeout: 300 * time.Millisecond,
+			From: []string{"rj", "sp", "wit"}, HTTP: &spec.HTTPCheck{URL: "/alive"},
+		}},
+		Routes: []spec.Route{{Name: "front", HAProxy: &spec.HAProxyRoute{
+			Proxies: []string{"tcp://192.0.2.2:9999"}, Backend: "web", Servers: map[string]string{"a": "s1", "b": "s2"}, Timeout: time.Second,
+		}}},
+	}
+}
+
+// describe writes one output as one line of a story.
+func describe(o Output) string {
+	switch o := o.(type) {
+	case Propose:
+		switch e := o.Entry.(type) {
+		case *message.Command:
+			return fmt.Sprintf("PROPOSE   epoch %d %s %s→%s %s", e.Epoch, e.Kind, e.From, e.Primary, e.Rule)
+		case *message.Mark:
+			return fmt.Sprintf("PROPOSE   mark paused=%t", e.Paused)
+		}
+	case Tell:
+		e := o.Event
+		what := strings.ToUpper(string(e.Kind))
+		if e.Verdict != nil {
+			what = fmt.Sprintf("%-9s", what) + " " + string(e.Verdict.From) + "→" + string(e.Verdict.To)
+		}
+		code := e.Code
+		if len(e.Reasons) > 0 {
+			code = codes(e.Reasons)
+		}
+		if code != "" {
+			code = " " + code
+		}
+		return fmt.Sprintf("%-9s%s %s", what, code, e.Sentence)
+	case Answer:
+		verdict := "refused"
+		if o.Event.Outcome.Accepted {
+			verdict = "accepted"
+		}
+		code := codes(o.Event.Reasons)
+		if code == "" {
+			code = o.Event.Code
+		}
+		if code != "" {
+			code = " " + code
+		}
+		return fmt.Sprintf("OUTCOME   %s%s %s", verdict, code, o.Event.Sentence)
+	case Instruct:
+		return fmt.Sprintf("INSTRUCT  %s %s attempt %d", o.Instruction.Verb, o.Instruction.Step, o.Instruction.Attempt)
+	case Reject:
+		return "REJECT    " + o.Reason
+	}
+	return ""
+}
