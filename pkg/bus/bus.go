@@ -7,13 +7,10 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-
-	"github.com/isacloud/ha-manager/pkg/message"
 )
 
 // Bus is one connection to the bus, as one writer. Safe for concurrent use.
@@ -23,9 +20,10 @@ type Bus struct {
 	nc     *nats.Conn
 	js     jetstream.JetStream
 	log    *slog.Logger
-	link   link
-	perms  permissions
+	link   *link
+	perms  *permissions
 	stats  counters
+	dead   deadIDs
 	life   context.Context
 	end    context.CancelCauseFunc
 }
@@ -40,12 +38,13 @@ func Connect(ctx context.Context, o Options) (*Bus, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Bus{opts: o, source: "/ham/" + o.Service + "/" + o.Name, log: o.Log.With("bus", o.Name)}
+	b := &Bus{opts: o, source: "/ham/" + o.Service + "/" + o.Name, log: o.Log.With("bus", o.Name), link: newLink(), perms: newPermissions()}
 	b.life, b.end = context.WithCancelCause(context.Background())
-	b.link.start()
 	opts := append(creds,
 		nats.Name("ham-"+o.Service+" "+o.Name),
 		nats.Timeout(o.Timeout),
+		nats.Dialer(dialer(o.Timeout)),
+		nats.FlusherTimeout(o.Timeout),
 		nats.MaxReconnects(-1),
 		nats.IgnoreAuthErrorAbort(), // a server that is being reconfigured must not end the service
 		nats.ReconnectWait(40*time.Millisecond),
@@ -202,6 +201,3 @@ func errText(err error) string {
 	}
 	return err.Error()
 }
-
-var _ sync.Locker = (*sync.Mutex)(nil)
-var _ = message.MaxName

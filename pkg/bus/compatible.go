@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/isacloud/ha-manager/pkg/message"
 )
 
 // mismatch is one field of an existing stream that ham must not work with.
@@ -87,26 +89,24 @@ func compare(want, found jetstream.StreamConfig) []mismatch {
 		}
 		add("max_msgs_per_subject", found.MaxMsgsPerSubject, w, "history would vanish: raise it (nats stream edit)")
 	}
-	if found.AllowMsgTTL && want.DenyDelete {
+	if found.AllowMsgTTL && want.DenyPurge {
 		add("allow_msg_ttl", true, false, recreate)
+	}
+	if want.MaxBytes > 0 && found.Discard != want.Discard {
+		add("discard", found.Discard, want.Discard, "once full it would take nothing any more: set it to old (nats stream edit)")
+	}
+	if found.MaxMsgSize > 0 && found.MaxMsgSize < maxMessage {
+		add("max_msg_size", found.MaxMsgSize, fmt.Sprintf("at least %d", maxMessage), "set it to -1 (nats stream edit)")
 	}
 	return out
 }
+
+// maxMessage is the largest message that ham sends, headers included, in bytes.
+const maxMessage = message.MaxBody + 64<<10
 
 func list(s []string) string {
 	if len(s) == 0 {
 		return "none"
 	}
 	return strings.Join(s, " ")
-}
-
-// sameLimits says that nothing harmless differs either.
-func sameLimits(want, found jetstream.StreamConfig) bool {
-	return found.MaxAge == want.MaxAge && found.MaxBytes == want.MaxBytes && found.Duplicates == want.Duplicates
-}
-
-// withLimits is found with the limits of want.
-func withLimits(found, want jetstream.StreamConfig) jetstream.StreamConfig {
-	found.MaxAge, found.MaxBytes, found.Duplicates = want.MaxAge, want.MaxBytes, want.Duplicates
-	return found
 }

@@ -1,6 +1,8 @@
 package bus
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/isacloud/ha-manager/pkg/message"
@@ -15,13 +17,11 @@ func cut(s string, n int) string {
 	return strings.ToValidUTF8(s[:n-len("…")], "") + "…"
 }
 
-// maxDeadHeaders bounds the headers kept in a dead letter, in bytes.
-const maxDeadHeaders = 32 << 10
-
+// cutHeader keeps as many headers as fit, by name.
 func cutHeader(h message.Header) map[string][]string {
 	out, size := map[string][]string{}, 0
-	for k, vs := range h {
-		for _, v := range vs {
+	for _, k := range slices.Sorted(maps.Keys(h)) {
+		for _, v := range h[k] {
 			if size += len(k) + len(v); size > maxDeadHeaders {
 				return out
 			}

@@ -11,7 +11,7 @@ import (
 
 // Delivery is a valid message that came in. What is invalid never becomes one: it goes to the dead letters.
 type Delivery struct {
-	Subject string // as it was published; of a republished copy the original one is in Parts
+	Subject string // as it was published, also of a republished copy
 	Parts   subject.Parts
 	Stream  string    // "" where it was only heard
 	Seq     uint64    // its sequence in the stream; 0 where it was heard before it was stored
@@ -26,7 +26,7 @@ type Delivery struct {
 
 // decode turns what came in on subj into a valid message whose content agrees with the subject: permissions
 // hold the subject, so that nobody can speak in another's name.
-func decode(subj string, h message.Header, body []byte, stream string, seq uint64, at time.Time) (message.Message, subject.Parts, error) {
+func decode(subj string, h message.Header, body []byte, seq uint64, at time.Time) (message.Message, subject.Parts, error) {
 	parts, err := subject.Parse(subj)
 	if err != nil {
 		return nil, parts, err

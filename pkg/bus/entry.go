@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/textproto"
@@ -73,7 +71,7 @@ func (b *Bus) get(ctx context.Context, stream string, req map[string]any, what s
 		return Entry{}, err
 	}
 	e := Entry{Stream: stream, Seq: raw.Seq, Time: raw.Time, Subject: raw.Subject, Header: raw.Header}
-	e.Message, _, e.Problem = decode(raw.Subject, raw.Header, raw.Body, stream, raw.Seq, raw.Time)
+	e.Message, _, e.Problem = decode(raw.Subject, raw.Header, raw.Body, raw.Seq, raw.Time)
 	return e, nil
 }
 
@@ -88,68 +86,48 @@ type stored struct {
 func (b *Bus) rawGet(ctx context.Context, stream string, req map[string]any, what string) (stored, error) {
 	ctx, cancel := b.bound(ctx)
 	defer cancel()
-	body, err := json.Marshal(req)
-	if err != nil {
-		return stored{}, err
-	}
 	var last error
 	for try := 0; ; try++ {
-		s, err := b.getOnce(ctx, stream, body)
-		if err == nil {
+		s, err := b.getOnce(ctx, stream, req)
+		switch {
+		case err == nil:
 			return s, nil
-		}
-		var api *jetstream.APIError
-		if errors.As(err, &api) {
-			switch api.ErrorCode {
-			case jetstream.JSErrCodeMessageNotFound:
-				return stored{}, fmt.Errorf("%w on %s in %s", ErrNone, what, stream)
-			case jetstream.JSErrCodeStreamNotFound:
-				return stored{}, fmt.Errorf("%w: stream %s does not exist: provision the bus first", ErrUnavailable, stream)
-			}
-			if !transient(err) {
-				return stored{}, fmt.Errorf("read %s: %w", stream, err)
-			}
+		case errors.Is(err, ErrPermission):
+			return stored{}, err
+		case apiCode(err) == int(jetstream.JSErrCodeMessageNotFound):
+			return stored{}, fmt.Errorf("%w on %s in %s", ErrNone, what, stream)
+		case apiCode(err) == int(jetstream.JSErrCodeStreamNotFound):
+			return stored{}, fmt.Errorf("%w: stream %s does not exist: provision the bus first", ErrUnavailable, stream)
+		case !transient(err):
+			return stored{}, fmt.Errorf("%w: read %s in %s: %w", ErrUnavailable, what, stream, err)
 		}
 		if ctx.Err() == nil || last == nil {
 			last = err
 		}
 		if !sleep(ctx, backoff(try)) {
-			return stored{}, fmt.Errorf("%w: read %s in %s: %w", ErrUnavailable, what, stream, last)
+			return stored{}, gaveUp(ctx, "read "+what+" in "+stream, try+1, last)
 		}
 	}
 }
 
-func (b *Bus) getOnce(ctx context.Context, stream string, body []byte) (stored, error) {
-	ctx, cancel := context.WithTimeout(ctx, oneTry)
-	defer cancel()
-	resp, err := b.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, body)
-	if err != nil {
-		return stored{}, err
-	}
+func (b *Bus) getOnce(ctx context.Context, stream string, req map[string]any) (stored, error) {
 	var r struct {
-		Error   *jetstream.APIError `json:"error"`
-		Message *struct {
+		Message struct {
 			Subject string    `json:"subject"`
 			Seq     uint64    `json:"seq"`
 			Time    time.Time `json:"time"`
-			Hdrs    string    `json:"hdrs"`
+			Hdrs    []byte    `json:"hdrs"`
 			Data    []byte    `json:"data"`
 		} `json:"message"`
 	}
-	if err := json.Unmarshal(resp.Data, &r); err != nil {
-		return stored{}, fmt.Errorf("answer is no message: %w", err)
+	if err := b.api(ctx, "STREAM.MSG.GET."+stream, req, &r); err != nil {
+		return stored{}, err
 	}
-	if r.Error != nil {
-		return stored{}, r.Error
-	}
-	if r.Message == nil {
+	m := r.Message
+	if m.Seq == 0 {
 		return stored{}, errors.New("answer is no message")
 	}
-	hdr, err := base64.StdEncoding.DecodeString(r.Message.Hdrs)
-	if err != nil {
-		return stored{}, fmt.Errorf("answer has broken headers: %w", err)
-	}
-	return stored{r.Message.Subject, r.Message.Seq, r.Message.Time, parseHeader(hdr), r.Message.Data}, nil
+	return stored{m.Subject, m.Seq, m.Time, parseHeader(m.Hdrs), m.Data}, nil
 }
 
 // parseHeader reads "NATS/1.0\r\nKey: value\r\n…". Keys stay as written. Broken lines are skipped.

@@ -2,11 +2,9 @@ package bus
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"slices"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/isacloud/ha-manager/pkg/message"
@@ -42,7 +40,7 @@ type FollowOptions struct {
 	// Subjects filter the stream; none: all of it.
 	Subjects []string
 	From     From
-	// CaughtUp is called once, from the handler's goroutine, after everything was handed over that the stream held when Follow began.
+	// CaughtUp is called once, from the handler's goroutine, after everything was handed over that the stream held when Follow began. May be nil.
 	CaughtUp func()
 	// Lost is called when the flow was interrupted (true) and when it goes on (false); no message is lost by it. May be nil.
 	Lost func(lost bool)
@@ -52,128 +50,18 @@ type FollowOptions struct {
 // survives lost links and restarted servers by going on after the last sequence seen. It is a view of one's own: nothing is acknowledged,
 // other followers see everything too. Invalid messages go to the dead letters and are passed over.
 //
-// handler is called from one goroutine; while it works nothing else is handed over. Follow returns nil when ctx ends,
-// [ErrClosed] when the Bus was closed, [ErrPermission], or an error when the stream does not exist at the start.
+// handler is called from one goroutine; while it works nothing else is handed over. Follow returns nil when ctx ends, else
+// [ErrClosed], [ErrPermission], [ErrRefused] (the stream does not exist at the start), or [ErrRegressed].
 func (b *Bus) Follow(ctx context.Context, o FollowOptions, handler func(Delivery)) error {
 	f := flow{bus: b, stream: o.Stream, subjects: o.Subjects, from: o.From, caughtUp: o.CaughtUp, lost: o.Lost}
-	f.handle = func(msg jetstream.Msg, at *jetstream.MsgMetadata) {
-		h, body := message.Header(msg.Headers()), msg.Data()
-		m, parts, err := decode(msg.Subject(), h, body, o.Stream, at.Sequence.Stream, at.Timestamp)
+	f.handle = func(msg *nats.Msg, at position) {
+		h := message.Header(msg.Header)
+		m, parts, err := decode(msg.Subject, h, msg.Data, at.Seq, at.Time())
 		if err != nil {
-			b.reject(ctx, rejected{Stream: o.Stream, Subject: msg.Subject(), Seq: at.Sequence.Stream, Time: at.Timestamp, Header: h, Body: body, Reason: err})
+			b.reject(ctx, Dead{Stream: o.Stream, Subject: msg.Subject, Seq: at.Seq, Header: h, Body: msg.Data, Reason: err.Error()}, at.Time())
 			return
 		}
-		handler(Delivery{Subject: msg.Subject(), Parts: parts, Stream: o.Stream, Seq: at.Sequence.Stream, Time: at.Timestamp, Header: h, Message: m})
+		handler(Delivery{Subject: msg.Subject, Parts: parts, Stream: o.Stream, Seq: at.Seq, Time: at.Time(), Header: h, Message: m, Attempt: 1})
 	}
 	return f.run(ctx)
-}
-
-// flow is an ordered consumer that begins again after the last sequence seen, for ever.
-type flow struct {
-	bus      *Bus
-	stream   string
-	subjects []string
-	from     From
-	caughtUp func()
-	lost     func(bool)
-	handle   func(jetstream.Msg, *jetstream.MsgMetadata)
-
-	last   uint64 // highest stream sequence handed over
-	caught bool
-	broken bool
-}
-
-func (f *flow) run(ctx context.Context) error {
-	ctx, cancel := f.bus.with(ctx)
-	defer cancel()
-	started := false
-	for try := 0; ; try++ {
-		err := f.once(ctx, &started)
-		if ctx.Err() != nil {
-			if errors.Is(context.Cause(ctx), ErrClosed) {
-				return ErrClosed
-			}
-			return nil
-		}
-		if perm := f.bus.Err(); perm != nil {
-			return perm
-		}
-		if !started && errors.Is(err, jetstream.ErrStreamNotFound) {
-			return fmt.Errorf("follow %s: %w: provision the bus first", f.stream, err)
-		}
-		if !f.broken && started {
-			f.broken = true
-			f.bus.log.Warn("stream interrupted, going on after the last message seen", "stream", f.stream, "after", f.last, "error", err)
-			if f.lost != nil {
-				f.lost(true)
-			}
-		}
-		if !sleep(ctx, backoff(try)) {
-			continue
-		}
-	}
-}
-
-// once runs one ordered consumer until it fails or ctx ends.
-func (f *flow) once(ctx context.Context, started *bool) error {
-	cfg := jetstream.OrderedConsumerConfig{
-		FilterSubjects: slices.Clone(f.subjects), DeliverPolicy: f.from.policy, OptStartSeq: f.from.seq,
-		InactiveThreshold: 30 * time.Second, MaxResetAttempts: 1,
-	}
-	if f.from.policy == jetstream.DeliverByStartTimePolicy {
-		cfg.OptStartTime = &f.from.time
-	}
-	if f.last > 0 {
-		cfg.DeliverPolicy, cfg.OptStartSeq, cfg.OptStartTime = jetstream.DeliverByStartSequencePolicy, f.last+1, nil
-	}
-	c, err := f.bus.js.OrderedConsumer(ctx, f.stream, cfg)
-	if err != nil {
-		return err
-	}
-	it, err := c.Messages(jetstream.PullMaxMessages(2048), jetstream.PullHeartbeat(time.Second), jetstream.PullExpiry(5*time.Second))
-	if err != nil {
-		return err
-	}
-	defer it.Stop()
-	stop := context.AfterFunc(ctx, it.Stop)
-	defer stop()
-	pending := c.CachedInfo().NumPending
-	if pending == 0 {
-		f.catch()
-	}
-	*started = true
-	for {
-		msg, err := it.Next()
-		if err != nil {
-			return err
-		}
-		at, err := msg.Metadata()
-		if err != nil {
-			return err
-		}
-		if f.broken {
-			f.broken = false
-			f.bus.log.Info("stream goes on", "stream", f.stream, "seq", at.Sequence.Stream)
-			if f.lost != nil {
-				f.lost(false)
-			}
-		}
-		if at.Sequence.Stream <= f.last {
-			continue
-		}
-		f.handle(msg, at)
-		f.last = at.Sequence.Stream
-		if at.NumPending == 0 {
-			f.catch()
-		}
-	}
-}
-
-func (f *flow) catch() {
-	if !f.caught {
-		f.caught = true
-		if f.caughtUp != nil {
-			f.caughtUp()
-		}
-	}
 }

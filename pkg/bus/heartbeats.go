@@ -2,11 +2,11 @@ package bus
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/subject"
@@ -32,49 +32,119 @@ type HeartbeatOptions struct {
 	Lost     func(lost bool)
 }
 
-// FollowHeartbeats is Follow for heartbeats alone, made for tens of thousands a second. handler gets a Heartbeat that is valid
-// only until it returns, with or without error-free copies heard in between, one call at a time. Invalid ones go to the dead letters, at most
-// one for each subject in ten seconds; the others are counted.
+// FollowHeartbeats is Follow for heartbeats alone, made for tens of thousands a second. handler gets a Heartbeat that is its own only until it
+// returns, one call at a time. Invalid ones that were stored go to the dead letters, at most one of each subject in ten
+// seconds and 64 in all: the others are counted (Stats.Suppressed). The stream may lose its newest messages when its server crashes; this goes on from what is left.
+// Errors as of [Bus.Follow], but for ErrRegressed.
 func (b *Bus) FollowHeartbeats(ctx context.Context, o HeartbeatOptions, handler func(*message.Heartbeat, HeartbeatMeta)) error {
-	var mu sync.Mutex
-	var hb message.Heartbeat
-	take := func(subj string, h message.Header, body []byte, meta HeartbeatMeta) {
-		mu.Lock()
-		defer mu.Unlock()
-		hb = message.Heartbeat{}
-		err := message.DecodeAs(h, body, &hb)
-		if err == nil {
-			var parts subject.Parts
-			if parts, err = subject.Parse(subj); err == nil {
-				err = agrees(parts, &hb)
-			}
-		}
-		if err != nil {
-			if !meta.Heard {
-				b.reject(ctx, rejected{Stream: subject.StreamHeartbeats, Subject: subj, Seq: meta.Seq, Time: meta.Time, Header: h, Body: body, Reason: err})
-			}
-			return
-		}
-		handler(&hb, meta)
-	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	in := hbReader{bus: b, handler: handler, told: map[string]time.Time{}, telling: make(chan struct{}, 4)}
 	subjects := o.Subjects
 	if len(subjects) == 0 {
 		subjects = []string{subject.AllHeartbeats}
 	}
 	if o.Hear {
 		for _, s := range subjects {
-			sub, err := b.nc.Subscribe(s, func(m *nats.Msg) {
-				take(m.Subject, message.Header(m.Header), m.Data, HeartbeatMeta{Heard: true})
-			})
+			sub, err := b.nc.Subscribe(s, func(m *nats.Msg) { _ = in.take(m, HeartbeatMeta{Heard: true}) })
 			if err != nil {
-				return err
+				return fmt.Errorf("hear %s: %w", s, err)
 			}
 			defer func() { _ = sub.Unsubscribe() }()
 		}
 	}
-	f := flow{bus: b, stream: subject.StreamHeartbeats, subjects: o.Subjects, from: o.From, caughtUp: o.CaughtUp, lost: o.Lost}
-	f.handle = func(msg jetstream.Msg, at *jetstream.MsgMetadata) {
-		take(msg.Subject(), message.Header(msg.Headers()), msg.Data(), HeartbeatMeta{Seq: at.Sequence.Stream, Time: at.Timestamp})
+	f := flow{
+		bus: b, stream: subject.StreamHeartbeats, subjects: o.Subjects, from: o.From, caughtUp: o.CaughtUp, lost: o.Lost,
+		batch: 4096, forgetful: true,
 	}
+	f.handle = func(msg *nats.Msg, at position) {
+		if err := in.take(msg, HeartbeatMeta{Seq: at.Seq, Time: at.Time()}); err != nil {
+			in.reject(ctx, msg, at, err)
+		}
+	}
+	defer in.end()
 	return f.run(ctx)
+}
+
+// hbReader decodes into one heartbeat that it uses again and again.
+type hbReader struct {
+	bus     *Bus
+	handler func(*message.Heartbeat, HeartbeatMeta)
+	mu      sync.Mutex
+	ended   bool
+	hb      message.Heartbeat
+	told    map[string]time.Time // subjects of recent dead letters; used by the flow's goroutine alone
+	telling chan struct{}        // dead letters being written: beside the flow, which must not wait for them
+	letters sync.WaitGroup
+}
+
+func (r *hbReader) take(msg *nats.Msg, meta HeartbeatMeta) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended {
+		return nil
+	}
+	r.hb = message.Heartbeat{}
+	if err := message.DecodeAs(message.Header(msg.Header), msg.Data, &r.hb); err != nil {
+		return err
+	}
+	parts, err := subject.Parse(msg.Subject)
+	if err != nil {
+		return err
+	}
+	if err := agrees(parts, &r.hb); err != nil {
+		return err
+	}
+	r.handler(&r.hb, meta)
+	return nil
+}
+
+func (r *hbReader) end() {
+	r.letters.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ended = true
+}
+
+const (
+	tellEvery = 10 * time.Second
+	tellMost  = 64
+)
+
+// reject bounds the dead letters: a prober that sends nonsense does so thousands of times a second.
+func (r *hbReader) reject(ctx context.Context, msg *nats.Msg, at position, why error) {
+	now := r.bus.opts.Now()
+	if last, ok := r.told[msg.Subject]; ok && now.Sub(last) < tellEvery {
+		r.suppress()
+		return
+	}
+	if len(r.told) >= tellMost {
+		for s, last := range r.told {
+			if now.Sub(last) >= tellEvery {
+				delete(r.told, s)
+			}
+		}
+		if len(r.told) >= tellMost {
+			r.suppress()
+			return
+		}
+	}
+	select {
+	case r.telling <- struct{}{}:
+	default:
+		r.suppress()
+		return
+	}
+	r.told[msg.Subject] = now
+	r.letters.Go(func() {
+		defer func() { <-r.telling }()
+		r.bus.reject(ctx, Dead{
+			Stream: subject.StreamHeartbeats, Subject: msg.Subject, Seq: at.Seq, Header: message.Header(msg.Header), Body: msg.Data, Reason: why.Error(),
+		}, at.Time())
+	})
+}
+
+func (r *hbReader) suppress() {
+	r.bus.stats.invalid.Add(1)
+	r.bus.stats.suppressed.Add(1)
 }

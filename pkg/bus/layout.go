@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -9,14 +10,15 @@ import (
 	"github.com/isacloud/ha-manager/pkg/subject"
 )
 
-// Layout says how large the streams may grow and how often they are kept. Zero values take the default.
+// Layout says how large the streams may grow and how often they are kept. A zero limit is the default for a new stream, and leaves that of an
+// existing one as it is.
 type Layout struct {
 	// Replicas of everything that safety or history rests on: 1, 3 or 5. Default 1. Heartbeats always have one replica.
 	Replicas int
-	// HeartbeatMaxAge, default 24 h; HeartbeatMaxBytes, default 1 GiB.
+	// HeartbeatMaxAge, default 24 h; HeartbeatMaxBytes, default 1 GiB. Losing heartbeats is harmless: these limits are also lowered where asked.
 	HeartbeatMaxAge   time.Duration
 	HeartbeatMaxBytes int64
-	// EventsMaxAge, default 400 days; EventsMaxBytes, default 2 GiB.
+	// EventsMaxAge, default 400 days; EventsMaxBytes, default 1 GiB. Like the other limits of history they are raised by Provision, never lowered.
 	EventsMaxAge   time.Duration
 	EventsMaxBytes int64
 	// RequestsMaxAge, default 400 days.
@@ -26,68 +28,73 @@ type Layout struct {
 	DeadLetterMaxBytes int64
 }
 
-const day = 24 * time.Hour
+const (
+	day = 24 * time.Hour
+	mib = 1 << 20
+	// heartbeatDedupe is the dedupe window of the heartbeats: as short as the server lets it be, because readers drop copies by
+	// boot and sequence anyway, and the window costs memory for each message in it.
+	heartbeatDedupe = 100 * time.Millisecond
+	// bucketHistory is how many revisions of a key are kept: enough to tell whose write followed which.
+	bucketHistory = 16
+)
 
-func (l Layout) complete() Layout {
-	def := func(d *time.Duration, v time.Duration) {
-		if *d <= 0 {
-			*d = v
-		}
-	}
-	size := func(n *int64, v int64) {
-		if *n <= 0 {
-			*n = v
-		}
-	}
+// asset is one stream that the layout asks for.
+type asset struct {
+	cfg jetstream.StreamConfig
+	// openAge, openBytes: the layout leaves this limit open, cfg holds the default.
+	openAge, openBytes bool
+	// shrinks: limits may also be lowered.
+	shrinks bool
+}
+
+func (l Layout) assets() []asset {
 	if l.Replicas <= 0 {
 		l.Replicas = 1
 	}
-	def(&l.HeartbeatMaxAge, day)
-	size(&l.HeartbeatMaxBytes, 1<<30)
-	def(&l.EventsMaxAge, 400*day)
-	size(&l.EventsMaxBytes, 2<<30)
-	def(&l.RequestsMaxAge, 400*day)
-	def(&l.DeadLetterMaxAge, 90*day)
-	size(&l.DeadLetterMaxBytes, 256<<20)
-	return l
-}
-
-// HeartbeatDedupe is the dedupe window of the heartbeats: as short as the server lets it be, because readers drop copies by
-// boot and sequence anyway and the window costs memory for each message.
-const heartbeatDedupe = 100 * time.Millisecond
-
-// Streams returns what the layout asks for, in the order of the loop.
-func (l Layout) streams() []jetstream.StreamConfig {
-	l = l.complete()
-	base := func(name, what string, subjects ...string) jetstream.StreamConfig {
-		return jetstream.StreamConfig{
-			Name: name, Description: what, Subjects: subjects, Retention: jetstream.LimitsPolicy, Storage: jetstream.FileStorage,
-			Replicas: l.Replicas, Discard: jetstream.DiscardOld, Duplicates: 10 * time.Minute, MaxMsgs: -1, MaxBytes: -1, MaxMsgsPerSubject: -1, MaxConsumers: -1,
+	stream := func(name, what, subjects string) asset {
+		return asset{openAge: true, openBytes: true, cfg: jetstream.StreamConfig{
+			Name: name, Description: what, Subjects: []string{subjects}, Retention: jetstream.LimitsPolicy, Storage: jetstream.FileStorage,
+			Replicas: l.Replicas, Discard: jetstream.DiscardOld, Duplicates: eventDedupe,
+			MaxMsgs: -1, MaxBytes: -1, MaxMsgsPerSubject: -1, MaxConsumers: -1,
+		}}
+	}
+	limit := func(a *asset, age, defAge time.Duration, bytes, defBytes int64) {
+		a.openAge, a.openBytes = age <= 0, bytes <= 0
+		if a.cfg.MaxAge = age; a.openAge {
+			a.cfg.MaxAge = defAge
+		}
+		if a.cfg.MaxBytes = bytes; a.openBytes {
+			a.cfg.MaxBytes = defBytes
 		}
 	}
-	hb := base(subject.StreamHeartbeats, "observations of the probers; losing them is harmless", subject.AllHeartbeats)
-	hb.Replicas, hb.PersistMode, hb.MaxAge, hb.MaxBytes, hb.Duplicates = 1, jetstream.AsyncPersistMode, l.HeartbeatMaxAge, l.HeartbeatMaxBytes, heartbeatDedupe
 
-	req := base(subject.StreamRequests, "what people, schedules and programs asked for", subject.AllRequests)
-	req.MaxAge, req.DenyDelete = l.RequestsMaxAge, true
+	hb := stream(subject.StreamHeartbeats, "observations of the probers; losing them is harmless", subject.AllHeartbeats)
+	hb.cfg.Replicas, hb.cfg.PersistMode, hb.cfg.Duplicates, hb.shrinks = 1, jetstream.AsyncPersistMode, heartbeatDedupe, true
+	limit(&hb, l.HeartbeatMaxAge, day, l.HeartbeatMaxBytes, 1024*mib)
 
-	cmd := base(subject.StreamCommands, "the chains: commands, held, marks; the only truth about decisions", subject.AllCommands)
-	cmd.DenyDelete, cmd.DenyPurge = true, true
-	cmd.RePublish = &jetstream.RePublish{Source: subject.AllCommands, Destination: storedOf(subject.AllCommands)}
+	req := stream(subject.StreamRequests, "what people, schedules and programs asked for", subject.AllRequests)
+	req.cfg.DenyDelete = true
+	limit(&req, l.RequestsMaxAge, 400*day, -1, -1)
 
-	saf := base(subject.StreamSafety, "what safety rests on: step results, runs, instructions", subject.AllSafety)
-	saf.DenyDelete, saf.DenyPurge = true, true
-	saf.RePublish = &jetstream.RePublish{Source: subject.AllSafety, Destination: storedOf(subject.AllSafety)}
+	cmd := stream(subject.StreamCommands, "the chains: commands, held, marks; the only truth about decisions", subject.AllCommands)
+	cmd.cfg.DenyDelete, cmd.cfg.DenyPurge = true, true
+	cmd.cfg.RePublish = &jetstream.RePublish{Source: subject.AllCommands, Destination: storedOf(subject.AllCommands)}
 
-	ev := base(subject.StreamEvents, "everything else that happened: the audit log", subject.AllEvents)
-	ev.MaxAge, ev.MaxBytes, ev.DenyDelete = l.EventsMaxAge, l.EventsMaxBytes, true
+	saf := stream(subject.StreamSafety, "what safety rests on: step results, runs, instructions", subject.AllSafety)
+	saf.cfg.DenyDelete, saf.cfg.DenyPurge = true, true
+	saf.cfg.RePublish = &jetstream.RePublish{Source: subject.AllSafety, Destination: storedOf(subject.AllSafety)}
 
-	dl := base(subject.StreamDeadLetter, "what was invalid or given up, with the reason", subject.AllDeadLetter)
-	dl.MaxAge, dl.MaxBytes, dl.Duplicates = l.DeadLetterMaxAge, l.DeadLetterMaxBytes, day
+	ev := stream(subject.StreamEvents, "everything else that happened: the audit log", subject.AllEvents)
+	ev.cfg.DenyDelete = true
+	limit(&ev, l.EventsMaxAge, 400*day, l.EventsMaxBytes, 1024*mib)
 
-	out := []jetstream.StreamConfig{hb, req, cmd, saf, ev, dl}
-	for _, bucket := range []string{subject.BucketSpec, subject.BucketJournal, subject.BucketIncident, subject.BucketLedger} {
-		out = append(out, bucketConfig(bucket, l.Replicas))
+	dl := stream(subject.StreamDeadLetter, "what was invalid or given up, with the reason", subject.AllDeadLetter)
+	dl.cfg.Duplicates = deadDedupe
+	limit(&dl, l.DeadLetterMaxAge, 90*day, l.DeadLetterMaxBytes, 256*mib)
+
+	out := []asset{hb, req, cmd, saf, ev, dl}
+	for _, b := range []string{subject.BucketSpec, subject.BucketJournal, subject.BucketIncident, subject.BucketLedger} {
+		out = append(out, bucket(b, l.Replicas))
 	}
 	return out
 }
@@ -95,21 +102,21 @@ func (l Layout) streams() []jetstream.StreamConfig {
 // storedOf turns "ham.v1.command.*" into "ham.v1.stored.command.{{wildcard(1)}}".
 func storedOf(all string) string {
 	out, n := subject.Root+".stored", 0
-	for _, t := range strings.Split(all, ".")[2:] {
+	for _, t := range strings.Split(strings.TrimPrefix(all, subject.Root+"."), ".") {
 		if t == "*" {
 			n++
-			t = "{{wildcard(" + string(rune('0'+n)) + ")}}"
+			t = "{{wildcard(" + strconv.Itoa(n) + ")}}"
 		}
 		out += "." + t
 	}
 	return out
 }
 
-// bucketConfig is what a key-value bucket is made of. It has no direct reads: any replica may serve those, and they may be old.
-func bucketConfig(bucket string, replicas int) jetstream.StreamConfig {
-	return jetstream.StreamConfig{
-		Name: "KV_" + bucket, Subjects: []string{"$KV." + bucket + ".>"}, Retention: jetstream.LimitsPolicy, Storage: jetstream.FileStorage,
-		Replicas: replicas, Discard: jetstream.DiscardNew, MaxMsgsPerSubject: 16, MaxMsgs: -1, MaxBytes: -1, MaxConsumers: -1,
-		Duplicates: 10 * time.Minute, AllowRollup: true, DenyDelete: true,
-	}
+// bucket is what a key-value bucket is made of. It allows no direct reads: any replica may serve those, and they may be old.
+func bucket(name string, replicas int) asset {
+	return asset{openAge: true, openBytes: true, cfg: jetstream.StreamConfig{
+		Name: "KV_" + name, Subjects: []string{"$KV." + name + ".>"}, Retention: jetstream.LimitsPolicy, Storage: jetstream.FileStorage,
+		Replicas: replicas, Discard: jetstream.DiscardNew, MaxMsgsPerSubject: bucketHistory, MaxMsgs: -1, MaxBytes: -1, MaxConsumers: -1,
+		Duplicates: eventDedupe, AllowRollup: true, DenyDelete: true,
+	}}
 }

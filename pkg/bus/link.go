@@ -1,31 +1,26 @@
 package bus
 
-import (
-	"errors"
-	"fmt"
-	"regexp"
-	"sync"
+import "sync"
 
-	"github.com/nats-io/nats.go"
-)
-
-// link keeps whether the connection is up and tells those who watch it, in order, from one goroutine.
+// link keeps whether the connection is up and tells those who watch it, in order, one call at a time.
 type link struct {
+	order    sync.Mutex // held while watchers are called
 	mu       sync.Mutex
 	up       bool
+	stopped  bool
 	changed  chan struct{} // closed and replaced at each change
 	watchers map[*watcher]struct{}
-	stopped  bool
 }
 
-type watcher struct{ f func(bool) }
+type watcher struct{ f func(up bool) }
 
-func (l *link) start() {
-	l.changed = make(chan struct{})
-	l.watchers = map[*watcher]struct{}{}
+func newLink() *link {
+	return &link{changed: make(chan struct{}), watchers: map[*watcher]struct{}{}}
 }
 
 func (l *link) set(up bool) {
+	l.order.Lock()
+	defer l.order.Unlock()
 	l.mu.Lock()
 	if l.up == up || l.stopped {
 		l.mu.Unlock()
@@ -34,12 +29,12 @@ func (l *link) set(up bool) {
 	l.up = up
 	close(l.changed)
 	l.changed = make(chan struct{})
-	ws := make([]*watcher, 0, len(l.watchers))
+	told := make([]*watcher, 0, len(l.watchers))
 	for w := range l.watchers {
-		ws = append(ws, w)
+		told = append(told, w)
 	}
 	l.mu.Unlock()
-	for _, w := range ws {
+	for _, w := range told {
 		w.f(up)
 	}
 }
@@ -51,20 +46,19 @@ func (l *link) stop() {
 	l.mu.Unlock()
 }
 
-// now returns the state and a channel that is closed at the next change.
-func (l *link) now() (bool, <-chan struct{}) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.up, l.changed
+// Link says whether the link is up, and gives a channel that is closed when that changes.
+func (b *Bus) Link() (up bool, changed <-chan struct{}) {
+	b.link.mu.Lock()
+	defer b.link.mu.Unlock()
+	return b.link.up, b.link.changed
 }
 
-// Link says whether the link is up, and gives a channel that is closed when that changes.
-func (b *Bus) Link() (up bool, changed <-chan struct{}) { return b.link.now() }
-
-// OnLink calls f at once with the state, and then at each change, one call at a time. f must not block. The
-// returned function ends that.
+// OnLink calls f at once with the state, and then at each change, one call at a time, until the returned function is called. f
+// must not block, and must not call OnLink. At [Bus.Close] it is told false once more.
 func (b *Bus) OnLink(f func(up bool)) (cancel func()) {
 	w := &watcher{f: f}
+	b.link.order.Lock()
+	defer b.link.order.Unlock()
 	b.link.mu.Lock()
 	b.link.watchers[w] = struct{}{}
 	up := b.link.up
@@ -72,67 +66,7 @@ func (b *Bus) OnLink(f func(up bool)) (cancel func()) {
 	f(up)
 	return func() {
 		b.link.mu.Lock()
+		defer b.link.mu.Unlock()
 		delete(b.link.watchers, w)
-		b.link.mu.Unlock()
 	}
-}
-
-// permissions collects what the server refused. NATS says so asynchronously: the publisher itself would only see a time-out.
-type permissions struct {
-	mu      sync.Mutex
-	first   error
-	seen    chan struct{}
-	waiting map[string]map[chan error]struct{} // by subject
-}
-
-// Fatal returns a channel that is closed once the server has refused this identity a subject: the configuration is
-// wrong, and no retry will help. [Bus.Err] says which subject.
-func (b *Bus) Fatal() <-chan struct{} {
-	b.perms.mu.Lock()
-	defer b.perms.mu.Unlock()
-	return b.perms.channel()
-}
-
-func (p *permissions) channel() chan struct{} {
-	if p.seen == nil {
-		p.seen = make(chan struct{})
-	}
-	return p.seen
-}
-
-// Err is nil, or the first [ErrPermission].
-func (b *Bus) Err() error {
-	b.perms.mu.Lock()
-	defer b.perms.mu.Unlock()
-	return b.perms.first
-}
-
-var violation = regexp.MustCompile(`(?i)permissions violation for (publish|subscription) to "([^"]*)"`)
-
-func (b *Bus) onError(_ *nats.Conn, sub *nats.Subscription, err error) {
-	if !errors.Is(err, nats.ErrPermissionViolation) {
-		b.log.Warn("bus error", "error", err)
-		return
-	}
-	verb, subj := "use", ""
-	if m := violation.FindStringSubmatch(err.Error()); m != nil {
-		subj = m[2]
-		verb = map[string]string{"publish": "publish to", "subscription": "subscribe to"}[m[1]]
-	}
-	full := fmt.Errorf("%w: %s may not %s %q: give the user of this service that permission", ErrPermission, b.source, verb, subj)
-	b.log.Error("the server refuses this identity a subject; fix its permissions", "identity", b.source, "may_not", verb, "subject", subj)
-	p := &b.perms
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.first == nil {
-		p.first = full
-		close(p.channel())
-	}
-	for c := range p.waiting[subj] {
-		select {
-		case c <- full:
-		default:
-		}
-	}
-	_ = sub
 }

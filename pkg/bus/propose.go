@@ -46,6 +46,9 @@ func (b *Bus) Propose(ctx context.Context, subj string, m message.Message, after
 	msg := &nats.Msg{Subject: subj, Header: nats.Header(h), Data: body}
 	ctx, cancel := b.bound(ctx)
 	defer cancel()
+	if ctx.Err() != nil {
+		return Result{}, fmt.Errorf("%w; it was not sent", gaveUp(ctx, "propose on "+subj, 0, context.Cause(ctx)))
+	}
 	p := proposal{bus: b, stream: stream, msg: msg, id: m.MessageID(), after: after}
 	seq, won, err := p.resolve(ctx)
 	if err != nil {
@@ -72,59 +75,72 @@ type proposal struct {
 }
 
 // resolve returns the own sequence and true, or false with p.first filled.
+//
+// Each round publishes once and, unless that decides, reads what follows `after`. What is read there is committed, so it
+// decides too; that nothing is there decides nothing while a try of ours is open.
 func (p *proposal) resolve(ctx context.Context) (uint64, bool, error) {
-	p.msg.Header.Set("Nats-Expected-Last-Subject-Sequence", strconv.FormatUint(p.after, 10))
-	p.msg.Header.Set("Nats-Expected-Stream", p.stream)
-	wentBack := 0
-	var last error
+	p.msg.Header[headerExpectLast] = []string{strconv.FormatUint(p.after, 10)}
+	p.msg.Header[headerExpectStream] = []string{p.stream}
+	what := fmt.Sprintf("propose %s on %s after %d", p.id, p.msg.Subject, p.after)
+	wentBack, full := 0, 0
 	for try := 0; ; try++ {
 		ack, err := p.bus.send(ctx, p.msg)
+		read := false
 		switch code := apiCode(err); {
 		case err == nil:
-			// A duplicate is our own earlier try: its answer was lost.
+			// A duplicate is an earlier try of our own, whose answer was lost.
 			return ack.Seq, true, nil
-		case errors.Is(err, ErrPermission):
-			if !p.open {
-				return 0, false, err
-			}
 		case code == codeWrongLast:
-			// Decided. On an unreplicated stream this is also the answer to a repeated publish that was stored: only
-			// reading tells which.
-			first, readErr := p.bus.Next(ctx, p.stream, p.msg.Subject, p.after+1)
-			if readErr == nil {
-				if first.ID() == p.id {
-					p.stored = first.Time
-					return first.Seq, true, nil
-				}
-				p.first = first
-				return 0, false, nil
-			}
-			err = readErr
-			if errors.Is(readErr, ErrNone) && !p.open {
-				// Refused, yet nothing follows: what was read as `after` is not there. A deposed leader may say so for a moment.
-				if wentBack++; wentBack >= 8 {
-					return 0, false, fmt.Errorf("%w: %s has nothing after %d, and %d is not its newest message; look at the stream before anything is decided", ErrRegressed, p.msg.Subject, p.after, p.after)
-				}
-			}
-		case code == codeWrongLastInFlight:
+			// Decided. On an unreplicated stream this is also the answer to a try of ours that was stored: the server looks at the
+			// expectation before it looks at the id. Only reading tells which.
+			read = true
+		case code == codeWrongLastInFlight, code == codeNotReady:
 			// Another write on the subject is in flight; it may itself be lost.
 		case code == codeDuplicateInFlight:
 			p.open = true
-		case code != 0 && !transient(err):
-			if !p.open {
-				return 0, false, refused(p.msg.Subject, err)
+		case code == codeNoResources && full < fullTries:
+			full++
+		case !transient(err):
+			if !p.open && errors.Is(err, ErrPermission) {
+				return 0, false, err
 			}
+			if !p.open {
+				return 0, false, fmt.Errorf("%w; it was not stored", refused(what, err))
+			}
+			read = true
 		case errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, nats.ErrNoResponders):
-			// Not sent, or nobody there to store it.
+			// Not sent, or nobody was there to store it.
 		default:
 			p.open = true
 		}
-		last = err
-		if !sleep(ctx, backoff(try)) {
-			if !p.open {
-				return 0, false, fmt.Errorf("%w: propose on %s after %d, %d tries: %w; it was not stored", ErrUnavailable, p.msg.Subject, p.after, try+1, last)
+		if read {
+			first, readErr := p.bus.Next(ctx, p.stream, p.msg.Subject, p.after+1)
+			switch {
+			case readErr == nil && first.ID() == p.id:
+				p.stored = first.Time
+				return first.Seq, true, nil
+			case readErr == nil:
+				p.first = first
+				return 0, false, nil
+			case errors.Is(readErr, ErrNone) && apiCode(err) == codeWrongLast && !p.open:
+				// Refused, yet nothing follows: what was read as `after` is not there. A deposed leader may say so for a moment.
+				if wentBack++; wentBack >= regressTries {
+					return 0, false, fmt.Errorf("%w: %s has nothing after %d, and %d is not its newest message: look at stream %s before anything is decided", ErrRegressed, p.msg.Subject, p.after, p.after, p.stream)
+				}
 			}
-			return 0, false, fmt.Errorf("%w: propose %s on %s after %d, %d tries: %w", ErrUnknownOutcome, p.id, p.msg.Subject, p.after, try+1, last)
+		}
+		p.bus.stats.retried.Add(1)
+		if !sleep(ctx, backoff(try)) {
+			if errors.Is(context.Cause(ctx), ErrClosed) {
+				err = ErrClosed
+			}
+			if p.open {
+				return 0, false, fmt.Errorf("%w: %s, %d tries: %w", ErrUnknownOutcome, what, try+1, err)
+			}
+			return 0, false, fmt.Errorf("%w; it was not stored", gaveUp(ctx, what, try+1, err))
 		}
 	}
 }
+
+// regressTries spans what a deposed leader may take to notice: 4 quick tries, then one each 100 to 200 ms.
+const regressTries = 24

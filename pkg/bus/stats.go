@@ -1,5 +1,12 @@
 package bus
 
+import "sync/atomic"
+
+// counters are read by [Bus.Stats].
+type counters struct {
+	published, retried, refused, invalid, suppressed atomic.Uint64
+}
+
 // Stats counts what happened since Connect.
 type Stats struct {
 	Published  uint64 // messages that a stream acknowledged

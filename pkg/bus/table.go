@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 
 	"github.com/isacloud/ha-manager/pkg/message"
@@ -154,46 +153,55 @@ func (t *Table) write(ctx context.Context, key string, v any, expect *uint64, op
 		msg.Header["KV-Operation"] = []string{op}
 	}
 	if expect != nil {
-		msg.Header["Nats-Expected-Last-Subject-Sequence"] = []string{strconv.FormatUint(*expect, 10)}
+		msg.Header[headerExpectLast] = []string{strconv.FormatUint(*expect, 10)}
 	}
 	ctx, cancel := t.bus.bound(ctx)
 	defer cancel()
 	open := false
-	var last error
+	full := 0
+	what := "key " + key + " in " + t.bucket
 	for try := 0; ; try++ {
 		ack, err := t.bus.send(ctx, msg)
 		switch code := apiCode(err); {
 		case err == nil:
 			return ack.Seq, nil
-		case errors.Is(err, ErrPermission) && !open:
-			return 0, err
+		case code == codeWrongLast && !open:
+			return 0, fmt.Errorf("%w: %s", ErrConflict, what)
 		case code == codeWrongLast:
-			if !open {
-				return 0, fmt.Errorf("%w: %s in %s", ErrConflict, key, t.bucket)
-			}
 			rev, mine, readErr := t.whose(ctx, subj, id, *expect)
 			if readErr == nil && mine {
 				return rev, nil
 			}
 			if readErr == nil {
-				return 0, fmt.Errorf("%w: %s in %s", ErrConflict, key, t.bucket)
+				return 0, fmt.Errorf("%w: %s", ErrConflict, what)
+			}
+			if errors.Is(readErr, ErrUnknownOutcome) {
+				return 0, readErr
 			}
 			err = readErr
-		case code == codeWrongLastInFlight:
+		case code == codeWrongLastInFlight, code == codeNotReady:
 		case code == codeDuplicateInFlight:
 			open = true
-		case code != 0 && !transient(err) && !open:
-			return 0, refused("key "+key+" in "+t.bucket, err)
+		case code == codeNoResources && full < fullTries:
+			full++
+		case !transient(err):
+			if open {
+				return 0, fmt.Errorf("%w: %s: %w", ErrUnknownOutcome, what, err)
+			}
+			if errors.Is(err, ErrPermission) {
+				return 0, err
+			}
+			return 0, fmt.Errorf("%w; it was not stored", refused(what, err))
 		case errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, nats.ErrNoResponders):
 		default:
 			open = true
 		}
-		last = err
+		t.bus.stats.retried.Add(1)
 		if !sleep(ctx, backoff(try)) {
 			if open {
-				return 0, fmt.Errorf("%w: key %s in %s: %w", ErrUnknownOutcome, key, t.bucket, last)
+				return 0, fmt.Errorf("%w: %s: %w", ErrUnknownOutcome, what, err)
 			}
-			return 0, fmt.Errorf("%w: key %s in %s: %w; it was not stored", ErrUnavailable, key, t.bucket, last)
+			return 0, fmt.Errorf("%w; it was not stored", gaveUp(ctx, "write "+what, try+1, err))
 		}
 	}
 }
@@ -207,7 +215,7 @@ func (t *Table) whose(ctx context.Context, subj, id string, expect uint64) (uint
 	if s.Header.Get(message.HeaderMsgID) == id {
 		return s.Seq, true, nil
 	}
-	if s.Header.Get("Nats-Expected-Last-Subject-Sequence") != strconv.FormatUint(expect, 10) {
+	if s.Header.Get(headerExpectLast) != strconv.FormatUint(expect, 10) {
 		return 0, false, fmt.Errorf("%w: the revision after %d was overwritten since", ErrUnknownOutcome, expect)
 	}
 	return s.Seq, false, nil
@@ -225,13 +233,12 @@ func (t *Table) Range(ctx context.Context, pattern string, f func(Record)) error
 	ctx, cancel := t.bus.bound(ctx)
 	defer cancel()
 	ctx, done := context.WithCancelCause(ctx)
-	complete := errors.New("complete")
 	err := t.Watch(ctx, pattern, func(r Record) {
 		if !r.Deleted && context.Cause(ctx) == nil {
 			f(r)
 		}
-	}, func() { done(complete) })
-	if err == nil && !errors.Is(context.Cause(ctx), complete) {
+	}, func() { done(errCaughtUp) })
+	if err == nil && !errors.Is(context.Cause(ctx), errCaughtUp) {
 		return fmt.Errorf("%w: list %s in %s: %w", ErrUnavailable, pattern, t.bucket, context.Cause(ctx))
 	}
 	return err
@@ -244,8 +251,8 @@ func (t *Table) Watch(ctx context.Context, pattern string, f func(Record), caugh
 		pattern = ">"
 	}
 	w := flow{bus: t.bus, stream: t.stream, subjects: []string{"$KV." + t.bucket + "." + pattern}, from: FromLast(), caughtUp: caughtUp}
-	w.handle = func(msg jetstream.Msg, at *jetstream.MsgMetadata) {
-		f(t.record(msg.Subject(), at.Sequence.Stream, at.Timestamp, message.Header(msg.Headers()), msg.Data()))
+	w.handle = func(msg *nats.Msg, at position) {
+		f(t.record(msg.Subject, at.Seq, at.Time(), message.Header(msg.Header), msg.Data))
 	}
 	return w.run(ctx)
 }

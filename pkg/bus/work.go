@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/isacloud/ha-manager/pkg/message"
@@ -68,169 +70,220 @@ func (r *rejection) Error() string { return r.reason }
 // Work takes messages from a durable queue and hands each to one worker, until ctx ends; then it waits for the handlers. Every message is
 // handled at least once: a worker that dies leaves it to another after AckWait. handler's nil acknowledges it (the server confirms that), a
 // [Reject] puts it to the dead letters, any other error has it delivered again after a wait; after MaxDeliver deliveries it goes to the dead letters.
-// The queue is made if it does not exist. Errors: [ErrClosed], [ErrPermission], [ErrIncompatible] for a queue that exists in another form.
+// The queue is made if it does not exist, and brought to these options if it differs. When ctx ends the handlers' contexts end too, and what they return with an error is left to others at once.
+//
+// Errors: [ErrClosed], [ErrPermission], [ErrRefused] (the stream does not exist), [ErrIncompatible] for a queue of that name that ham did not make.
 func (b *Bus) Work(ctx context.Context, o WorkOptions, handler func(context.Context, Delivery) error) error {
 	o.complete()
 	ctx, cancel := b.with(ctx)
 	defer cancel()
-	var running sync.WaitGroup
-	defer running.Wait()
-	slots := make(chan struct{}, o.Concurrency)
+	w := worker{bus: b, o: o, handler: handler, slots: make(chan struct{}, o.Concurrency)}
+	defer w.running.Wait()
 	for try := 0; ; try++ {
-		err := b.workOnce(ctx, o, handler, slots, &running)
-		if ctx.Err() != nil {
-			if errors.Is(context.Cause(ctx), ErrClosed) {
-				return ErrClosed
-			}
+		err := w.once(ctx, &try)
+		switch {
+		case errors.Is(context.Cause(ctx), ErrClosed):
+			return ErrClosed
+		case ctx.Err() != nil:
 			return nil
-		}
-		if errors.Is(err, ErrIncompatible) || errors.Is(err, jetstream.ErrStreamNotFound) {
+		case errors.Is(err, ErrIncompatible), errors.Is(err, ErrPermission):
 			return fmt.Errorf("work on %s as %s: %w", o.Stream, o.Durable, err)
+		case apiCode(err) != 0 && !transient(err) && try == 0:
+			return fmt.Errorf("work on %s as %s: %w", o.Stream, o.Durable, refused("queue", err))
 		}
-		if perm := b.Err(); perm != nil {
-			return perm
+		b.log.Warn("work queue interrupted, will go on", "stream", o.Stream, "durable", o.Durable, "error", err)
+		if up, changed := b.Link(); !up {
+			select {
+			case <-changed:
+			case <-ctx.Done():
+			}
+			continue
 		}
-		b.log.Warn("work queue interrupted, trying again", "stream", o.Stream, "durable", o.Durable, "error", err)
 		sleep(ctx, backoff(try))
 	}
 }
 
-func (b *Bus) workOnce(ctx context.Context, o WorkOptions, handler func(context.Context, Delivery) error, slots chan struct{}, running *sync.WaitGroup) error {
-	c, err := b.queue(ctx, o)
+type worker struct {
+	bus     *Bus
+	o       WorkOptions
+	handler func(context.Context, Delivery) error
+	slots   chan struct{}
+	running sync.WaitGroup
+}
+
+// once works until the link, the queue or ctx ends.
+func (w *worker) once(ctx context.Context, try *int) error {
+	qctx, cancel := context.WithTimeout(ctx, w.bus.opts.Timeout)
+	defer cancel()
+	if err := w.bus.queue(qctx, w.o); err != nil {
+		return err
+	}
+	// One message is asked for when there is a free slot, never ahead: what waits in a client's buffer would be late for everybody
+	// if that client died.
+	p, err := w.bus.pull(ctx, w.o.Stream, w.o.Durable, 1, false)
 	if err != nil {
 		return err
 	}
-	// One message is asked for at a time and slot: what waits in a client's buffer would wait for AckWait if that client died.
-	it, err := c.Messages(jetstream.PullMaxMessages(1), jetstream.PullHeartbeat(time.Second), jetstream.PullExpiry(5*time.Second), jetstream.WithMessagesErrOnMissingHeartbeat(true))
-	if err != nil {
-		return err
-	}
-	defer it.Stop()
-	stop := context.AfterFunc(ctx, it.Stop)
-	defer stop()
+	defer p.stop()
 	for {
 		select {
-		case slots <- struct{}{}:
+		case w.slots <- struct{}{}:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		msg, err := it.Next()
+		msg, err := p.receive()
 		if err != nil {
-			<-slots
+			<-w.slots
 			return err
 		}
-		running.Go(func() {
-			defer func() { <-slots }()
-			b.workOn(ctx, o, msg, handler)
+		*try = 1 // it works: later trouble begins with short waits again
+		w.running.Go(func() {
+			defer func() { <-w.slots }()
+			w.workOn(ctx, msg)
 		})
 	}
 }
 
-func (b *Bus) workOn(ctx context.Context, o WorkOptions, msg jetstream.Msg, handler func(context.Context, Delivery) error) {
-	at, err := msg.Metadata()
+func (w *worker) workOn(ctx context.Context, msg *nats.Msg) {
+	at, ok := positionOf(msg.Reply)
+	if !ok {
+		w.bus.log.Error("message without a position in a work queue", "stream", w.o.Stream, "reply", msg.Reply)
+		return
+	}
+	attempt := int(at.Attempt)
+	h := message.Header(msg.Header)
+	m, parts, err := decode(msg.Subject, h, msg.Data, at.Seq, at.Time())
 	if err != nil {
-		b.log.Error("message without metadata in a work queue", "stream", o.Stream, "error", err)
+		w.giveUp(ctx, msg, at, err.Error())
 		return
 	}
-	h, body := message.Header(msg.Headers()), msg.Data()
-	giveUp := func(reason string) {
-		b.stats.invalid.Add(1)
-		// The letter first: a crash in between writes it twice under one id, never not at all.
-		dctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.opts.Timeout)
-		defer cancel()
-		err := b.DeadLetter(dctx, Dead{Stream: o.Stream, Subject: msg.Subject(), Seq: at.Sequence.Stream, Header: h, Body: body, Reason: reason})
-		if err != nil {
-			b.log.Error("dead letter not written; the message will be delivered again", "stream", o.Stream, "seq", at.Sequence.Stream, "error", err)
-			_ = msg.NakWithDelay(o.Backoff[len(o.Backoff)-1])
-			return
-		}
-		_ = msg.TermWithReason(cut(reason, 200))
-	}
-	attempt := int(at.NumDelivered)
-	m, parts, err := decode(msg.Subject(), h, body, at.Sequence.Stream, at.Timestamp)
-	if err != nil {
-		giveUp(err.Error())
+	if w.o.MaxDeliver > 0 && attempt > w.o.MaxDeliver {
+		w.giveUp(ctx, msg, at, fmt.Sprintf("given up by %s: delivered %d times, and each time the worker died or was silent for %s", w.o.Durable, attempt-1, w.o.AckWait))
 		return
 	}
-	if o.MaxDeliver > 0 && attempt > o.MaxDeliver {
-		giveUp(fmt.Sprintf("given up by %s: delivered %d times, each time the worker died or was silent for %s", o.Durable, attempt-1, o.AckWait))
-		return
-	}
-	hctx, cancel := context.WithTimeout(ctx, o.Limit)
-	alive := make(chan struct{})
-	go func() {
-		defer close(alive)
-		t := time.NewTicker(o.AckWait / 3)
-		defer t.Stop()
-		for {
-			select {
-			case <-hctx.Done():
-				return
-			case <-t.C:
-				_ = msg.InProgress()
-			}
-		}
-	}()
-	err = handler(hctx, Delivery{
-		Subject: msg.Subject(), Parts: parts, Stream: o.Stream, Seq: at.Sequence.Stream, Time: at.Timestamp, Header: h, Message: m, Attempt: attempt,
+	err = w.handle(ctx, msg, Delivery{
+		Subject: msg.Subject, Parts: parts, Stream: w.o.Stream, Seq: at.Seq, Time: at.Time(), Header: h, Message: m, Attempt: attempt,
 	})
-	cancel()
-	<-alive
 	var no *rejection
 	switch {
 	case err == nil:
-		actx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.opts.Timeout)
-		defer cancel()
-		if err := msg.DoubleAck(actx); err != nil {
-			b.log.Warn("acknowledgement not confirmed; the message may be delivered again", "stream", o.Stream, "seq", at.Sequence.Stream, "error", err)
-		}
+		w.done(ctx, msg, at)
 	case errors.As(err, &no):
-		giveUp(no.reason)
+		w.giveUp(ctx, msg, at, no.reason)
 	case ctx.Err() != nil:
-		_ = msg.NakWithDelay(0) // we stop: another worker may have it at once
-	case o.MaxDeliver > 0 && attempt >= o.MaxDeliver:
-		giveUp(fmt.Sprintf("given up by %s after %d deliveries: %s", o.Durable, attempt, err))
+		w.say(msg, "-NAK") // this worker stops: another may have it at once
+	case w.o.MaxDeliver > 0 && attempt >= w.o.MaxDeliver:
+		w.giveUp(ctx, msg, at, fmt.Sprintf("given up by %s after %d deliveries: %s", w.o.Durable, attempt, err))
 	default:
-		wait := o.Backoff[min(attempt, len(o.Backoff))-1]
-		b.log.Warn("message not handled, trying again", "stream", o.Stream, "seq", at.Sequence.Stream, "attempt", attempt, "in", wait, "error", err)
-		_ = msg.NakWithDelay(jitter(wait, wait+wait/4+1))
+		wait := w.o.Backoff[min(attempt, len(w.o.Backoff))-1]
+		wait = jitter(wait, wait+wait/4+1)
+		w.bus.log.Warn("message not handled, trying again", "stream", w.o.Stream, "seq", at.Seq, "attempt", attempt, "in", wait, "error", err)
+		w.later(msg, wait)
 	}
 }
 
-// queue makes the durable consumer, or checks that the one that exists has its form.
-func (b *Bus) queue(ctx context.Context, o WorkOptions) (jetstream.Consumer, error) {
-	ctx, cancel := context.WithTimeout(ctx, b.opts.Timeout)
+// handle calls the handler and keeps the message while it works.
+func (w *worker) handle(ctx context.Context, msg *nats.Msg, d Delivery) error {
+	ctx, cancel := context.WithTimeout(ctx, w.o.Limit)
 	defer cancel()
+	alive := make(chan struct{})
+	defer func() { cancel(); <-alive }()
+	go func() {
+		defer close(alive)
+		t := time.NewTicker(w.o.AckWait / 3)
+		defer t.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-t.C:
+				w.say(msg, "+WPI")
+			}
+		}
+	}()
+	return w.handler(ctx, d)
+}
+
+// done acknowledges and waits for the server to confirm it. If it does not, the message comes again: handlers are idempotent.
+func (w *worker) done(ctx context.Context, msg *nats.Msg, at position) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.o.AckWait)
+	defer cancel()
+	for try := 0; ; try++ {
+		_, err := w.bus.request(ctx, &nats.Msg{Subject: msg.Reply, Data: []byte("+ACK")})
+		if err == nil {
+			return
+		}
+		if !sleep(ctx, backoff(try)) || w.bus.life.Err() != nil {
+			w.bus.log.Warn("acknowledgement not confirmed; the message will be delivered again", "stream", w.o.Stream, "seq", at.Seq, "error", err)
+			return
+		}
+	}
+}
+
+// giveUp writes the dead letter, then ends the message: a crash in between writes the letter twice under one id, never not at all.
+func (w *worker) giveUp(ctx context.Context, msg *nats.Msg, at position, reason string) {
+	w.bus.stats.invalid.Add(1)
+	w.bus.log.Warn("message given up", "stream", w.o.Stream, "subject", msg.Subject, "seq", at.Seq, "reason", reason)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.bus.opts.Timeout)
+	defer cancel()
+	err := w.bus.DeadLetter(ctx, Dead{Stream: w.o.Stream, Subject: msg.Subject, Seq: at.Seq, Header: message.Header(msg.Header), Body: msg.Data, Reason: reason})
+	if err != nil {
+		w.bus.log.Error("dead letter not written; the message will be delivered again", "stream", w.o.Stream, "seq", at.Seq, "error", err)
+		w.later(msg, w.o.Backoff[len(w.o.Backoff)-1])
+		return
+	}
+	w.say(msg, "+TERM "+cut(strings.ReplaceAll(reason, "\n", " "), 200))
+}
+
+// later has the message delivered again after a wait. A plain NAK would come back at once.
+func (w *worker) later(msg *nats.Msg, wait time.Duration) {
+	w.say(msg, fmt.Sprintf(`-NAK {"delay": %d}`, wait.Nanoseconds()))
+}
+
+// say tells the server without waiting. If it gets lost AckWait does the same, later.
+func (w *worker) say(msg *nats.Msg, what string) {
+	if err := w.bus.nc.Publish(msg.Reply, []byte(what)); err != nil {
+		w.bus.log.Debug("could not tell the queue", "what", what, "error", err)
+	}
+}
+
+// queue makes the durable consumer, or checks the one that exists and brings it to the options.
+func (b *Bus) queue(ctx context.Context, o WorkOptions) error {
 	want := jetstream.ConsumerConfig{
-		Durable: o.Durable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: o.AckWait, MaxAckPending: o.MaxAckPending,
-		// The limit is kept by the workers: the server's own would drop the message from the queue without a dead letter.
+		Durable: o.Durable, Name: o.Durable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: o.AckWait, MaxAckPending: o.MaxAckPending,
+		// The limit of deliveries is kept by the workers: the server's own would take the message from the queue without a dead letter.
 		MaxDeliver: -1, FilterSubjects: o.Subjects, DeliverPolicy: jetstream.DeliverAllPolicy,
 	}
-	switch {
-	case o.New:
+	if o.New {
 		want.DeliverPolicy = jetstream.DeliverNewPolicy
-	case !o.Since.IsZero():
-		want.DeliverPolicy, want.OptStartTime = jetstream.DeliverByStartTimePolicy, &o.Since
 	}
 	if len(o.Subjects) == 1 {
 		want.FilterSubject, want.FilterSubjects = o.Subjects[0], nil
 	}
-	c, err := b.js.Consumer(ctx, o.Stream, o.Durable)
-	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return b.js.CreateOrUpdateConsumer(ctx, o.Stream, want)
+	var info jetstream.ConsumerInfo
+	err := b.api(ctx, "CONSUMER.INFO."+o.Stream+"."+o.Durable, nil, &info)
+	action := "create"
+	if err == nil {
+		found := info.Config
+		if found.AckPolicy != want.AckPolicy || found.DeliverSubject != "" {
+			return fmt.Errorf("%w: queue %s.%s has ack_policy %s, want %s without a deliver_subject: remove it (nats consumer rm), it will be made again",
+				ErrIncompatible, o.Stream, o.Durable, found.AckPolicy, want.AckPolicy)
+		}
+		if found.AckWait == want.AckWait && found.MaxAckPending == want.MaxAckPending && found.MaxDeliver == want.MaxDeliver &&
+			found.FilterSubject == want.FilterSubject && slices.Equal(found.FilterSubjects, want.FilterSubjects) {
+			return nil
+		}
+		action, want.DeliverPolicy, want.OptStartSeq, want.OptStartTime = "update", found.DeliverPolicy, found.OptStartSeq, found.OptStartTime
+	} else if apiCode(err) != int(jetstream.JSErrCodeConsumerNotFound) {
+		return err
 	}
-	if err != nil {
-		return nil, err
+	subj := "CONSUMER.CREATE." + o.Stream + "." + o.Durable
+	if want.FilterSubject != "" {
+		subj += "." + want.FilterSubject
 	}
-	found := c.CachedInfo().Config
-	if found.AckPolicy != want.AckPolicy {
-		return nil, fmt.Errorf("%w: queue %s.%s has ack_policy %s, want %s: delete it (nats consumer rm), it will be made again", ErrIncompatible, o.Stream, o.Durable, found.AckPolicy, want.AckPolicy)
+	err = b.api(ctx, subj, map[string]any{"stream_name": o.Stream, "config": want, "action": action}, nil)
+	if code := apiCode(err); code == int(jetstream.JSErrCodeConsumerAlreadyExists) || code == int(jetstream.JSErrCodeConsumerExists) {
+		return nil // another worker was quicker
 	}
-	same := found.AckWait == want.AckWait && found.MaxAckPending == want.MaxAckPending && found.MaxDeliver == want.MaxDeliver &&
-		found.FilterSubject == want.FilterSubject && slices.Equal(found.FilterSubjects, want.FilterSubjects)
-	if same {
-		return c, nil
-	}
-	want.DeliverPolicy, want.OptStartTime = found.DeliverPolicy, found.OptStartTime
-	return b.js.UpdateConsumer(ctx, o.Stream, want)
+	return err
 }
