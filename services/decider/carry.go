@@ -1,0 +1,108 @@
+package decider
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/isacloud/ha-manager/pkg/bus"
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/subject"
+	"github.com/isacloud/ha-manager/services/decider/core"
+)
+
+const (
+	// proposeLimit bounds one proposal; what it led to is read from the chain whenever that is.
+	proposeLimit = 5 * time.Second
+	// publishPause is the wait between tries of what must not be lost, while the bus is away.
+	publishPause = 250 * time.Millisecond
+)
+
+// carryOut does one output. It is called by the group's lane, one output at a time.
+func (d *Decider) carryOut(ctx context.Context, name string, out core.Output) {
+	switch out := out.(type) {
+	case core.Propose:
+		d.propose(ctx, name, out)
+	case core.Tell:
+		d.publish(ctx, subject.Event(name, out.Event.Kind, d.o.Name), out.Event)
+	case core.Answer:
+		if d.publish(ctx, subject.Event(name, out.Event.Kind, d.o.Name), out.Event) {
+			d.answered(out.Event.Request)
+		}
+	case core.Instruct:
+		d.publish(ctx, subject.Safety(name, subject.SafetyInstruction, d.o.Name), out.Instruction)
+	case core.Record:
+		d.record(ctx, name, out)
+	case core.Reject:
+		d.reject(ctx, name, out)
+	}
+}
+
+// propose asks for a place in the chain and tells the core what became of it. The entry itself is read from the chain, like
+// everybody else's.
+func (d *Decider) propose(ctx context.Context, name string, out core.Propose) {
+	limited, cancel := context.WithTimeout(ctx, proposeLimit)
+	defer cancel()
+	resolved := core.ProposalResolved{ID: out.Entry.MessageID()}
+	result, err := d.bus.Propose(limited, subject.Command(name), out.Entry, out.After)
+	switch {
+	case err == nil:
+		resolved.Seq = result.Entry.Seq
+	case ctx.Err() == nil:
+		// Whether it is stored or not is seen in the chain; nothing else is proposed for another place than this one's.
+		d.log.Warn("a proposal was not confirmed", "group", name, "proposal", resolved.ID, "error", err)
+	}
+	d.step(name, resolved)
+}
+
+// publish stores a message that must not be lost, for as long as the decider runs. It says whether it was stored; it is not when the
+// message itself is refused, which is a mistake in the program, or when the decider ends.
+func (d *Decider) publish(ctx context.Context, subj string, m message.Message) bool {
+	for told := false; ; {
+		_, err := d.bus.Publish(ctx, subj, m)
+		if err == nil {
+			return true
+		}
+		var invalid *message.Invalid
+		if errors.As(err, &invalid) || errors.Is(err, bus.ErrRefused) || errors.Is(err, bus.ErrPermission) {
+			d.log.Error("the bus does not take a message; it is lost", "subject", subj, "id", m.MessageID(), "error", err)
+			return false
+		}
+		if !told {
+			told = true
+			d.log.Warn("a message waits until the bus takes it", "subject", subj, "id", m.MessageID(), "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(publishPause):
+		}
+	}
+}
+
+// record writes the incident if nobody was quicker. Whoever was is read from the table.
+func (d *Decider) record(ctx context.Context, name string, out core.Record) {
+	table := d.bus.Table(subject.BucketIncident)
+	var err error
+	if out.Revision == 0 {
+		_, err = table.Create(ctx, name, out.Incident)
+	} else {
+		_, err = table.Update(ctx, name, out.Incident, out.Revision)
+	}
+	if err != nil && !errors.Is(err, bus.ErrConflict) && ctx.Err() == nil {
+		d.log.Warn("the incident was not recorded; it will be tried again", "group", name, "incident", out.Incident.MessageID(), "error", err)
+	}
+}
+
+// reject puts an entry of the chain that contradicts the chain to the dead letters.
+func (d *Decider) reject(ctx context.Context, name string, out core.Reject) {
+	letter := bus.Dead{Stream: subject.StreamCommands, Subject: subject.Command(name), Seq: out.Seq, Reason: out.Reason}
+	if out.Entry != nil {
+		if h, body, err := message.Encode(out.Entry, d.bus.Source(), time.Now()); err == nil {
+			letter.Header, letter.Body = h, body
+		}
+	}
+	if err := d.bus.DeadLetter(ctx, letter); err != nil && ctx.Err() == nil {
+		d.log.Error("an entry of the chain contradicts it, and the dead letter was not written", "group", name, "seq", out.Seq, "reason", out.Reason, "error", err)
+	}
+}

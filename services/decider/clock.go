@@ -1,0 +1,46 @@
+package decider
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/isacloud/ha-manager/pkg/bus"
+	"github.com/isacloud/ha-manager/pkg/subject"
+)
+
+// streamClock estimates the bus's clock: cool-down, budget and pauses are counted in stream timestamps, and time must
+// pass on that clock between messages too. It is right within half a round trip at each link-up, and drifts as two machines' clocks do.
+type streamClock struct {
+	// base is the last reading; from there on this machine's monotonic clock counts.
+	base atomic.Pointer[reading]
+}
+
+type reading struct {
+	local  time.Time // with its monotonic part
+	stream int64     // Unix microseconds
+}
+
+// set reads the bus's clock.
+func (c *streamClock) set(ctx context.Context, b *bus.Bus) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	began := time.Now()
+	s, err := b.JS().Stream(ctx, subject.StreamCommands)
+	if err != nil {
+		return err
+	}
+	ended := time.Now()
+	half := ended.Sub(began) / 2
+	c.base.Store(&reading{local: ended.Add(-half), stream: s.CachedInfo().TimeStamp.UnixMicro()})
+	return nil
+}
+
+// at is the bus's clock in Unix microseconds when this machine's shows local. A step of this machine's wall clock does not matter.
+func (c *streamClock) at(local time.Time) int64 {
+	r := c.base.Load()
+	if r == nil {
+		return local.UnixMicro()
+	}
+	return r.stream + local.Sub(r.local).Microseconds()
+}

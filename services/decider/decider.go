@@ -1,0 +1,195 @@
+// Package decider is the service around the pure core: it reads the bus, feeds the core, and carries out what the core
+// says. Every decision is in services/decider/core; this package has none of its own.
+package decider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/isacloud/ha-manager/pkg/bus"
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/services/decider/core"
+)
+
+// ErrOptions says which option is wrong, and what would be right.
+var ErrOptions = errors.New("wrong decider options")
+
+// Options of New.
+type Options struct {
+	// Bus is this decider's own connection, to a provisioned bus. Required.
+	Bus *bus.Bus
+	// Name is this decider's name among others: the writer of what it publishes. Required, a name.
+	Name string
+	// Ready is called with the reason why the decider does not judge yet, and with "" once it does. May be nil.
+	Ready func(reason string)
+	// Log gets what happens to the service itself; decisions are events. Nil: nothing is logged.
+	Log *slog.Logger
+}
+
+// Decider runs one core per group. Several deciders run side by side: whoever proposes first wins the compare-and-set.
+type Decider struct {
+	o     Options
+	bus   *bus.Bus
+	log   *slog.Logger
+	began time.Time
+	clock streamClock
+
+	mu     sync.Mutex
+	groups map[string]*group
+	linked bool
+	// waiting are the requests that this decider works on, by id: closed once the outcome is stored.
+	waiting map[string]chan struct{}
+	// asked are the askers that wait for an outcome, by the request's id.
+	asked map[string]chan *message.Outcome
+	// life ends with Run; the lanes of groups that come later live in it.
+	life  context.Context
+	lanes sync.WaitGroup
+	read  positions
+}
+
+// group is one core, and the lanes that carry its outputs out. Both are used under Decider.mu.
+type group struct {
+	state *core.State
+	chain *lane // proposals, instructions, outcomes, incidents: what others wait for
+	tell  *lane // events
+}
+
+// New checks the options. It touches nothing.
+func New(o Options) (*Decider, error) {
+	if o.Bus == nil {
+		return nil, fmt.Errorf("%w: bus is missing", ErrOptions)
+	}
+	if !message.IsName(o.Name) {
+		return nil, fmt.Errorf("%w: name is %q, want 1 to %d letters, digits, '-' or '_'", ErrOptions, o.Name, message.MaxName)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Ready == nil {
+		o.Ready = func(string) {}
+	}
+	return &Decider{
+		o: o, bus: o.Bus, log: o.Log, began: time.Now(), groups: map[string]*group{},
+		waiting: map[string]chan struct{}{}, asked: map[string]chan *message.Outcome{},
+	}, nil
+}
+
+// tickEvery is how often the core hears that time has passed.
+const tickEvery = 50 * time.Millisecond
+
+// Run decides until ctx ends; it returns nil then, or the error that makes going on pointless. It may be called once.
+func (d *Decider) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	d.life = ctx
+	d.o.Ready("reading the record")
+	var running sync.WaitGroup
+	part := func(name string, run func(context.Context) error) {
+		running.Go(func() {
+			if err := run(ctx); err != nil && ctx.Err() == nil {
+				cancel(fmt.Errorf("%s: %w", name, err))
+			}
+		})
+	}
+	service, err := d.serve()
+	if err != nil {
+		return err
+	}
+	part("specs", d.watchSpecs)
+	part("incidents", d.watchIncidents)
+	part("sessions", d.sessions)
+	part("requests", d.work)
+	part("ticks", d.tick)
+	<-ctx.Done()
+	running.Wait()
+	d.lanes.Wait()
+	service.Stop()
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
+
+// now is the time that an input carries.
+func (d *Decider) now() core.Time {
+	wall := time.Now()
+	return core.Time{Mono: wall.Sub(d.began), Stream: d.clock.at(wall), Wall: wall.UnixMicro()}
+}
+
+// step feeds one input to the group's core and hands its outputs to the lanes.
+func (d *Decider) step(name string, in core.Input) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stepLocked(d.groupLocked(name), in)
+}
+
+func (d *Decider) stepLocked(g *group, in core.Input) {
+	for _, out := range g.state.Step(d.now(), in) {
+		switch out.(type) {
+		case core.Tell, core.Reject:
+			g.tell.put(out)
+		default:
+			g.chain.put(out)
+		}
+	}
+}
+
+// groupLocked returns the group's core, made when the group is first heard of.
+func (d *Decider) groupLocked(name string) *group {
+	g := d.groups[name]
+	if g == nil {
+		g = &group{state: core.New(name, d.o.Name), chain: newLane(), tell: newLane()}
+		d.groups[name] = g
+		for _, l := range []*lane{g.chain, g.tell} {
+			d.lanes.Go(func() { l.run(d.life, func(out core.Output) { d.carryOut(d.life, name, out) }) })
+		}
+		if d.linked {
+			d.stepLocked(g, core.LinkChanged{Up: true})
+		}
+	}
+	return g
+}
+
+// all feeds the same input to every group.
+func (d *Decider) all(in core.Input) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, g := range d.groups {
+		d.stepLocked(g, in)
+	}
+}
+
+// tick tells the cores that time passes.
+func (d *Decider) tick(ctx context.Context) error {
+	t := time.NewTicker(tickEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+			d.all(core.Tick{})
+		}
+	}
+}
+
+// Status is what the decider knows of the group now; false where it has never heard of it.
+func (d *Decider) Status(name string) (*message.GroupStatus, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	g := d.groups[name]
+	if g == nil || !g.state.Known() {
+		return nil, false
+	}
+	return g.state.Status(d.now()), true
+}
+
+func (d *Decider) preview(r *message.Request) *message.Preview {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.groupLocked(r.Group).state.Preview(d.now(), r)
+}

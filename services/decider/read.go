@@ -1,0 +1,204 @@
+package decider
+
+import (
+	"context"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/isacloud/ha-manager/pkg/bus"
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/spec/store"
+	"github.com/isacloud/ha-manager/pkg/subject"
+	"github.com/isacloud/ha-manager/services/decider/core"
+)
+
+// positions are the last sequences read of each stream, so that a session goes on where the last one ended.
+type positions struct{ commands, safety, events atomic.Uint64 }
+
+// sessions reads the bus for as long as the link is up, again and again. Each session begins with reading the chain and the safety
+// messages to their ends; only then do the cores hear that the link is up, and watch a full interval before they judge.
+func (d *Decider) sessions(ctx context.Context) error {
+	for ctx.Err() == nil {
+		up, changed := d.bus.Link()
+		if !up {
+			select {
+			case <-changed:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		if err := d.session(ctx, changed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// session reads until the link is lost (lost is closed) or ctx ends.
+func (d *Decider) session(ctx context.Context, lost <-chan struct{}) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	caughtUp := make(chan struct{}, 3) // one for each stream
+	ended := make(chan error, 4)
+	follow := func(run func(context.Context) error) {
+		go func() { ended <- run(ctx) }()
+	}
+	running, behind := 0, 0
+	stream := func(name string, subjects []string, read *atomic.Uint64, take func(bus.Delivery)) {
+		from := bus.FromAll()
+		if seq := read.Load(); seq > 0 {
+			from = bus.FromSeq(seq + 1)
+		}
+		running++
+		behind++
+		follow(func(ctx context.Context) error {
+			return d.bus.Follow(ctx, bus.FollowOptions{Stream: name, Subjects: subjects, From: from, CaughtUp: func() { caughtUp <- struct{}{} }}, func(b bus.Delivery) {
+				take(b)
+				read.Store(b.Seq)
+			})
+		})
+	}
+	// What was stored is also heard, earlier than any consumer brings it.
+	stop, err := d.bus.Hear([]string{subject.AllStored}, d.heard)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	stream(subject.StreamCommands, nil, &d.read.commands, func(b bus.Delivery) { d.chainRead(b, true) })
+	stream(subject.StreamSafety, nil, &d.read.safety, d.safetyRead)
+	stream(subject.StreamEvents, eventsNeeded, &d.read.events, d.eventRead)
+	running++
+	follow(func(ctx context.Context) error {
+		return d.bus.FollowHeartbeats(ctx, bus.HeartbeatOptions{From: bus.FromNew(), Hear: true}, d.heartbeat)
+	})
+
+	for running > 0 {
+		select {
+		case <-caughtUp:
+			if behind--; behind > 0 {
+				continue
+			}
+			if err := d.clock.set(ctx, d.bus); err != nil && ctx.Err() == nil {
+				d.log.Warn("the bus's clock could not be read; the local one stands in", "error", err)
+			}
+			d.link(true)
+			d.o.Ready("")
+			d.log.Info("deciding", "decider", d.o.Name)
+		case <-lost:
+			lost = nil
+			d.link(false)
+			d.o.Ready("the bus is away")
+			d.log.Warn("the bus is away: nothing is decided until it is back")
+			cancel()
+		case err := <-ended:
+			running--
+			if err != nil && ctx.Err() == nil {
+				cancel()
+				return err
+			}
+			if ctx.Err() == nil {
+				cancel()
+			}
+		}
+	}
+	d.link(false)
+	return nil
+}
+
+// link tells every core whether the bus is there.
+func (d *Decider) link(up bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.linked == up {
+		return
+	}
+	d.linked = up
+	for _, g := range d.groups {
+		d.stepLocked(g, core.LinkChanged{Up: up})
+	}
+}
+
+// eventsNeeded are the events that the core reads.
+var eventsNeeded = []string{
+	subject.Root + ".event.*." + string(message.EventRoute) + ".*",
+	subject.Root + ".event.*." + string(message.EventOutcome) + ".*",
+	subject.Root + ".event.*." + string(message.EventShadow) + ".*",
+}
+
+// heard takes the quick copy of what was stored a moment ago.
+func (d *Decider) heard(b bus.Delivery) {
+	switch b.Parts.What {
+	case "command":
+		d.chainRead(b, false)
+	case "safety":
+		d.safetyRead(b)
+	}
+}
+
+func (d *Decider) chainRead(b bus.Delivery, inOrder bool) {
+	in := core.ChainRead{Seq: b.Seq, Stored: b.Time.UnixMicro(), InOrder: inOrder}
+	switch b.Message.(type) {
+	case *message.Command, *message.Held, *message.Mark:
+		in.Entry = b.Message
+	}
+	if !inOrder {
+		// The republished copy says which entry of its subject it followed.
+		prev, err := strconv.ParseUint(b.Header.Get("Nats-Last-Sequence"), 10, 64)
+		if err != nil {
+			return // the reader in order brings it
+		}
+		in.Prev = prev
+	}
+	d.step(b.Parts.Group, in)
+}
+
+func (d *Decider) safetyRead(b bus.Delivery) {
+	d.step(b.Parts.Group, core.SafetyRead{Message: b.Message, Seq: b.Seq, Stored: b.Time.UnixMicro()})
+}
+
+func (d *Decider) eventRead(b bus.Delivery) {
+	e, ok := b.Message.(*message.Event)
+	if !ok {
+		return
+	}
+	switch {
+	case e.Route != nil:
+		d.step(e.Group, core.RouteRead{Route: e.Route, Seq: b.Seq})
+	case e.Outcome != nil:
+		d.step(e.Group, core.OutcomeRead{Outcome: e.Outcome})
+		d.reply(e.Outcome)
+	case e.Kind == message.EventShadow && e.Command != nil:
+		d.step(e.Group, core.ShadowRead{Command: e.Command})
+	}
+}
+
+// heartbeat is called tens of thousands of times a second. A group that nobody declared is not made up by a stray heartbeat.
+func (d *Decider) heartbeat(hb *message.Heartbeat, meta bus.HeartbeatMeta) {
+	in := core.HeartbeatSeen{Heartbeat: hb, Seq: meta.Seq}
+	if !meta.Time.IsZero() {
+		in.Stored = meta.Time.UnixMicro()
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if g := d.groups[hb.Group]; g != nil {
+		d.stepLocked(g, in)
+	}
+}
+
+func (d *Decider) watchSpecs(ctx context.Context) error {
+	return store.Watch(ctx, d.bus, d.log, func(c store.Change) { d.step(c.Group, core.SpecChanged{Spec: c.Spec}) })
+}
+
+func (d *Decider) watchIncidents(ctx context.Context) error {
+	return d.bus.Table(subject.BucketIncident).Watch(ctx, "", func(r bus.Record) {
+		if r.Deleted {
+			return
+		}
+		m := new(message.Incident)
+		if err := r.Into(m); err != nil {
+			d.log.Error("an incident's record cannot be read; it counts as none", "key", r.Key, "revision", r.Revision, "error", err)
+			return
+		}
+		d.step(m.Group, core.IncidentRead{Incident: m, Revision: r.Revision, Stored: r.Time.UnixMicro()})
+	}, nil)
+}
