@@ -310,7 +310,7 @@ func (c *compiler) routes() {
 		drains = append(drains, message.Step{
 			Name: drainStep(r), Phase: message.PhaseAct, Driver: "haproxy", On: "any", With: c.with(end),
 			Timeout: message.Duration(h.Drain + h.Timeout + routeMargin), OnFailure: message.FailPause,
-			Says: fmt.Sprintf("let the sessions of %s (server %s) end for up to %s, then shut it", c.from.Name, oldServer, h.Drain),
+			Says: drainSays(c.from.Name, oldServer, h.Drain),
 		})
 	}
 	c.add(switches...)
@@ -377,6 +377,13 @@ func (s Step) driver() (string, any) {
 		return "wait", s.Wait
 	}
 	return "assert", s.Assert
+}
+
+func drainSays(member, server string, wait time.Duration) string {
+	if wait == 0 {
+		return fmt.Sprintf("shut %s (server %s) and end its sessions", member, server)
+	}
+	return fmt.Sprintf("let the sessions of %s (server %s) end for up to %s, then shut it", member, server, wait)
 }
 
 func proxies(n int) string {

@@ -124,7 +124,7 @@ func TestWhoIsLateIsToldWhoWasFirst(t *testing.T) {
 
 	late, err := store.Put(ctx, b, text("web", spec.Manual), "ana", "", first)
 	require.ErrorIs(t, err, bus.ErrConflict)
-	require.EqualError(t, err, "apply the spec of web: key has changed: web in ham_spec: revision 1 was meant, but rui applied revision 2: look at that, then apply again")
+	require.EqualError(t, err, "apply the spec of web: key has changed: key web in ham_spec: revision 1 was meant, but rui applied revision 2: look at that, then apply again")
 	require.Zero(t, late)
 	_, err = store.Put(ctx, b, text("web", spec.Manual), "ana", "", 0)
 	require.ErrorIs(t, err, bus.ErrConflict)
@@ -140,10 +140,10 @@ func TestWhatIsWrongIsNeverWritten(t *testing.T) {
 	t.Parallel()
 	b := bustest.Connect(t, bustest.Start(t), "cli")
 	ctx := context10(t)
-	_, err := store.Put(ctx, b, strings.Replace(text("web", spec.Auto), "mode", "mood", 1), "ana", "", 0, store.FromFile("web.yaml"))
+	_, err := store.Put(ctx, b, strings.Replace(text("web", spec.Auto), "mode", "moed", 1), "ana", "", 0, store.FromFile("web.yaml"))
 	var errs file.Errors
 	require.ErrorAs(t, err, &errs)
-	require.EqualError(t, err, "web.yaml:3:1: group web: unknown key mood, did you mean mode?")
+	require.EqualError(t, err, "web.yaml:3:1: group web: unknown key moed, did you mean mode?")
 	_, err = store.Put(ctx, b, text("web", spec.Auto), "not a name", "", 0)
 	require.ErrorIs(t, err, message.ErrInvalid)
 	require.Error(t, store.Delete(ctx, b, "web", "ana", "", 0))
