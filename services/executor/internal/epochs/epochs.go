@@ -5,12 +5,12 @@
 package epochs
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/isacloud/ha-manager/pkg/message"
@@ -19,26 +19,19 @@ import (
 // ErrLocked says that another process uses the directory: two executors of one name would take each other's work for their own.
 var ErrLocked = errors.New("state directory is in use by another process")
 
-// Store is the directory. Safe for concurrent use.
+// Store is the directory: a file a group, and one for the starts. Safe for concurrent use.
 type Store struct {
 	dir  string
 	lock *os.File
 	boot uint64
 
-	mu     sync.Mutex
-	newest map[string]uint64
-}
-
-// file is the format of each file, so that a person can read it.
-type file struct {
-	Group string `json:"group,omitempty"`
-	Epoch uint64 `json:"epoch,omitempty"`
-	Boot  uint64 `json:"boot,omitempty"`
+	mu    sync.Mutex
+	files map[string]*counter // by group
 }
 
 const (
 	lockName = "lock"
-	bootName = "boot.json"
+	bootName = "boot"
 	prefix   = "epoch-"
 )
 
@@ -51,10 +44,9 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("executor state %s: %w", dir, err)
 	}
-	s := &Store{dir: dir, lock: lock, newest: map[string]uint64{}}
+	s := &Store{dir: dir, lock: lock, files: map[string]*counter{}}
 	if err := s.read(); err != nil {
-		lock.Close()
-		return nil, err
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
@@ -65,27 +57,25 @@ func (s *Store) read() error {
 		return fmt.Errorf("executor state: %w", err)
 	}
 	for _, e := range entries {
-		if ok, _ := filepath.Match(prefix+"*.json", e.Name()); !ok {
+		group, ok := strings.CutPrefix(e.Name(), prefix)
+		if !ok || !message.IsName(group) {
 			continue
 		}
-		f, err := s.load(e.Name())
-		if err != nil {
+		if s.files[group], err = openCounter(filepath.Join(s.dir, e.Name()), group); err != nil {
 			return err
 		}
-		if !message.IsName(f.Group) || e.Name() != epochName(f.Group) {
-			return fmt.Errorf("executor state: %s is not what ham wrote: it names group %q; look at it before you remove it, epochs must not go back", filepath.Join(s.dir, e.Name()), f.Group)
-		}
-		s.newest[f.Group] = f.Epoch
 	}
-	f, err := s.load(bootName)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	path := filepath.Join(s.dir, bootName)
+	starts, err := openCounter(path, bootName)
+	if errors.Is(err, fs.ErrNotExist) {
+		starts, err = makeCounter(path, bootName)
+	}
+	if err != nil {
 		return err
 	}
-	s.boot = f.Boot + 1
-	return s.save(bootName, file{Boot: s.boot})
+	s.boot = starts.value + 1
+	return errors.Join(starts.set(s.boot), starts.file.Close())
 }
-
-func epochName(group string) string { return prefix + group + ".json" }
 
 // Boot counts the starts with this directory, from 1.
 func (s *Store) Boot() uint64 { return s.boot }
@@ -94,7 +84,32 @@ func (s *Store) Boot() uint64 { return s.boot }
 func (s *Store) Newest(group string) uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.newest[group]
+	if c := s.files[group]; c != nil {
+		return c.value
+	}
+	return 0
+}
+
+// Prepare makes the group's file, so that its first epoch need not wait for that.
+func (s *Store) Prepare(group string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, err := s.counter(group)
+	return err
+}
+
+func (s *Store) counter(group string) (*counter, error) {
+	if c := s.files[group]; c != nil {
+		return c, nil
+	}
+	if !message.IsName(group) {
+		return nil, fmt.Errorf("executor state: %q is no name of a group", group)
+	}
+	c, err := makeCounter(filepath.Join(s.dir, prefix+group), group)
+	if err == nil {
+		s.files[group] = c
+	}
+	return c, err
 }
 
 // Saw records that epoch was seen. It returns true once it is on disk, or was already; false where a newer one is: that epoch is
@@ -102,68 +117,31 @@ func (s *Store) Newest(group string) uint64 {
 func (s *Store) Saw(group string, epoch uint64) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch newest := s.newest[group]; {
-	case epoch < newest:
-		return false, nil
-	case epoch == newest:
-		return true, nil
-	}
-	if err := s.save(epochName(group), file{Group: group, Epoch: epoch}); err != nil {
+	c, err := s.counter(group)
+	if err != nil {
 		return false, err
 	}
-	s.newest[group] = epoch
+	switch {
+	case epoch < c.value:
+		return false, nil
+	case epoch == c.value:
+		return true, nil
+	}
+	if err := c.set(epoch); err != nil {
+		return false, err
+	}
 	return true, nil
 }
 
 // Close gives up the lock.
-func (s *Store) Close() error { return s.lock.Close() }
-
-func (s *Store) load(name string) (file, error) {
-	var f file
-	path := filepath.Join(s.dir, name)
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return f, fmt.Errorf("executor state: %w", err)
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, c := range s.files {
+		if c != nil {
+			errs = append(errs, c.file.Close())
+		}
 	}
-	if err := json.Unmarshal(b, &f); err != nil {
-		return f, fmt.Errorf("executor state: %s cannot be read (%w): put back the file from a backup, or stop all executors and remove it knowingly", path, err)
-	}
-	return f, nil
-}
-
-// save replaces the file as a whole: after a crash there is the old one or the new one.
-func (s *Store) save(name string, f file) error {
-	b, err := json.Marshal(f)
-	if err != nil {
-		return err
-	}
-	path := filepath.Join(s.dir, name)
-	if err := write(path+".new", append(b, '\n')); err != nil {
-		return fmt.Errorf("executor state: %w", err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return fmt.Errorf("executor state: %w", err)
-	}
-	return s.sync()
-}
-
-func write(path string, b []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	return errors.Join(err, f.Sync(), f.Close())
-}
-
-// sync makes the rename itself last.
-func (s *Store) sync() error {
-	d, err := os.Open(s.dir)
-	if err != nil {
-		return fmt.Errorf("executor state: %w", err)
-	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
-		return fmt.Errorf("executor state: %w", err)
-	}
-	return nil
+	return errors.Join(append(errs, s.lock.Close())...)
 }

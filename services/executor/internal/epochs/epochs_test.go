@@ -1,6 +1,7 @@
 package epochs_test
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -68,7 +69,7 @@ func TestOneProcessAtATime(t *testing.T) {
 
 // What cannot be read is never taken for "no epoch seen".
 func TestBrokenStateIsAnError(t *testing.T) {
-	for name, content := range map[string]string{"epoch-web.json": "{", "epoch-db.json": `{"group":"web","epoch":1}`, "boot.json": "x"} {
+	for name, content := range map[string]string{"epoch-web": "", "epoch-db": "web 17 6f1d0c2e\n", "boot": "boot 3 00000000\n"} {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
@@ -86,7 +87,7 @@ func TestDiskRefuses(t *testing.T) {
 	s := open(t, dir)
 	defer s.Close()
 	// A folder stands where the new file would be written: that fails for root too.
-	if err := os.Mkdir(filepath.Join(dir, "epoch-web.json.new"), 0o700); err != nil {
+	if err := os.Mkdir(filepath.Join(dir, "epoch-web.new"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if ok, err := s.Saw("web", 3); ok || err == nil {
@@ -95,10 +96,35 @@ func TestDiskRefuses(t *testing.T) {
 	if s.Newest("web") != 0 {
 		t.Error("it counts as seen")
 	}
-	if err := os.Remove(filepath.Join(dir, "epoch-web.json.new")); err != nil {
+	if err := os.Remove(filepath.Join(dir, "epoch-web.new")); err != nil {
 		t.Fatal(err)
 	}
 	saw(t, s, "web", 3, true)
+}
+
+// A write that a crash tore leaves the number before it.
+func TestTornWrite(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	saw(t, s, "web", 8, true)
+	saw(t, s, "web", 9, true)
+	_ = s.Close()
+	path := filepath.Join(dir, "epoch-web")
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(whole, []byte("web 9 "))
+	torn := append(bytes.Clone(whole[:at]), append([]byte("web 10 "), whole[at+7:]...)...)
+	if err := os.WriteFile(path, torn, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir)
+	defer s.Close()
+	if s.Newest("web") != 8 {
+		t.Errorf("after a torn write of 10 over 9 it says %d, want the whole slot: 8", s.Newest("web"))
+	}
+	saw(t, s, "web", 10, true)
 }
 
 func BenchmarkSaw(b *testing.B) {

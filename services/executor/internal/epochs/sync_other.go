@@ -1,0 +1,7 @@
+//go:build !linux
+
+package epochs
+
+import "os"
+
+const syncFlag = os.O_SYNC
