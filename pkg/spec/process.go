@@ -63,7 +63,7 @@ type Executor struct {
 type Channel struct {
 	Name string // "slack", "pager": what notify rules name
 	Kind string // slack, slack-webhook, webhook, log
-	// Token is a Slack bot token; URL an incoming webhook's or a generic webhook's address.
+	// Token is a Slack bot token, or the key that a webhook's posts are signed with; URL an incoming webhook's or a generic webhook's address.
 	Token   Secret
 	URL     Secret
 	API     string // Slack API address, for tests and proxies

@@ -17,7 +17,8 @@ var Driver = channel.Driver{
 	Kind:    "log",
 	Summary: "plain lines on the terminal of the process that runs the notifier",
 	Example: `channels:
-  console: {kind: log}`,
+  - name: console
+    kind: log`,
 	Local: true,
 	New:   New,
 }

@@ -27,7 +27,10 @@ var Driver = channel.Driver{
 	Kind:    "slack",
 	Summary: "a Slack app with a bot token: one thread an incident, its first message kept current",
 	Example: `channels:
-  slack: {kind: slack, token: "${file:/etc/ham/slack-token}", default: "#ops"}`,
+  - name: slack
+    kind: slack
+    token: ${file:/etc/ham/slack-token}
+    default: "#ops"`,
 	Limit: channel.Limit{Burst: 5, Every: time.Second},
 	New:   New,
 }

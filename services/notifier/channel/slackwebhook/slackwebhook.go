@@ -23,7 +23,9 @@ var Driver = channel.Driver{
 	Kind:    "slack-webhook",
 	Summary: "a Slack incoming webhook: one message an event, in the one channel that the webhook belongs to",
 	Example: `channels:
-  ops: {kind: slack-webhook, url: "${file:/etc/ham/slack-webhook}"}`,
+  - name: ops
+    kind: slack-webhook
+    url: ${file:/etc/ham/slack-webhook}`,
 	Limit: channel.Limit{Burst: 3, Every: time.Second},
 	New:   New,
 }

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -38,18 +39,36 @@ type Told struct {
 	// Text is the whole in plain lines, Do the commands a person may want to type.
 	Text  string         `json:"text"`
 	Do    []string       `json:"do,omitempty"`
-	Event *message.Event `json:"event"`
+	Event *message.Event `json:"event,omitempty"`
 }
+
+// maxBody is from where on the events are told in words alone, in bytes: many receivers take no more.
+const maxBody = 256 << 10
 
 func encode(p channel.Post) ([]byte, error) {
 	b := Body{ID: p.ID, To: p.To, Repeat: p.Repeat, Events: make([]Told, len(p.Texts))}
 	for i, t := range p.Texts {
 		b.Events[i] = told(t)
-		if p.Simple {
-			b.Events[i].Event = nil
-		}
 	}
-	return json.Marshal(b)
+	body, err := marshal(b)
+	if err != nil || len(body) <= maxBody && !p.Simple {
+		return body, err
+	}
+	for i := range b.Events {
+		b.Events[i].Event = nil
+	}
+	return marshal(b)
+}
+
+// marshal leaves '<', '>' and '&' as they are: no browser reads this, and people do.
+func marshal(v any) ([]byte, error) {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
 }
 
 func told(t render.Text) Told {

@@ -18,9 +18,13 @@ import (
 // Driver is this kind of channel.
 var Driver = channel.Driver{
 	Kind:    "webhook",
-	Summary: "JSON by POST to any address, with an idempotency key; signed where a token is declared",
+	Summary: "JSON by POST to any address, with an idempotency key; signed where a key is declared",
 	Example: `channels:
-  pager: {kind: webhook, url: "${file:/etc/ham/pager-url}", token: "${file:/etc/ham/pager-key}", headers: {authorization: "Bearer ${env:PAGER}"}}`,
+  - name: pager
+    kind: webhook
+    url: ${file:/etc/ham/pager-url}
+    token: ${file:/etc/ham/pager-key}
+    headers: {authorization: "Bearer ${env:PAGER_TOKEN}"}`,
 	Limit: channel.Limit{Burst: 20, Every: 100 * time.Millisecond},
 	New:   New,
 }
@@ -30,7 +34,7 @@ type Webhook struct{ config channel.Config }
 
 var _ channel.Channel = (*Webhook)(nil)
 
-// New makes the channel. The channel's token, where declared, is the key that posts are signed with.
+// New makes the channel. The token, where declared, is the key that posts are signed with.
 func New(c channel.Config) (channel.Channel, error) {
 	if c.Spec.URL == "" {
 		return nil, fmt.Errorf("channel %s: url is missing: want an http(s) address", c.Spec.Name)

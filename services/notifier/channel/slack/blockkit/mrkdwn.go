@@ -21,7 +21,7 @@ const (
 
 var (
 	entities = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "`", "ˋ")
-	mention  = regexp.MustCompile(`(?i)@(channel|here|everyone|group)\b`)
+	mention  = regexp.MustCompile(`(?i)@(channel|here|everyone|group)`)
 )
 
 // Escape makes quoted text inert in mrkdwn: no mention, no link, no code span that it could end or begin. Slack's three characters become entities,
