@@ -71,6 +71,7 @@ var kinds = []kind{
 	{"incident", 1, func() Message { return new(Incident) }},
 	{"status", 1, func() Message { return new(GroupStatus) }},
 	{"preview", 1, func() Message { return new(Preview) }},
+	{"looked", 1, func() Message { return new(Looked) }},
 }
 
 // TypeOf returns the ce-type of m: "io.isacloud.ham.v1.heartbeat". It panics for a type that is not in
@@ -116,6 +117,8 @@ func kindOf(m Message) kind {
 		name = "status"
 	case *Preview:
 		name = "preview"
+	case *Looked:
+		name = "looked"
 	}
 	for _, k := range kinds {
 		if k.name == name {

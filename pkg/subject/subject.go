@@ -43,6 +43,7 @@ const (
 	AllDeadLetter = Root + ".deadletter.*.*"
 	AllAsks       = Root + ".ask.*.*"
 	AllQueries    = Root + ".query.*.*"
+	AllLooks      = Root + ".look.*"
 )
 
 // Stored is where the bus republishes chain entries and safety messages once they are stored: whoever hears one there
@@ -73,6 +74,12 @@ const (
 
 // Query is ham.v1.query.<group>.<what>: a question to the deciders that changes nothing.
 func Query(group, what string) string { return join("query", group, what) }
+
+// Look is ham.v1.look.<executor>: what would the steps of a plan find now? Body: a message.Preview with a plan; answered
+// with a message.Looked. LookAny is answered by whichever executor is first.
+func Look(executor string) string { return join("look", executor) }
+
+const LookAny = Root + ".look." + NoGroup
 
 // Command is ham.v1.command.<group>: the group's chain.
 func Command(group string) string { return join("command", group) }
@@ -108,13 +115,13 @@ const NoGroup = "_"
 
 // Parts is a subject taken apart. Fields that the kind does not have are empty.
 type Parts struct {
-	What   string // heartbeat, request, ask, query, command, safety, event, deadletter
+	What   string // heartbeat, request, ask, query, command, safety, event, deadletter, look
 	Group  string
 	Member string // heartbeat
 	Verb   string // request, ask
 	Kind   string // safety, event, query
 	Stream string // deadletter
-	Writer string // vantage, actor or writer
+	Writer string // vantage, actor, writer, or the executor of a look
 	Stored bool   // it was heard from the republished copy
 }
 
@@ -135,7 +142,7 @@ func Parse(s string) (Parts, error) {
 		}
 	}
 	p := Parts{What: t[0], Stored: stored}
-	want := map[string]int{"heartbeat": 4, "request": 4, "ask": 3, "query": 3, "command": 2, "safety": 4, "event": 4, "deadletter": 3}[p.What]
+	want := map[string]int{"heartbeat": 4, "request": 4, "ask": 3, "query": 3, "command": 2, "safety": 4, "event": 4, "deadletter": 3, "look": 2}[p.What]
 	if want == 0 || len(t) != want {
 		return Parts{}, fmt.Errorf("subject %q: no subject of ham has this form", s)
 	}
@@ -154,6 +161,8 @@ func Parse(s string) (Parts, error) {
 		p.Group, p.Kind, p.Writer = t[1], t[2], t[3]
 	case "deadletter":
 		p.Stream, p.Writer = t[1], t[2]
+	case "look":
+		p.Writer = t[1]
 	}
 	return p, nil
 }

@@ -14,6 +14,8 @@ func TestEverySubjectParsesBack(t *testing.T) {
 		subject.Heartbeat("web", "a", "sp"):                          {What: "heartbeat", Group: "web", Member: "a", Writer: "sp"},
 		subject.Ask("web", message.VerbFailover):                     {What: "ask", Group: "web", Verb: "failover"},
 		subject.Request("web", message.VerbPause, "ana"):             {What: "request", Group: "web", Verb: "pause", Writer: "ana"},
+		subject.Look("sp1"):                                          {What: "look", Writer: "sp1"},
+		subject.LookAny:                                              {What: "look", Writer: "_"},
 		subject.Command("web"):                                       {What: "command", Group: "web"},
 		subject.StoredCommand("web"):                                 {What: "command", Group: "web", Stored: true},
 		subject.Safety("web", subject.SafetyStep, "sp1"):             {What: "safety", Group: "web", Kind: "step", Writer: "sp1"},
