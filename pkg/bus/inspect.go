@@ -151,7 +151,7 @@ func (b *Bus) inspectServers(ctx context.Context) []ServerReport {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	defer b.perms.enter(subj, &waiter{stop: stop, asking: true})()
-	inbox := b.nc.NewRespInbox()
+	inbox := b.nc.NewInbox()
 	sub, err := b.nc.SubscribeSync(inbox)
 	if err != nil {
 		return nil

@@ -49,7 +49,7 @@ func (b *Bus) pull(ctx context.Context, stream, consumer string, batch int, ahea
 		return nil, errLink
 	}
 	p := &puller{
-		bus: b, next: "$JS.API.CONSUMER.MSG.NEXT." + stream + "." + consumer, inbox: b.nc.NewRespInbox(),
+		bus: b, next: "$JS.API.CONSUMER.MSG.NEXT." + stream + "." + consumer, inbox: b.nc.NewInbox(),
 		// Room for every message asked for and for what the server says in between: a full channel would lose some.
 		in: make(chan *nats.Msg, 2*batch+64), batch: batch, ahead: ahead, changed: changed, silence: time.NewTimer(idleLimit),
 	}

@@ -48,6 +48,11 @@ func (d *Decider) propose(ctx context.Context, name string, out core.Propose) {
 	switch {
 	case err == nil:
 		resolved.Seq = result.Entry.Seq
+		if e := result.Entry; e.Message == nil {
+			// The place was taken by something that is no entry: it went to the dead letters, so no reader brings it. It holds its
+			// place all the same, and the next proposal has to follow it.
+			d.step(name, core.ChainRead{Seq: e.Seq, Stored: e.Time.UnixMicro(), Prev: out.After})
+		}
 	case ctx.Err() == nil:
 		// Whether it is stored or not is seen in the chain; nothing else is proposed for another place than this one's.
 		d.log.Warn("a proposal was not confirmed", "group", name, "proposal", resolved.ID, "error", err)

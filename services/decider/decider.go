@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/bus"
@@ -41,6 +42,8 @@ type Decider struct {
 	mu     sync.Mutex
 	groups map[string]*group
 	linked bool
+	// seen is used for every heartbeat, one at a time: thousands a second shall not feed the garbage collector.
+	seen core.HeartbeatSeen
 	// waiting are the requests that this decider works on, by id: closed once the outcome is stored.
 	waiting map[string]chan struct{}
 	// asked are the askers that wait for an outcome, by the request's id.
@@ -49,6 +52,9 @@ type Decider struct {
 	life  context.Context
 	lanes sync.WaitGroup
 	read  positions
+	// loaded is closed when specs and incidents were read: tables counts them.
+	loaded chan struct{}
+	tables atomic.Int32
 }
 
 // group is one core, and the lanes that carry its outputs out. Both are used under Decider.mu.
@@ -75,6 +81,7 @@ func New(o Options) (*Decider, error) {
 	return &Decider{
 		o: o, bus: o.Bus, log: o.Log, began: time.Now(), groups: map[string]*group{},
 		waiting: map[string]chan struct{}{}, asked: map[string]chan *message.Outcome{},
+		loaded: make(chan struct{}),
 	}, nil
 }
 

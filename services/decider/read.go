@@ -72,18 +72,26 @@ func (d *Decider) session(ctx context.Context, lost <-chan struct{}) error {
 		return d.bus.FollowHeartbeats(ctx, bus.HeartbeatOptions{From: bus.FromNew(), Hear: true}, d.heartbeat)
 	})
 
+	loaded := d.loaded
+	begin := func() {
+		if behind > 0 || loaded != nil || ctx.Err() != nil {
+			return
+		}
+		if err := d.clock.set(ctx, d.bus); err != nil && ctx.Err() == nil {
+			d.log.Warn("the bus's clock could not be read; the local one stands in", "error", err)
+		}
+		d.link(true)
+		d.o.Ready("")
+		d.log.Info("deciding", "decider", d.o.Name)
+	}
 	for running > 0 {
 		select {
 		case <-caughtUp:
-			if behind--; behind > 0 {
-				continue
-			}
-			if err := d.clock.set(ctx, d.bus); err != nil && ctx.Err() == nil {
-				d.log.Warn("the bus's clock could not be read; the local one stands in", "error", err)
-			}
-			d.link(true)
-			d.o.Ready("")
-			d.log.Info("deciding", "decider", d.o.Name)
+			behind--
+			begin()
+		case <-loaded:
+			loaded = nil
+			begin()
 		case <-lost:
 			lost = nil
 			d.link(false)
@@ -174,19 +182,29 @@ func (d *Decider) eventRead(b bus.Delivery) {
 
 // heartbeat is called tens of thousands of times a second. A group that nobody declared is not made up by a stray heartbeat.
 func (d *Decider) heartbeat(hb *message.Heartbeat, meta bus.HeartbeatMeta) {
-	in := core.HeartbeatSeen{Heartbeat: hb, Seq: meta.Seq}
-	if !meta.Time.IsZero() {
-		in.Stored = meta.Time.UnixMicro()
-	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if g := d.groups[hb.Group]; g != nil {
-		d.stepLocked(g, in)
+	g := d.groups[hb.Group]
+	if g == nil {
+		return
+	}
+	d.seen = core.HeartbeatSeen{Heartbeat: hb, Seq: meta.Seq}
+	if !meta.Time.IsZero() {
+		d.seen.Stored = meta.Time.UnixMicro()
+	}
+	d.stepLocked(g, &d.seen)
+}
+
+// tableRead is called once by each of the two tables, when what it held was read.
+func (d *Decider) tableRead() {
+	if d.tables.Add(1) == 2 {
+		close(d.loaded)
 	}
 }
 
 func (d *Decider) watchSpecs(ctx context.Context) error {
-	return store.Watch(ctx, d.bus, d.log, func(c store.Change) { d.step(c.Group, core.SpecChanged{Spec: c.Spec}) })
+	return store.Watch(ctx, d.bus, d.log, func(c store.Change) { d.step(c.Group, core.SpecChanged{Spec: c.Spec}) },
+		store.OnReady(d.tableRead))
 }
 
 func (d *Decider) watchIncidents(ctx context.Context) error {
@@ -200,5 +218,5 @@ func (d *Decider) watchIncidents(ctx context.Context) error {
 			return
 		}
 		d.step(m.Group, core.IncidentRead{Incident: m, Revision: r.Revision, Stored: r.Time.UnixMicro()})
-	}, nil)
+	}, d.tableRead)
 }
