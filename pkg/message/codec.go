@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 )
@@ -72,6 +73,15 @@ var kinds = []kind{
 	{"status", 1, func() Message { return new(GroupStatus) }},
 	{"preview", 1, func() Message { return new(Preview) }},
 	{"looked", 1, func() Message { return new(Looked) }},
+}
+
+// All returns a new, empty message of each type of the contract, in the order of the loop.
+func All() []Message {
+	all := make([]Message, len(kinds))
+	for i, k := range kinds {
+		all[i] = k.make()
+	}
+	return all
 }
 
 // TypeOf returns the ce-type of m: "io.isacloud.ham.v1.heartbeat". It panics for a type that is not in
@@ -214,9 +224,51 @@ func lookup(ceType string) (kind, error) {
 func invalidJSON(name string, err error) error {
 	var typeErr *json.UnmarshalTypeError
 	if errors.As(err, &typeErr) {
-		return &Invalid{Type: name, Field: typeErr.Field, Got: "a " + typeErr.Value, Want: typeErr.Type.String()}
+		want := "one JSON object"
+		if typeErr.Field != "" {
+			want = jsonWord(typeErr.Type)
+		}
+		return &Invalid{Type: name, Field: typeErr.Field, Got: article(typeErr.Value), Want: want}
+	}
+	var d noDuration
+	if errors.As(err, &d) {
+		return &Invalid{Type: name, Got: string(d), Want: wantDuration}
 	}
 	return &Invalid{Type: name, Got: clip(err.Error(), 200), Want: "one JSON object"}
+}
+
+// article makes what encoding/json calls a value ("array", "number -1") into words.
+func article(value string) string {
+	switch {
+	case value == "array":
+		return "a list"
+	case value == "object":
+		return "an object"
+	case value == "bool":
+		return "true or false"
+	case strings.HasPrefix(value, "number "):
+		return strings.TrimPrefix(value, "number ")
+	}
+	return "a " + value
+}
+
+// jsonWord says what a field of that type holds in JSON.
+func jsonWord(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "a string"
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return "a whole number that is not negative"
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return "a whole number"
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	case reflect.Slice, reflect.Array:
+		return "a list"
+	}
+	return "an object"
 }
 
 func clip(s string, n int) string {

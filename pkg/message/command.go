@@ -23,7 +23,7 @@ const (
 // Invariant: epochs of a group only grow, and each has at most one command. The
 // stream holds it: a command is written expecting the sequence of the chain entry before it.
 type Command struct {
-	ID    string `json:"id" validate:"required,max=128"`
+	ID    string `json:"id" validate:"required,max=128,id"`
 	Group string `json:"group" validate:"required,name"`
 	Epoch uint64 `json:"epoch" validate:"min=1"`
 	Kind  Kind   `json:"kind" validate:"required,oneof=adopt failover switchover resume reconfigure"`
@@ -77,7 +77,7 @@ type View struct {
 //
 // Invariant: at most one per epoch, and none once a newer command stands in the chain.
 type Held struct {
-	ID       string `json:"id" validate:"required,max=128"`
+	ID       string `json:"id" validate:"required,max=128,id"`
 	Group    string `json:"group" validate:"required,name"`
 	Epoch    uint64 `json:"epoch" validate:"min=1"`
 	Primary  string `json:"primary" validate:"required,name"`
@@ -90,7 +90,7 @@ type Held struct {
 // acknowledged is seen by every decider before it can propose a swap: a proposal that did not
 // read the mark fails its compare-and-set.
 type Mark struct {
-	ID     string `json:"id" validate:"required,max=128"`
+	ID     string `json:"id" validate:"required,max=128,id"`
 	Group  string `json:"group" validate:"required,name"`
 	Paused bool   `json:"paused"`
 	// For is how long the pause lasts from its stream timestamp; zero: until unpaused.

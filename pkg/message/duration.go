@@ -22,17 +22,24 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d)
 func (d *Duration) UnmarshalText(text []byte) error {
 	v, err := time.ParseDuration(string(text))
 	if err != nil {
-		return fmt.Errorf("%q is no duration: write a number and a unit, such as 300ms, 1.5s, 2m", text)
+		return noDuration(fmt.Sprintf("%q", clip(string(text), 80)))
 	}
 	*d = Duration(v)
 	return nil
 }
 
+// noDuration is what was found in the place of a duration.
+type noDuration string
+
+const wantDuration = `a duration in quotes with its unit, such as "300ms", "1.5s", "2m"`
+
+func (e noDuration) Error() string { return "got " + string(e) + ", want " + wantDuration }
+
 // UnmarshalJSON refuses numbers with the same words as UnmarshalText.
 func (d *Duration) UnmarshalJSON(b []byte) error {
 	var s string
 	if err := json.Unmarshal(b, &s); err != nil {
-		return fmt.Errorf("%s is no duration: write a number and a unit in quotes, such as \"300ms\"", b)
+		return noDuration(clip(string(b), 80))
 	}
 	return d.UnmarshalText([]byte(s))
 }

@@ -60,7 +60,7 @@ var EventKinds = []EventKind{
 // Event is something that happened, with its evidence. All events together are the audit log.
 type Event struct {
 	// ID is the same for the same happening, whoever tells it: the stream keeps one copy.
-	ID       string    `json:"id" validate:"required,max=192"`
+	ID       string    `json:"id" validate:"required,max=192,id"`
 	Group    string    `json:"group" validate:"required,name"`
 	Kind     EventKind `json:"kind" validate:"required,name"`
 	Severity Severity  `json:"severity" validate:"required,oneof=debug info notice warning critical"`
@@ -119,7 +119,7 @@ type RouteSeen struct {
 
 // DeadLetter keeps whole what was invalid or given up, with the reason.
 type DeadLetter struct {
-	ID      string              `json:"id" validate:"required,max=192"`
+	ID      string              `json:"id" validate:"required,max=192,id"`
 	Stream  string              `json:"stream" validate:"required,max=128"`
 	Subject string              `json:"subject" validate:"required,max=512"`
 	Seq     uint64              `json:"seq,omitempty"`

@@ -25,7 +25,7 @@ type Heartbeat struct {
 	Check   string `json:"check" validate:"required,name"`
 	// Boot identifies one run of the prober; Seq counts its observations of this
 	// check from 1. A copy heard twice has the same pair; a lower Seq of the same Boot is old news.
-	Boot string `json:"boot" validate:"required,max=32"`
+	Boot string `json:"boot" validate:"required,max=32,id"`
 	Seq  uint64 `json:"seq" validate:"min=1"`
 
 	Answer Answer `json:"answer" validate:"required,oneof=up degraded down unknown"`

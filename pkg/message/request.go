@@ -30,7 +30,7 @@ var Verbs = []Verb{
 // the group and the verb may be empty, and those two are in the subject: an empty body is a
 // valid request from any stock NATS client.
 type Request struct {
-	ID    string `json:"id" validate:"required,max=128"`
+	ID    string `json:"id" validate:"required,max=128,id"`
 	Group string `json:"group" validate:"required,name"`
 	Verb  Verb   `json:"verb" validate:"required,verb"`
 	// Actor is who asks: a person's or a program's name. "anonymous" where nobody said.
@@ -66,7 +66,7 @@ type Reason struct {
 
 // Outcome answers a request: accepted with an epoch, or refused with every reason.
 type Outcome struct {
-	Request  string `json:"request" validate:"required,max=128"`
+	Request  string `json:"request" validate:"required,max=128,id"`
 	Group    string `json:"group" validate:"required,name"`
 	Verb     Verb   `json:"verb" validate:"required,verb"`
 	Accepted bool   `json:"accepted"`

@@ -17,7 +17,7 @@ const (
 
 // StepResult is what became of one step, once for each change of its state.
 type StepResult struct {
-	ID       string `json:"id" validate:"required,max=192"`
+	ID       string `json:"id" validate:"required,max=192,id"`
 	Group    string `json:"group" validate:"required,name"`
 	Epoch    uint64 `json:"epoch" validate:"min=1"`
 	Command  string `json:"command" validate:"required,max=128"`
@@ -43,7 +43,7 @@ type StepResult struct {
 
 // RunResult is what became of a command as a whole, once for each change of its state.
 type RunResult struct {
-	ID       string `json:"id" validate:"required,max=192"`
+	ID       string `json:"id" validate:"required,max=192,id"`
 	Group    string `json:"group" validate:"required,name"`
 	Epoch    uint64 `json:"epoch" validate:"min=1"`
 	Command  string `json:"command" validate:"required,max=128"`
@@ -66,7 +66,7 @@ type RunResult struct {
 // Instruction tells the executors what a person wants with a paused step. Written by a decider.
 // It counts only for that attempt, so that hearing it twice does nothing.
 type Instruction struct {
-	ID      string `json:"id" validate:"required,max=192"`
+	ID      string `json:"id" validate:"required,max=192,id"`
 	Group   string `json:"group" validate:"required,name"`
 	Epoch   uint64 `json:"epoch" validate:"min=1"`
 	Step    string `json:"step" validate:"required,name"`

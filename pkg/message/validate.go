@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-playground/validator/v10"
 )
@@ -30,6 +32,17 @@ func IsName(s string) bool {
 	return true
 }
 
+// isID says whether s can be a message's id: it travels in headers, logs and addresses, so it has no white space and nothing that
+// cannot be seen.
+func isID(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] <= ' ' || s[i] == 0x7f {
+			return false
+		}
+	}
+	return s != ""
+}
+
 // checker is safe for concurrent use once built; it caches what it learns of each struct.
 var checker = newChecker()
 
@@ -45,6 +58,7 @@ func newChecker() *validator.Validate {
 		}
 	}
 	must(v.RegisterValidation("name", func(f validator.FieldLevel) bool { return IsName(f.Field().String()) }))
+	must(v.RegisterValidation("id", func(f validator.FieldLevel) bool { return isID(f.Field().String()) }))
 	must(v.RegisterValidation("verb", func(f validator.FieldLevel) bool {
 		return slices.Contains(Verbs, Verb(f.Field().String()))
 	}))
@@ -75,6 +89,14 @@ func Validate(m Message) error {
 }
 
 func got(f validator.FieldError) string {
+	if f.Tag() == "min" || f.Tag() == "max" {
+		switch v := reflect.ValueOf(f.Value()); v.Kind() {
+		case reflect.String:
+			return strconv.Itoa(utf8.RuneCountInString(v.String())) + unit(v.Kind())
+		case reflect.Slice, reflect.Map:
+			return strconv.Itoa(v.Len()) + unit(v.Kind())
+		}
+	}
 	switch f.Kind() {
 	case reflect.String:
 		return fmt.Sprintf("%q", clip(fmt.Sprint(f.Value()), 80))
@@ -90,6 +112,8 @@ func want(f validator.FieldError) string {
 		return "a value"
 	case "name":
 		return fmt.Sprintf("1 to %d letters, digits, '-' or '_'", MaxName)
+	case "id":
+		return "an id without white space"
 	case "verb":
 		words := make([]string, len(Verbs))
 		for i, v := range Verbs {
@@ -99,12 +123,17 @@ func want(f validator.FieldError) string {
 	case "oneof":
 		return "one of " + strings.Join(strings.Fields(f.Param()), ", ")
 	case "min":
+		if f.Type() == durationType {
+			return "at least " + f.Param() + "ns"
+		}
 		return "at least " + f.Param() + unit(f.Kind())
 	case "max":
 		return "at most " + f.Param() + unit(f.Kind())
 	}
 	return f.Tag() + " " + f.Param()
 }
+
+var durationType = reflect.TypeFor[Duration]()
 
 func unit(k reflect.Kind) string {
 	switch k {
@@ -124,7 +153,7 @@ func (m *Request) consistent() *Invalid {
 	return nil
 }
 
-// consistent: a command's primary is one of its members.
+// consistent: a command's primary is one of its members, and its plan can be run.
 func (m *Command) consistent() *Invalid {
 	if !slices.Contains(m.Members, m.Primary) {
 		return &Invalid{Type: "command", Field: "primary", Got: fmt.Sprintf("%q", m.Primary), Want: "one of members: " + strings.Join(m.Members, ", ")}
@@ -134,5 +163,29 @@ func (m *Command) consistent() *Invalid {
 			return &Invalid{Type: "command", Field: "from", Got: fmt.Sprintf("%q", m.From), Want: "the member that is primary now, other than " + m.Primary}
 		}
 	}
-	return nil
+	return m.Plan.consistent().within("command", "plan")
+}
+
+// consistent checks the command that an event carries.
+func (m *Event) consistent() *Invalid {
+	if m.Command == nil {
+		return nil
+	}
+	return m.Command.consistent().within("event", "command")
+}
+
+// consistent checks the plan that is shown.
+func (m *Preview) consistent() *Invalid {
+	if m.Plan == nil {
+		return nil
+	}
+	return m.Plan.consistent().within("preview", "plan")
+}
+
+// within is e as it is called from what contains it.
+func (e *Invalid) within(name, field string) *Invalid {
+	if e == nil {
+		return nil
+	}
+	return &Invalid{Type: name, Field: field + "." + e.Field, Got: e.Got, Want: e.Want}
 }
