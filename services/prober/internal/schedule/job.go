@@ -53,7 +53,8 @@ type Job struct {
 	why     why
 	began   time.Time // of the last look
 	looking bool
-	pending bool // a wake came while looking
+	pending bool          // a wake came while looking
+	hasten  time.Duration // a Hasten came while looking, with this gap; 0: none
 	stopped bool
 	ended   chan struct{}
 }
@@ -97,11 +98,15 @@ func (j *Job) Wake() {
 	}
 }
 
-// Hasten asks for a look soon, but not less than gap after the last one began. It never blocks; while a look is under way it does nothing.
+// Hasten asks for a look that begins from now on, soon, but not less than gap after the last one began. It never blocks.
 func (j *Job) Hasten(gap time.Duration) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if !j.stopped && !j.looking && j.pace != nil {
+	switch {
+	case j.stopped || j.pace == nil:
+	case j.looking:
+		j.hasten = gap
+	default:
 		j.sooner(later(time.Now(), j.began.Add(gap)), byHaste)
 	}
 }
@@ -165,7 +170,7 @@ func (j *Job) look() {
 		j.mu.Unlock()
 		return
 	}
-	j.looking, j.pending, j.began = true, false, began
+	j.looking, j.pending, j.hasten, j.began = true, false, 0, began
 	due, w := j.due, j.why
 	j.mu.Unlock()
 
@@ -187,6 +192,9 @@ func (j *Job) look() {
 	j.arm(j.pace.next(look{why: w, began: began, free: free, answer: o.Answer, hard: o.Hard}, j.task.Fall(), j.task.Jitter()))
 	if j.pending {
 		j.sooner(j.pace.wake(free, began), byWake)
+	}
+	if j.hasten > 0 {
+		j.sooner(later(free, began.Add(j.hasten)), byHaste)
 	}
 }
 

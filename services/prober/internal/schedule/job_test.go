@@ -294,6 +294,21 @@ func TestHastenKeepsItsGap(t *testing.T) {
 	})
 }
 
+// Who asks while a look is under way wants one that begins later than that.
+func TestHastenWhileLookingIsNotLost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		j, l := run(t, Task{Every: time.Second, Timeout: 100 * time.Millisecond}, func(ctx context.Context) check.Result {
+			hang(ctx)
+			return up
+		})
+		time.Sleep(30 * time.Millisecond)
+		j.Hasten(50 * time.Millisecond)
+		time.Sleep(500 * time.Millisecond)
+		require.Equal(t, ms(0, 100), l.began())
+	})
+}
+
 // A look that ends long after its deadline was slept through: the prober was late, whatever it saw.
 func TestOversleptLookIsLate(t *testing.T) {
 	t.Parallel()

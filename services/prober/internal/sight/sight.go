@@ -64,9 +64,12 @@ func (s *Sight) blind() bool {
 	return len(s.refs) > 0
 }
 
+// Possible says whether this prober can ever be blind: whether it has references.
+func (s *Sight) Possible() bool { return len(s.refs) > 0 }
+
 // Doubt asks for a look at the references: something is silent, and it may be us.
 func (s *Sight) Doubt() {
-	if len(s.refs) > 0 {
+	if s.Possible() {
 		s.hurry()
 	}
 }

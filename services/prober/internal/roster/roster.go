@@ -1,0 +1,215 @@
+// Package roster keeps one job for each thing to look at, as the specs say, and makes heartbeats of what the jobs see.
+package roster
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/spec"
+	"github.com/isacloud/ha-manager/services/prober/check"
+	"github.com/isacloud/ha-manager/services/prober/internal/schedule"
+	"github.com/isacloud/ha-manager/services/prober/internal/sight"
+)
+
+// Options say what the roster works with. All are required.
+type Options struct {
+	// Vantages are the names this prober looks from: each looks by itself at every check whose From contains it.
+	Vantages []string
+	// Open makes a looker of a target. It never fails: what cannot be looked at answers unknown.
+	Open    func(check.Target) check.Looker
+	Secrets spec.Lookup
+	Sight   *sight.Sight
+	// ConfirmWithin bounds how long a silence waits for a reference's word.
+	ConfirmWithin time.Duration
+	// Boot identifies this run of the prober.
+	Boot string
+	// Now is the wall clock, for people.
+	Now func() time.Time
+	// Offer takes each heartbeat and must not block.
+	Offer func(*message.Heartbeat)
+	// Seen is told of each observation.
+	Seen func(schedule.Observation)
+}
+
+// Roster is safe for concurrent use.
+type Roster struct {
+	o       Options
+	running sync.WaitGroup // lookers that are not closed yet
+
+	mu     sync.Mutex
+	groups map[string]group
+	// seqs outlive their checks: a heartbeat's number never goes back within one run of the prober.
+	seqs   map[key]*atomic.Uint64
+	closed bool
+}
+
+type group map[key]*entry
+
+// key is what one job looks at, and from where.
+type key struct{ group, member, check, vantage string }
+
+// New knows no specs yet.
+func New(o Options) *Roster {
+	return &Roster{o: o, groups: map[string]group{}, seqs: map[key]*atomic.Uint64{}}
+}
+
+// Apply takes the spec of a group that is in force now; nil: the group is gone. Checks that look as before go on
+// undisturbed, with their connections and their history.
+func (r *Roster) Apply(name string, g *spec.Group, revision uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return
+	}
+	before, now := r.groups[name], group{}
+	if g != nil {
+		for _, c := range g.Checks {
+			for _, m := range g.Members {
+				if !c.Looks(m.Name) {
+					continue
+				}
+				for _, v := range r.o.Vantages {
+					if !slices.Contains(c.From, v) {
+						continue
+					}
+					k := key{name, m.Name, c.Name, v}
+					now[k] = r.entry(k, before[k], c.For(m), g.Policy.Fall, revision)
+				}
+			}
+		}
+	}
+	for k, e := range before {
+		if now[k] != e {
+			e.job.Stop()
+		}
+	}
+	if r.groups[name] = now; len(now) == 0 {
+		delete(r.groups, name)
+	}
+}
+
+// entry is the old one if it looks the same, else a new one that is started. The caller holds mu.
+func (r *Roster) entry(k key, old *entry, c spec.Check, fall int, revision uint64) *entry {
+	c.Effect, c.From, c.Members = "", nil, nil // the decider's; they do not change how a look is made
+	c.Every = max(c.Every, time.Millisecond)
+	if c.Timeout <= 0 {
+		c.Timeout = c.Every
+	}
+	looks := signature(c)
+	e := old
+	if e == nil || e.looks != looks {
+		e = &entry{roster: r, key: k, what: c, looks: looks, seq: r.seq(k), job: schedule.NewJob()}
+	}
+	e.fall.Store(int64(max(fall, 1)))
+	e.revision.Store(revision)
+	if e != old {
+		r.start(e)
+	}
+	return e
+}
+
+func (r *Roster) seq(k key) *atomic.Uint64 {
+	s := r.seqs[k]
+	if s == nil {
+		s = new(atomic.Uint64)
+		r.seqs[k] = s
+	}
+	return s
+}
+
+func (r *Roster) start(e *entry) {
+	r.running.Add(1)
+	looker := r.o.Open(check.Target{
+		Group: e.group, Member: e.member, Vantage: e.vantage, Check: e.what, Secrets: r.o.Secrets, Wake: e.job.Wake,
+	})
+	task := schedule.Task{
+		Every: e.what.Every, Timeout: e.what.Timeout, Place: schedule.Place(e.vantage, e.group, e.member, e.key.check),
+		Looker: counted{looker, &r.running}, Fall: func() int { return int(e.fall.Load()) }, Done: e.seen,
+	}
+	if r.o.Sight.Possible() {
+		task.Doubt = r.o.Sight.Doubt
+	}
+	e.job.Start(task)
+}
+
+// counted tells when the looker is closed.
+type counted struct {
+	check.Looker
+	running *sync.WaitGroup
+}
+
+func (c counted) Close() {
+	c.Looker.Close()
+	c.running.Done()
+}
+
+// signature is equal for two checks that look alike.
+func signature(c spec.Check) string {
+	b, err := json.Marshal(c)
+	if err != nil {
+		panic(err) // a check holds nothing that JSON cannot
+	}
+	return string(b)
+}
+
+// Close stops all looks and waits until nothing of them runs any more.
+func (r *Roster) Close() {
+	r.mu.Lock()
+	r.closed = true
+	for _, g := range r.groups {
+		for _, e := range g {
+			e.job.Stop()
+		}
+	}
+	r.mu.Unlock()
+	r.running.Wait()
+}
+
+// entry is one thing that is looked at.
+type entry struct {
+	key
+	roster   *Roster
+	what     spec.Check // as it looks at this member
+	looks    string
+	job      *schedule.Job
+	seq      *atomic.Uint64
+	fall     atomic.Int64
+	revision atomic.Uint64
+
+	mu   sync.Mutex
+	last Look
+}
+
+// seen makes a heartbeat of an observation.
+//
+// Invariant: no silence is told as seen by a prober that heard nobody since that look began.
+func (e *entry) seen(ctx context.Context, o schedule.Observation) {
+	r := e.roster
+	blind, _ := r.o.Sight.Now()
+	switch {
+	case o.Silent:
+		bounded, cancel := context.WithTimeout(ctx, r.o.ConfirmWithin)
+		blind = r.o.Sight.Confirm(bounded, o.Began)
+		cancel()
+	case o.Answer == message.Down && !o.Hard:
+		r.o.Sight.Doubt() // should it come again, it will be known whether it is us
+	}
+	if ctx.Err() != nil {
+		return // stopped meanwhile: a newer spec speaks for this check
+	}
+	at := r.o.Now()
+	hb := &message.Heartbeat{
+		Group: e.group, Member: e.member, Vantage: e.vantage, Check: e.key.check, Boot: r.o.Boot, Seq: e.seq.Add(1),
+		Answer: o.Answer, Hard: o.Hard, Evidence: o.Evidence, Perf: o.Perf, Blind: blind,
+		LatencyMicros: max(o.Took.Microseconds(), 0), LateMicros: max(o.Late.Microseconds(), 0), EveryMicros: e.what.Every.Microseconds(),
+		SpecRevision: e.revision.Load(), At: max(at.UnixMicro(), 0),
+	}
+	e.remember(hb, o, at)
+	r.o.Offer(hb)
+	r.o.Seen(o)
+}
