@@ -187,10 +187,12 @@ func (c *Conn) exchange(ctx context.Context, line string, x exchange) ([]string,
 	}
 	c.pending = p
 	c.mu.Unlock()
-	if deadline, ok := ctx.Deadline(); ok {
-		c.nc.SetWriteDeadline(deadline)
-	}
-	if _, err := io.WriteString(c.nc, line); err != nil {
+	// The end of ctx, which always has a deadline, ends a write that does not come to its end.
+	c.nc.SetWriteDeadline(time.Time{})
+	sent := context.AfterFunc(ctx, func() { c.nc.SetWriteDeadline(time.Unix(1, 0)) })
+	_, err := io.WriteString(c.nc, line)
+	sent()
+	if err != nil {
 		c.lose(lossOf(ctx, err))
 	}
 	select {
@@ -198,9 +200,14 @@ func (c *Conn) exchange(ctx context.Context, line string, x exchange) ([]string,
 		return raw, nil
 	case <-c.lost:
 	case <-ctx.Done():
-		c.lose(lossOf(ctx, ctx.Err()))
 	}
-	return nil, c.reason()
+	select {
+	case raw := <-p.done: // it came in the same moment
+		return raw, nil
+	default:
+		c.lose(lossOf(ctx, ctx.Err()))
+		return nil, c.reason()
+	}
 }
 
 // listen reads for as long as the connection stands: that is how its end is noticed while nobody asks.

@@ -182,8 +182,7 @@ func TestStatFollowsSessionsToADrain(t *testing.T) {
 	p := startPair(t)
 	c := p.client
 	do(t, c, haproxy.SetState("web", "s1", haproxy.Ready))
-	done := make(chan string, 1)
-	go func() { body, _ := get(t, p.URL("front")+"/hold"); done <- body }()
+	done := p.hold(t, p.a)
 	stat := func() haproxy.Stat {
 		t.Helper()
 		stats, err := c.Stat(within(t), "web")
@@ -196,7 +195,9 @@ func TestStatFollowsSessionsToADrain(t *testing.T) {
 		}
 		return s
 	}
-	eventually(t, "a session on s1", func() bool { return stat().Sessions == 1 })
+	if s := stat(); s.Sessions != 1 {
+		t.Errorf("while a request is in flight: %+v", s)
+	}
 	do(t, c, haproxy.SetState("web", "s1", haproxy.Drain))
 	if s := stat(); s.Drained() || s.Status != "DRAIN" || s.Addr != p.a.Addr() {
 		t.Errorf("while a request is in flight: %+v", s)

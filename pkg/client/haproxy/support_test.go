@@ -3,6 +3,7 @@ package haproxy_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"testing"
@@ -72,17 +73,37 @@ func serving(t *testing.T, c *haproxy.Client) map[string]haproxy.Serving {
 // get asks over a new connection; it returns the body and the status.
 func get(t *testing.T, url string) (string, int) {
 	t.Helper()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
+	body, status, err := ask(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body, status
+}
+
+func ask(url string) (body string, status int, err error) {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}
 	resp, err := client.Get(url)
 	if err != nil {
-		t.Fatal(err)
+		return "", 0, err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(body), resp.StatusCode
+	b, err := io.ReadAll(resp.Body)
+	return string(b), resp.StatusCode, err
+}
+
+// hold begins a request of /hold and waits until the site has it. The channel gives what it was answered, or why not.
+func (p *pair) hold(t *testing.T, site *haproxytest.Site) <-chan string {
+	t.Helper()
+	answered := make(chan string, 1)
+	go func() {
+		body, status, err := ask(p.URL("front") + "/hold")
+		if err != nil || status != http.StatusOK {
+			body = fmt.Sprintf("status %d, %v", status, err)
+		}
+		answered <- body
+	}()
+	eventually(t, "a request in flight", func() bool { return site.Held() == 1 })
+	return answered
 }
 
 // awaitLost fails the test unless the connection is lost soon, for the reason.

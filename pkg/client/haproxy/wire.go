@@ -83,14 +83,14 @@ func expectSilence(r *bufio.Reader) error {
 
 func expectPrompt(r *bufio.Reader) error {
 	next, err := r.Peek(len(prompt))
-	if string(next) == prompt {
-		_, err = r.Discard(len(prompt))
+	switch {
+	case !strings.HasPrefix(prompt, string(next)):
+		return protocolError("no prompt after an answer but %q", excerpt(r))
+	case err != nil:
 		return err
 	}
-	if err != nil {
-		return err
-	}
-	return protocolError("no prompt after an answer but %q", excerpt(r))
+	_, err = r.Discard(len(prompt))
+	return err
 }
 
 // excerpt shows the start of what has arrived and not been read.

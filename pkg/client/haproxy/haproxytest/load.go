@@ -16,17 +16,22 @@ import (
 	"time"
 )
 
-// LoadOptions say how a load asks.
+// LoadOptions say how a load asks: either Workers that each wait for an answer before they ask again, or, with Every,
+// requests at a steady rate, whether the earlier ones were answered or not. The second is how many independent clients look.
 type LoadOptions struct {
 	Workers   int           // how many ask at the same time; default 4
-	KeepAlive bool          // each worker keeps its connection to HAProxy; otherwise every request opens one
 	Pause     time.Duration // between two requests of a worker; default none
+	Every     time.Duration // if set, a request begins every so often instead; at most 1000 are under way
+	KeepAlive bool          // connections to HAProxy are kept; otherwise every request opens one
 	Timeout   time.Duration // of one request; default 5 s
 }
 
+// maxUnderWay bounds the requests of a load at a steady rate.
+const maxUnderWay = 1000
+
 // Load sends requests all the time and counts what became of them.
 type Load struct {
-	cancel  context.CancelFunc
+	stop    context.CancelFunc
 	workers sync.WaitGroup
 
 	mu      sync.Mutex
@@ -70,20 +75,24 @@ func StartLoad(t testing.TB, url string, o LoadOptions) *Load {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &Load{
-		cancel:  cancel,
+		stop:    cancel,
 		report:  Report{Failures: map[string]int{}, By: map[string]int{}},
 		success: make(chan struct{}),
 	}
-	for range o.Workers {
-		l.workers.Go(func() { l.work(ctx, url, o) })
+	if o.Every > 0 {
+		l.workers.Go(func() { l.steadily(ctx, url, o) })
+	} else {
+		for range o.Workers {
+			l.workers.Go(func() { l.work(ctx, url, o) })
+		}
 	}
 	t.Cleanup(func() { l.Stop() })
 	return l
 }
 
-// Stop ends the load and tells what it saw. Requests that Stop itself cut off do not count.
+// Stop begins no more requests, waits for those under way, and tells what became of all.
 func (l *Load) Stop() Report {
-	l.cancel()
+	l.stop()
 	l.workers.Wait()
 	return l.Report()
 }
@@ -115,17 +124,46 @@ func (l *Load) Await(ctx context.Context, who string, n int) error {
 	}
 }
 
+// steadily begins a request every o.Every.
+func (l *Load) steadily(ctx context.Context, url string, o LoadOptions) {
+	transport := &http.Transport{DisableKeepAlives: !o.KeepAlive, MaxIdleConnsPerHost: maxUnderWay}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport, Timeout: o.Timeout}
+	places := make(chan struct{}, maxUnderWay)
+	tick := time.NewTicker(o.Every)
+	defer tick.Stop()
+	var underWay sync.WaitGroup
+	defer underWay.Wait()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		select {
+		case places <- struct{}{}:
+			underWay.Go(func() {
+				l.one(client, url)
+				<-places
+			})
+		default: // so many are waiting that one more tells nothing
+		}
+	}
+}
+
+// one sends a request and notes what became of it. The client's time limit bounds it, not the end of the load.
+func (l *Load) one(client *http.Client, url string) {
+	began := time.Now()
+	who, err := get(client, url)
+	l.note(began, time.Now(), who, err)
+}
+
 func (l *Load) work(ctx context.Context, url string, o LoadOptions) {
 	transport := &http.Transport{DisableKeepAlives: !o.KeepAlive}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: o.Timeout}
 	for ctx.Err() == nil {
-		began := time.Now()
-		who, err := get(ctx, client, url)
-		if ctx.Err() != nil {
-			return
-		}
-		l.note(began, time.Now(), who, err)
+		l.one(client, url)
 		if o.Pause > 0 {
 			select {
 			case <-time.After(o.Pause):
@@ -155,12 +193,8 @@ func (l *Load) note(began, ended time.Time, who string, err error) {
 	l.success = make(chan struct{})
 }
 
-func get(ctx context.Context, client *http.Client, url string) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return "", err
-	}
-	resp, err := client.Do(req)
+func get(client *http.Client, url string) (string, error) {
+	resp, err := client.Get(url)
 	if err != nil {
 		return "", err
 	}

@@ -23,10 +23,8 @@ func holdPort() (addr string, release func(), err error) {
 	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
 		return "", nil, os.NewSyscallError("bind", err)
 	}
-	for _, option := range []int{unix.SO_REUSEADDR, unix.SO_REUSEPORT} {
-		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, option, 1); err != nil {
-			return "", nil, os.NewSyscallError("setsockopt", err)
-		}
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
+		return "", nil, os.NewSyscallError("setsockopt", err)
 	}
 	name, err := unix.Getsockname(fd)
 	if err != nil {
