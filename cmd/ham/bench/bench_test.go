@@ -51,6 +51,16 @@ func TestShow(t *testing.T) {
 	}
 }
 
+func TestGoalInWords(t *testing.T) {
+	for want, g := range map[string]*goal{
+		"median ≤ 60 ms": atMost("median", 60, "ms"), "median ≥ 1 000 000 /s": atLeast("median", 1_000_000, "/s"), "≤ 2.5 MB": atMost("", 2.5, "MB"), "max ≤ 0.001 each": atMost("max", 0.001, "each"),
+	} {
+		if got := g.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 func TestReached(t *testing.T) {
 	values := sample{10, 20, 30}
 	for _, c := range []struct {

@@ -151,6 +151,10 @@ func childMain(ctx context.Context, args []string) int {
 		if b.self, err = os.Executable(); err == nil {
 			err = json.NewEncoder(os.Stdout).Encode(silentChild(ctx, b, args[0]))
 		}
+	case what == "bus" && len(args) == 1:
+		err = serveBus(ctx, args[0])
+	case what == "bare" && len(args) == 1:
+		err = askBare(ctx, args[0])
 	default:
 		err = fmt.Errorf("%q with %d arguments is nothing", what, len(args))
 	}

@@ -5,7 +5,14 @@ import "time"
 // rows lists every row, in the order of the table.
 func rows() []row {
 	return []row{
+		{"request", "a request on the bus: how soon does the first step begin?", 10 * time.Minute, measureRequest},
 		{"kill", "the primary HTTP server is killed behind a real HAProxy: how long are clients not served?", 15 * time.Minute, measureKill},
 		{"silent", "the host of the primary HTTP server falls silent: how long are clients not served?", 10 * time.Minute, measureSilent},
+		{"core", "the decider's core alone, on one thread: how many heartbeats does it take?", 2 * time.Minute, measureCore},
+		{"heartbeats", "how many heartbeats go through the bus into the decider's core?", 3 * time.Minute, measureHeartbeats},
+		{"chat", "how soon after it happened does the chat hear of an event?", 3 * time.Minute, measureChat},
+		{"prober", "one prober with 5 000 checks at 1 s: what does it need, and is it on time?", 5 * time.Minute, measureProber},
+		{"idle", "ham up with 10 groups while nothing happens: what does it need?", 5 * time.Minute, measureIdle},
+		{"demo", "the scripted demo: how long does it take?", 5 * time.Minute, measureDemo},
 	}
 }

@@ -44,8 +44,10 @@ func show(v float64) string {
 	}
 }
 
+// grouped puts a space between each three digits before the point.
 func grouped(digits string) string {
 	rest, sign := strings.CutPrefix(digits, "-")
+	rest, fraction, _ := strings.Cut(rest, ".")
 	var out []string
 	for len(rest) > 3 {
 		out = append(out, rest[len(rest)-3:])
@@ -54,6 +56,9 @@ func grouped(digits string) string {
 	out = append(out, rest)
 	slices.Reverse(out)
 	text := strings.Join(out, " ")
+	if fraction != "" {
+		text += "." + fraction
+	}
 	if sign {
 		text = "-" + text
 	}
