@@ -41,6 +41,10 @@ func TestParseServersState(t *testing.T) {
 			t.Errorf("%s: %v, want %v", got[i].Name, s, w)
 		}
 	}
+	// As seen right after a reload.
+	if got, err := haproxy.ParseServersState(strings.Replace(statesSample, " 121 ", " -1 ", 1)); err != nil || got[4].SinceChange != 0 {
+		t.Errorf("a change in the future: %+v, %v", got, err)
+	}
 	header := strings.Join(strings.SplitN(statesSample, "\n", 3)[:2], "\n")
 	if got, err := haproxy.ParseServersState(header); err != nil || len(got) != 0 {
 		t.Errorf("a backend without servers: %v, %v", got, err)

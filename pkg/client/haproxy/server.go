@@ -189,14 +189,15 @@ func parseServer(column map[string]int, fields []string) (Server, error) {
 		}
 		return ""
 	}
-	number := func(name string) int {
+	numberFrom := func(least int64, name string) int {
 		value := field(name)
 		n, err := strconv.ParseInt(value, 10, 32)
-		if (err != nil || n < 0) && failed == nil {
-			failed = protocolError("show servers state: column %s is %q, not a number from 0", name, shorten(value, 40))
+		if (err != nil || n < least) && failed == nil {
+			failed = protocolError("show servers state: column %s is %q, not a number from %d", name, shorten(value, 40), least)
 		}
 		return int(n)
 	}
+	number := func(name string) int { return numberFrom(0, name) }
 	s := Server{
 		Backend:       field("be_name"),
 		Name:          field("srv_name"),
@@ -207,7 +208,7 @@ func parseServer(column map[string]int, fields []string) (Server, error) {
 		Admin:         AdminState(number("srv_admin_state")),
 		Weight:        number("srv_uweight"),
 		InitialWeight: number("srv_iweight"),
-		SinceChange:   time.Duration(number("srv_time_since_last_change")) * time.Second,
+		SinceChange:   time.Duration(max(0, numberFrom(-1, "srv_time_since_last_change"))) * time.Second, // -1 right after some reloads
 		CheckResult:   CheckResult(number("srv_check_result")),
 		Checked:       number("srv_check_state")&0x06 == 0x06, // CONFIGURED and ENABLED
 	}

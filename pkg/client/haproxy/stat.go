@@ -106,17 +106,18 @@ func parseStat(column map[string]int, record []string) (stat Stat, kind string, 
 		}
 		return ""
 	}
-	number := func(name string) int64 {
+	numberFrom := func(least int64, name string) int64 {
 		value := field(name)
 		if value == "" {
 			return 0 // not kept for this kind of line
 		}
 		n, err := strconv.ParseInt(value, 10, 64)
-		if (err != nil || n < 0) && failed == nil {
-			failed = protocolError("show stat: column %s is %q, not a number from 0", name, shorten(value, 40))
+		if (err != nil || n < least) && failed == nil {
+			failed = protocolError("show stat: column %s is %q, not a number from %d", name, shorten(value, 40), least)
 		}
 		return n
 	}
+	number := func(name string) int64 { return numberFrom(0, name) }
 	stat = Stat{
 		Backend:     field("pxname"),
 		Server:      field("svname"),
@@ -129,7 +130,7 @@ func parseStat(column map[string]int, record []string) (stat Stat, kind string, 
 		Backup:      number("bck") > 0,
 		CheckStatus: field("check_status"),
 		LastCheck:   field("last_chk"),
-		Downtime:    time.Duration(min(number("downtime"), maxSeconds)) * time.Second,
+		Downtime:    time.Duration(max(0, min(numberFrom(-1, "downtime"), maxSeconds))) * time.Second, // -1 as in SinceChange
 		ConnErrors:  number("econ"),
 		Retries:     number("wretr"),
 		Redispatch:  number("wredis"),
