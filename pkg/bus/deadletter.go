@@ -102,6 +102,7 @@ func deadID(stream string, seq uint64) string {
 // reject puts an invalid message that a flow met to the dead letters, without stopping the flow. stored is when its stream stored it.
 func (b *Bus) reject(ctx context.Context, d Dead, stored time.Time) {
 	b.stats.invalid.Add(1)
+	ctx = context.WithoutCancel(ctx) // what was begun is finished, within Options.Timeout
 	if b.opts.Now().Sub(stored) > deadDedupe/2 {
 		// A flow that reads an old stream again meets old ones again; the stream does not drop their second letters any more.
 		if known, err := b.dead.has(ctx, b, d.Stream, deadID(d.Stream, d.Seq)); known || err != nil {

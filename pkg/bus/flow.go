@@ -110,6 +110,7 @@ func (f *flow) once(ctx context.Context) error {
 	}
 	defer f.forget(name)
 	defer p.stop()
+	p.idle = f.catch // also when what was there expired before it was handed over
 	if f.from.policy == jetstream.DeliverNewPolicy && f.last == 0 {
 		// From here on "new" is a sequence: a consumer made anew must not begin with what is new then.
 		f.last = info.Delivered.Stream
@@ -170,11 +171,16 @@ func (f *flow) consumer(ctx context.Context, name string) (*jetstream.ConsumerIn
 	if f.last > 0 {
 		cfg.DeliverPolicy, cfg.OptStartSeq, cfg.OptStartTime = jetstream.DeliverByStartSequencePolicy, f.last+1, nil
 	}
+	if f.from.policy == jetstream.DeliverLastPerSubjectPolicy && len(f.subjects) == 0 {
+		cfg.FilterSubject = ">" // the server wants to be told that all subjects are meant
+	}
 	subj := "CONSUMER.CREATE." + f.stream + "." + name
 	if len(f.subjects) == 1 {
 		// The filter stands in the subject, so that a permission can hold it.
 		cfg.FilterSubject, cfg.FilterSubjects = f.subjects[0], nil
-		subj += "." + f.subjects[0]
+	}
+	if cfg.FilterSubject != "" {
+		subj += "." + cfg.FilterSubject
 	}
 	var info jetstream.ConsumerInfo
 	err := f.bus.api(ctx, subj, map[string]any{"stream_name": f.stream, "config": cfg, "action": "create"}, &info)

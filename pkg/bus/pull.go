@@ -27,6 +27,7 @@ type puller struct {
 	stop    func()
 	changed <-chan struct{} // the link
 	silence *time.Timer
+	idle    func() // called when the consumer says that it has nothing; may be nil
 }
 
 const (
@@ -122,7 +123,10 @@ func (p *puller) receive() (*nats.Msg, error) {
 // said takes what the server says instead of a message.
 func (p *puller) said(m *nats.Msg) error {
 	switch status := m.Header.Get("Status"); status {
-	case "100": // idle, but there
+	case "100": // there, with nothing to hand over
+		if p.idle != nil {
+			p.idle()
+		}
 		return nil
 	case "408": // the request ran out, with so many not delivered
 		n, err := strconv.Atoi(m.Header.Get("Nats-Pending-Messages"))

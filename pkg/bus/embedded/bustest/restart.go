@@ -1,0 +1,88 @@
+package bustest
+
+import (
+	"sync"
+	"testing"
+
+	"net"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/isacloud/ha-manager/pkg/bus"
+	"github.com/isacloud/ha-manager/pkg/bus/embedded"
+)
+
+// Server is one that can be stopped and started again under the same store and, where it listens, the same port. Clients in this
+// process reach whichever instance runs.
+type Server struct {
+	t    testing.TB
+	opts embedded.Options
+	mu   sync.Mutex
+	now  *embedded.Server
+}
+
+// Restartable is Start for a server that the test stops and starts.
+func Restartable(t testing.TB, edit ...func(*embedded.Options)) *Server {
+	t.Helper()
+	o := embedded.Options{Name: "test", StoreDir: t.TempDir(), NoSync: true, MaxStore: 2 << 30}
+	for _, f := range edit {
+		f(&o)
+	}
+	s := &Server{t: t, opts: o}
+	s.Start()
+	if u := s.now.ClientURL(); u != "" {
+		s.opts.Listen = u[len("nats://"):]
+	}
+	t.Cleanup(s.Stop)
+	return s
+}
+
+// Start starts it again.
+func (s *Server) Start() {
+	s.t.Helper()
+	n := start(s.t, s.opts)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now = n
+}
+
+// Stop shuts it down, as a host that is switched off in an orderly way.
+func (s *Server) Stop() {
+	s.t.Helper()
+	s.mu.Lock()
+	n := s.now
+	s.now = nil
+	s.mu.Unlock()
+	if n != nil {
+		Stop(s.t, n)
+	}
+}
+
+// URL is where it listens.
+func (s *Server) URL() string { return "nats://" + s.opts.Listen }
+
+// StoreDir is where it keeps everything.
+func (s *Server) StoreDir() string { return s.opts.StoreDir }
+
+// InProcessConn makes a Server a nats.InProcessConnProvider.
+func (s *Server) InProcessConn() (net.Conn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.now == nil {
+		return nil, nats.ErrNoServers
+	}
+	return s.now.InProcess().InProcessConn()
+}
+
+// Options are those of a bus in this process that reconnects to whichever instance runs.
+func (s *Server) Options(name string) bus.Options {
+	return bus.Options{Name: name, Service: "test", InProcess: s}
+}
+
+// Connect returns a provisioned bus on it.
+func (s *Server) Connect(name string) *bus.Bus {
+	s.t.Helper()
+	b := Dial(s.t, s.Options(name))
+	Provision(s.t, b)
+	return b
+}
