@@ -46,9 +46,9 @@ func (a *attempt) make(ctx context.Context) {
 		a.end(plan.Failed, err)
 		return
 	}
-	a.engine.at("before look")
+	a.engine.Point("before look")
 	sight, err := a.look(ctx, d)
-	a.engine.at("after look")
+	a.engine.Point("after look")
 	if err != nil {
 		a.end(plan.Failed, fmt.Errorf("look: %w", err))
 		return
@@ -56,9 +56,9 @@ func (a *attempt) make(ctx context.Context) {
 	if done := a.judge(sight); done {
 		return
 	}
-	a.engine.at("before do")
+	a.engine.Point("before do")
 	deed, did := a.do(ctx, d)
-	a.engine.at("after do")
+	a.engine.Point("after do")
 	a.out.Applied = deed.Applied
 	if deed.Evidence != "" {
 		a.out.Evidence = deed.Evidence
@@ -67,7 +67,7 @@ func (a *attempt) make(ctx context.Context) {
 		return // left to be taken up again: nobody waits for a look
 	}
 	a.check(ctx, d, did)
-	a.engine.at("after check")
+	a.engine.Point("after check")
 }
 
 // judge ends the attempt where the first look suffices.

@@ -105,6 +105,33 @@ func (e *Engine) Run(ctx context.Context, job Job) error {
 	}
 }
 
+// Close ends the run of an earlier command in the journal, so that no executor can begin another step of it. It returns true where that run
+// was over already.
+func (e *Engine) Close(ctx context.Context, cmd *message.Command, by uint64, tell func(...message.Message)) (bool, error) {
+	for {
+		key := journal.Key(cmd)
+		entry, err := e.Journal.Load(ctx, key)
+		if err != nil {
+			return false, err
+		}
+		if entry.Record.Over() {
+			return true, nil
+		}
+		rec := plan.Superseded(cmd, entry.Record, by, e.Me.Name, e.Clock.Wall().UnixMicro())
+		e.Point("before close")
+		_, err = e.Journal.Store(ctx, key, rec, entry.Revision)
+		if errors.Is(err, journal.ErrLost) {
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		e.Point("after close")
+		tell(plan.Tell(cmd, key, e.Me.Name, entry.Record, rec)...)
+		return false, nil
+	}
+}
+
 // advance stores what follows from all that is known, and begins the work of it.
 //
 // Invariant: nothing is begun before the record that shows it is stored.
@@ -136,7 +163,7 @@ func (t *turning) advance(ctx context.Context) error {
 
 // store writes the record over the one that was read, and tells what is new in it.
 func (t *turning) store(ctx context.Context, rec plan.Record) error {
-	t.engine.at("before store")
+	t.engine.Point("before store")
 	revision, err := t.engine.Journal.Store(ctx, t.key, rec, t.revision)
 	if err != nil {
 		if !errors.Is(err, journal.ErrLost) {
@@ -144,7 +171,7 @@ func (t *turning) store(ctx context.Context, rec plan.Record) error {
 		}
 		return err
 	}
-	t.engine.at("after store")
+	t.engine.Point("after store")
 	t.revision = revision
 	t.alive.heard()
 	t.job.Tell(plan.Tell(t.job.Command, t.key, t.engine.Me.Name, t.told, rec)...)
@@ -218,7 +245,8 @@ func (t *turning) touch(ctx context.Context) {
 	}
 }
 
-func (e *Engine) at(point string) {
+// Point marks a place at which a crash must do no harm.
+func (e *Engine) Point(point string) {
 	if e.At != nil {
 		e.At(point)
 	}

@@ -51,11 +51,11 @@ func (t *turning) begin(w plan.Work) {
 	ctx := t.alive.claim()
 	t.works.Go(func() {
 		if w.Step == nil {
-			t.engine.at("before held")
+			t.engine.Point("before held")
 			if err := t.job.Hold(ctx); err != nil {
 				t.log.Warn("held is not written", "error", err)
 			}
-			t.engine.at("after held")
+			t.engine.Point("after held")
 			t.outcomes <- plan.Outcome{}
 			return
 		}

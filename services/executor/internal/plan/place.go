@@ -39,3 +39,9 @@ func (m Me) place(step *message.Step, yield time.Duration) (may bool, after time
 
 // owns: the claim is this executor's, of this life or an earlier one.
 func (m Me) owns(s Step) bool { return s.Executor == m.Name && s.Boot <= m.Boot }
+
+// May says whether the executor may run the step at all.
+func (m Me) May(step *message.Step) bool {
+	may, _ := m.place(step, 0)
+	return may
+}

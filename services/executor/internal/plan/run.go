@@ -142,6 +142,18 @@ func (r *Run) supersede(rec *Record, by uint64) {
 	rec.finish(message.StateSuperseded, "", fmt.Sprintf("epoch %d took the place of epoch %d of %s; nothing more of it is begun", by, rec.Epoch, rec.Group))
 }
 
+// Superseded is the record of a run, begun or not, that a newer epoch has closed.
+func Superseded(cmd *message.Command, rec Record, by uint64, executor string, wall int64) Record {
+	r := NewRun(cmd, Me{Name: executor}, Limits{}, nil, 0)
+	if rec.Exists() {
+		r.stored = rec
+	}
+	out := r.stored.clone()
+	r.supersede(&out, by)
+	out.Executor, out.At, out.Told = executor, wall, true // a newer command says as much
+	return out
+}
+
 // begin claims every step whose turn it is.
 func (r *Run) begin(m *Move, now time.Duration, see Seen) {
 	rec := &m.Record

@@ -1,0 +1,21 @@
+package executor
+
+import (
+	"github.com/isacloud/ha-manager/services/executor/driver"
+	"github.com/isacloud/ha-manager/services/executor/driver/assert"
+	"github.com/isacloud/ha-manager/services/executor/driver/exec"
+	"github.com/isacloud/ha-manager/services/executor/driver/haproxy"
+	"github.com/isacloud/ha-manager/services/executor/driver/http"
+	"github.com/isacloud/ha-manager/services/executor/driver/wait"
+)
+
+// Drivers is the list of all kinds of drivers: adding one is a folder and a line here.
+func Drivers() []driver.Kind {
+	return []driver.Kind{
+		exec.Kind(),
+		http.Kind(),
+		haproxy.Kind(),
+		assert.Kind(),
+		wait.Kind(),
+	}
+}

@@ -1,0 +1,93 @@
+package group
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/isacloud/ha-manager/pkg/bus"
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/subject"
+)
+
+// closeEarlier closes, in the journal, the runs of earlier epochs that are not over: whoever still turns one of them cannot begin
+// another step. It goes back until one is over; whoever began that had closed those before it.
+//
+// Invariant: no step of an epoch is begun once a later one has begun.
+func (g *Group) closeEarlier(ctx context.Context, cmd *message.Command) error {
+	g.mu.Lock()
+	recent := slices.Clone(g.recent)
+	g.mu.Unlock()
+	for _, old := range slices.Backward(recent) {
+		if old.Epoch >= cmd.Epoch {
+			continue
+		}
+		g.mu.Lock()
+		_, over := g.over[old.Epoch]
+		g.mu.Unlock()
+		if over {
+			return nil
+		}
+		over, err := g.deps.Engine.Close(ctx, old, cmd.Epoch, g.deps.Tell)
+		if err != nil {
+			return err
+		}
+		if over {
+			return nil
+		}
+	}
+	return nil
+}
+
+var (
+	errNewer  = errors.New("a newer command stands in the chain")
+	errPaused = errors.New("the group is paused")
+)
+
+// hold writes `held` on the chain: expecting the newest entry known, which is the command itself or marks after it.
+//
+// Invariant: never after a newer command. The compare-and-set sees to it, whatever this executor has not heard yet.
+func (g *Group) hold(ctx context.Context, cmd *message.Command) error {
+	held := &message.Held{
+		ID: fmt.Sprintf("held.%s.%d.%s", g.name, cmd.Epoch, g.deps.Name), Group: g.name, Epoch: cmd.Epoch, Primary: cmd.Primary,
+		Command: cmd.ID, Executor: g.deps.Name, At: g.deps.Wall().UnixMicro(),
+	}
+	for ctx.Err() == nil {
+		g.mu.Lock()
+		view := g.view
+		g.mu.Unlock()
+		paused, _ := view.PausedAt(g.deps.Now())
+		switch {
+		case view.Command == nil || view.Command.ID != cmd.ID:
+			return errNewer
+		case view.IsHeld():
+			return nil
+		case paused:
+			return errPaused
+		}
+		result, err := g.deps.Chain.Propose(ctx, subject.Command(g.name), held, view.Last)
+		switch {
+		case err == nil:
+			if newer, ok := result.Entry.Message.(*message.Command); ok {
+				return g.overtaken(newer, result.Entry)
+			}
+			g.take(result.Entry)
+		case errors.Is(err, bus.ErrUnknownOutcome), errors.Is(err, bus.ErrUnavailable):
+			g.log.Warn("held is not written yet", "epoch", cmd.Epoch, "error", err)
+		default:
+			return err
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// overtaken ends the run at once for a command that was met before the chain brought it, and leaves it to the desk to begin that.
+func (g *Group) overtaken(by *message.Command, e bus.Entry) error {
+	if _, err := g.deps.Epochs.Saw(g.name, by.Epoch); err != nil {
+		return err
+	}
+	g.supersede(by.Epoch)
+	g.add(item{entry: e})
+	return errNewer
+}

@@ -1,0 +1,65 @@
+package group
+
+import (
+	"context"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/spec"
+	"github.com/isacloud/ha-manager/pkg/subject"
+)
+
+// Target is how the group's routes should be.
+type Target struct {
+	Group string
+	// Spec is nil where none is known.
+	Spec *spec.Group
+	// Epoch and Primary are those of the newest held epoch; 0 and "" before the first.
+	Epoch   uint64
+	Primary string
+	// Wait says why routes must be left as they are now; "" where they may be set right.
+	Wait string
+}
+
+// Target tells how the routes should be, and whether they may be set right now.
+func (g *Group) Target() Target {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	t := Target{Group: g.name, Spec: g.spec}
+	if g.view.Held != nil {
+		t.Epoch, t.Primary = g.view.Held.Epoch, g.view.Held.Primary
+	}
+	paused, _ := g.view.PausedAt(g.deps.Now())
+	rec, over := g.over[t.Epoch]
+	switch {
+	case !g.live:
+		t.Wait = "the chain is being read"
+	case g.refused != nil:
+		t.Wait = g.refused.Error()
+	case t.Epoch == 0:
+		t.Wait = "no epoch is held yet"
+	case g.spec == nil:
+		t.Wait = "no spec is applied"
+	case g.spec.Mode == spec.DryRun:
+		t.Wait = "dry run"
+	case paused:
+		t.Wait = "the group is paused"
+	case !g.view.IsHeld():
+		t.Wait = "a swap is under way"
+	case !over, rec.State != message.StateDone && rec.State != message.StateAborted:
+		t.Wait = "a swap is under way"
+	}
+	return t
+}
+
+// Confirm reads the newest entry of the chain through the stream's leader: the routes may be set right for epoch only if that is an
+// entry known here, and nothing has changed since.
+func (g *Group) Confirm(ctx context.Context, epoch uint64) bool {
+	e, err := g.deps.Chain.Last(ctx, subject.StreamCommands, subject.Command(g.name))
+	if err != nil {
+		return false
+	}
+	t := g.Target()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return e.Seq == g.view.Last && t.Wait == "" && t.Epoch == epoch
+}
