@@ -17,7 +17,7 @@ type Answer struct {
 // own ("[3]: No such server."), so that an error cannot be taken for data, however the socket was configured.
 const askSeverity = "set severity-output number"
 
-// refusals maps HAProxy's words to reasons. They are the same from 2.2 to 3.2.
+// refusals maps HAProxy's words, as 2.6.12 has them, to reasons. Other errors are ErrRefused.
 var refusals = []struct {
 	words  string
 	reason error

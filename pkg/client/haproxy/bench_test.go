@@ -2,6 +2,7 @@ package haproxy_test
 
 import (
 	"context"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -77,6 +78,13 @@ func BenchmarkSwitch(b *testing.B) {
 	ready := func(s string) haproxy.Command { return haproxy.SetState("web", s, haproxy.Ready) }
 	maint := func(s string) haproxy.Command { return haproxy.SetState("web", s, haproxy.Maint) }
 	shut := func(s string) haproxy.Command { return haproxy.ShutdownSessions("web", s) }
+	p, s1, s2 := benchPair(b)
+	_, conn := benchConn(b, p.Runtime("admin"))
+	point := func(b *testing.B, server, at string) {
+		to := netip.MustParseAddrPort(at)
+		mustDo(b, conn, haproxy.SetAddr("web", server, to.Addr(), to.Port()))
+	}
+	site := map[string]*haproxytest.Site{"s1": s1, "s2": s2}
 	orders := []struct {
 		name string
 		do   func(b *testing.B, c *haproxy.Conn, from, to string)
@@ -88,25 +96,24 @@ func BenchmarkSwitch(b *testing.B) {
 			mustDo(b, c, ready(to))
 			mustDo(b, c, maint(from))
 		}},
+		{"address", func(b *testing.B, c *haproxy.Conn, _, to string) { point(b, "s1", site[to].Addr()) }},
 		{"maint,ready", func(b *testing.B, c *haproxy.Conn, from, to string) {
 			mustDo(b, c, maint(from))
 			mustDo(b, c, ready(to))
 		}},
 	}
-	p, _, _ := benchPair(b)
-	_, conn := benchConn(b, p.Runtime("admin"))
 	for _, order := range orders {
 		b.Run(order.name, func(b *testing.B) {
 			mustDo(b, conn, ready("s1"), maint("s2"))
+			point(b, "s1", s1.Addr())
 			load := haproxytest.StartLoad(b, p.URL("front"), haproxytest.LoadOptions{Workers: 8})
 			mustAwait(b, load, "a", 10)
 			from, to := "s1", "s2"
-			answers := map[string]string{"s1": "a", "s2": "b"}
 			b.ResetTimer()
 			for b.Loop() {
 				order.do(b, conn, from, to)
 				b.StopTimer()
-				mustAwait(b, load, answers[to], 5)
+				mustAwait(b, load, site[to].Name(), 5)
 				from, to = to, from
 				b.StartTimer()
 			}

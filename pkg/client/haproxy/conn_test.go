@@ -3,6 +3,7 @@ package haproxy_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -162,96 +163,17 @@ func TestConnIsGivenUpAfterACallWithoutAnswer(t *testing.T) {
 	wantReason(t, err, haproxy.ErrUnreachable)
 }
 
-func TestWatchSeesRestartAndReloadAndSetsRight(t *testing.T) {
+// HAProxy accepts no more runtime connections than "stats maxconn" (10 by default): the next one waits unanswered.
+func TestTooManyRuntimeConnectionsGoUnanswered(t *testing.T) {
 	t.Parallel()
-	for name, options := range map[string][]haproxytest.Option{"sf": nil, "master": {haproxytest.MasterWorker()}} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			p := startPair(t, options...)
-			ctx, cancel := context.WithCancelCause(within(t))
-			enough := errors.New("enough seen")
-			defer cancel(enough)
-			right := make(chan haproxy.Info, 100) // processes seen to serve as they should, once each
-			lost := make(chan error, 10_000)
-			ended := make(chan error, 1)
-			go func() {
-				ended <- p.client.Watch(ctx, haproxy.WatchOptions{Backends: []string{"web"}, Every: 50 * time.Millisecond}, reconciler(right, lost))
-			}()
-			set := func(what string) haproxy.Info {
-				t.Helper()
-				select {
-				case info := <-right:
-					return info
-				case <-ctx.Done():
-					t.Fatalf("not set right after %s", what)
-					return haproxy.Info{}
-				}
-			}
-			first := set("the start")
-			p.Reload()
-			second := set("a reload")
-			p.Restart()
-			third := set("a restart")
-			p.Stop()
-			p.Restart()
-			set("a stop and a start")
-			if first.Same(second) || second.Same(third) {
-				t.Errorf("one process passed for another: %+v, %+v, %+v", first, second, third)
-			}
-			if body, status := get(t, p.URL("front")); body != "a" || status != 200 {
-				t.Errorf("traffic after all: %q, status %d", body, status)
-			}
-			reasons := make(map[error]int)
-			for len(lost) > 0 {
-				err := <-lost
-				for _, reason := range []error{haproxy.ErrStopped, haproxy.ErrUnreachable} {
-					if errors.Is(err, reason) {
-						reasons[reason]++
-					}
-				}
-			}
-			if reasons[haproxy.ErrStopped] == 0 || reasons[haproxy.ErrUnreachable] < 2 {
-				t.Errorf("sightings of a loss by reason: %v", reasons)
-			}
-			cancel(enough)
-			if err := <-ended; !errors.Is(err, enough) {
-				t.Errorf("Watch ended with %v", err)
-			}
-		})
-	}
-}
-
-// reconciler holds that s1 serves, as the executor's does.
-func reconciler(right chan<- haproxy.Info, lost chan<- error) func(context.Context, haproxy.Sighting) {
-	var told haproxy.Info
-	return func(ctx context.Context, s haproxy.Sighting) {
-		if s.Err != nil {
-			lost <- s.Err
-			return
-		}
-		if s1, ok := s.Server("web", "s1"); ok && s1.Serving() == haproxy.Serves {
-			if !told.Same(s.Info) {
-				told = s.Info
-				right <- s.Info
-			}
-			return
-		}
-		if _, err := s.Conn.Do(ctx, haproxy.SetState("web", "s1", haproxy.Ready)); err != nil {
-			lost <- err
-		}
-	}
-}
-
-func TestWatchRefusesWhatItCannotDo(t *testing.T) {
-	t.Parallel()
-	c := newClient(t, "/run/nobody.sock", haproxy.Options{})
-	for _, o := range []haproxy.WatchOptions{
-		{},
-		{Backends: []string{"web;quit"}},
-		{Backends: []string{"web"}, Every: time.Millisecond},
-		{Backends: []string{"web"}, RetryMax: -1},
-	} {
-		err := c.Watch(within(t), o, func(context.Context, haproxy.Sighting) { t.Error("saw something") })
-		wantReason(t, err, haproxy.ErrInvalid)
+	a := haproxytest.NewSite(t, "a")
+	p := haproxytest.Start(t, strings.Replace(haproxytest.Pair(a.Addr(), a.Addr()), "stats maxconn 50", "stats maxconn 2", 1))
+	c := newClient(t, p.Runtime("admin"), haproxy.Options{Timeout: 200 * time.Millisecond})
+	conns := []*haproxy.Conn{dial(t, c), dial(t, c)}
+	_, err := c.ShowInfo(within(t))
+	wantReason(t, err, haproxy.ErrUnreachable)
+	conns[0].Close()
+	if _, err := newClient(t, p.Runtime("admin"), haproxy.Options{Timeout: 10 * time.Second}).ShowInfo(within(t)); err != nil {
+		t.Errorf("with a place free again: %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -58,6 +59,25 @@ func TestSwitchoverInTheRecommendedOrderFailsNoRequest(t *testing.T) {
 		if report.Failed > 0 {
 			t.Errorf("load %d: requests failed: %v", i, report)
 		}
+	}
+}
+
+// One server line whose address is changed: never two servers at once, never none.
+func TestChangeOfAddressFailsNoRequest(t *testing.T) {
+	t.Parallel()
+	p := startPair(t)
+	conn := dial(t, p.client)
+	do(t, conn, haproxy.SetState("web", "s1", haproxy.Ready))
+	load := haproxytest.StartLoad(t, p.URL("front"), haproxytest.LoadOptions{})
+	for _, site := range []*haproxytest.Site{p.a, p.b, p.a, p.b} {
+		at := netip.MustParseAddrPort(site.Addr())
+		do(t, conn, haproxy.SetAddr("web", "s1", at.Addr(), at.Port()))
+		if err := load.Await(within(t), site.Name(), 10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if report := load.Stop(); report.Failed > 0 {
+		t.Errorf("requests failed: %v", report)
 	}
 }
 
