@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/isacloud/ha-manager/pkg/bus"
+	"github.com/isacloud/ha-manager/pkg/logging"
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/subject"
+)
+
+const defaultServer = "nats://127.0.0.1:4222"
+
+func (a *app) serverURL() string { return cmp.Or(a.server, a.Env("HAM_SERVER"), defaultServer) }
+
+// connect reaches the bus, or says in one line what to do.
+func (a *app) connect(ctx context.Context) (*bus.Bus, error) {
+	ctx, cancel := context.WithTimeout(ctx, min(a.timeout, 3*time.Second))
+	defer cancel()
+	b, err := bus.Connect(ctx, bus.Options{
+		Name: "cli-" + strconv.Itoa(os.Getpid()), Service: "cli",
+		URLs: strings.Split(a.serverURL(), ","), CredsFile: a.creds, NKeySeedFile: a.nkey,
+	})
+	if err != nil {
+		return nil, hinted{err, "is `ham up` or `ham demo` running? Another address: --server or HAM_SERVER"}
+	}
+	return b, nil
+}
+
+// who is the name under which requests are recorded.
+func (a *app) who() string {
+	name := cmp.Or(a.actor, a.Env("HAM_ACTOR"))
+	if name == "" {
+		if u, err := user.Current(); err == nil {
+			name = u.Username
+		}
+	}
+	return asName(name)
+}
+
+// asName makes a name out of what a person or a system is called.
+func asName(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < 128 && message.IsName(string(r)) {
+			return r
+		}
+		return '-'
+	}, s)
+	if len(s) > message.MaxName {
+		s = s[:message.MaxName]
+	}
+	return cmp.Or(s, "anonymous")
+}
+
+// groupArg checks a group's name before it becomes part of a subject.
+func groupArg(name string) (string, error) {
+	if !message.IsName(name) {
+		return "", usagef("group %q: want 1 to %d letters, digits, '-' or '_'", name, message.MaxName)
+	}
+	return name, nil
+}
+
+// query asks the deciders a question that changes nothing; answer is filled.
+func (a *app) query(ctx context.Context, b *bus.Bus, group, what string, body []byte, answer message.Message) error {
+	ctx, cancel := context.WithTimeout(ctx, a.timeout)
+	defer cancel()
+	msg, err := b.Conn().RequestWithContext(ctx, subject.Query(group, what), body)
+	if err != nil {
+		return noAnswer(err)
+	}
+	if text := msg.Header.Get("Nats-Service-Error"); text != "" {
+		return errors.New(text)
+	}
+	return message.DecodeAs(message.Header(msg.Header), msg.Data, answer)
+}
+
+func noAnswer(err error) error {
+	if errors.Is(err, nats.ErrNoResponders) {
+		return hinted{errors.New("no decider answers on this bus"), "start one with `ham up` or `ham decider`; `ham doctor` says what else is missing"}
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return hinted{errors.New("no decider answered in time"), "`ham doctor` looks for the reason; --timeout waits longer"}
+	}
+	return err
+}
+
+// logger is the log of long-running commands. It goes to Err, so that Out stays what the command prints.
+func (a *app) logger(fallback string) (*slog.Logger, error) {
+	log, err := logging.New(a.Err, logging.Options{Format: a.logging.format, Level: cmp.Or(a.logging.level, fallback), NoColor: a.Env("NO_COLOR") != ""})
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return log, nil
+}

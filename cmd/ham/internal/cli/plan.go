@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/nats-io/nuid"
+	"github.com/spf13/cobra"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/subject"
+)
+
+func requestID() string { return "rq-" + nuid.Next() }
+
+func (a *app) plan() *cobra.Command {
+	k := &ask{expectEpoch: -1}
+	verb := "failover"
+	c := &cobra.Command{
+		Use: "plan GROUP", Short: "Show what a swap would do now, without doing it", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			group, err := groupArg(args[0])
+			if err != nil {
+				return err
+			}
+			switch message.Verb(verb) {
+			case message.VerbFailover, message.VerbSwitchover, message.VerbFailback:
+			default:
+				return usagef("--verb is %q, want failover, switchover or failback", verb)
+			}
+			b, err := a.connect(c.Context())
+			if err != nil {
+				return err
+			}
+			defer b.Close()
+			p, err := a.preview(c.Context(), b, group, message.Verb(verb), k)
+			if err != nil {
+				return err
+			}
+			if a.output == "json" {
+				return a.json(p)
+			}
+			a.showPreview(p)
+			return nil
+		},
+	}
+	c.Flags().StringVar(&verb, "verb", verb, "failover, switchover or failback")
+	c.Flags().StringVar(&k.to, "to", "", "the `member` that shall be primary")
+	return c
+}
+
+func (a *app) showPreview(p *message.Preview) {
+	mark := ""
+	if p.DryRun {
+		mark = a.paint(yellow, " (DRY RUN: it would only be rehearsed)")
+	}
+	a.printf("%s of %s: %s → %s, epoch %d%s", p.Verb, p.Group, p.From, p.To, p.Epoch, mark)
+	a.printf("%s", clean(p.Sentence))
+	if !p.Accepted {
+		a.printf("%s", a.paint(red, "It would be refused now:"))
+		a.reasons(p.Reasons)
+	}
+	if p.Plan == nil {
+		return
+	}
+	rows := [][]string{}
+	for i, s := range p.Plan.Steps {
+		rows = append(rows, []string{fmt.Sprintf("%d", i+1), s.Name, string(s.Phase), s.Driver, "on " + s.On, "≤ " + s.Timeout.String(), clean(s.Says)})
+	}
+	table(a.Out, "  ", rows)
+	predicted := "not known yet: no such swap was measured"
+	if p.Plan.PredictedRTO > 0 {
+		predicted = p.Plan.PredictedRTO.String() + ", from past swaps"
+	}
+	a.printf("  predicted recovery time: %s", predicted)
+	if p.WayBack != "" {
+		a.printf("  the way back: %s", clean(p.WayBack))
+	}
+	a.printf("  plan %s; fire exactly this one with `ham %s %s --plan %s`", p.Plan.Hash, p.Verb, p.Group, p.Plan.Hash)
+}
+
+func (a *app) explain() *cobra.Command {
+	return &cobra.Command{
+		Use: "explain GROUP", Short: "Say why the group is as it is, and why no swap happens", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			group, err := groupArg(args[0])
+			if err != nil {
+				return err
+			}
+			b, err := a.connect(c.Context())
+			if err != nil {
+				return err
+			}
+			defer b.Close()
+			s := new(message.GroupStatus)
+			if err := a.query(c.Context(), b, group, subject.QueryStatus, nil, s); err != nil {
+				return err
+			}
+			if a.output == "json" {
+				return a.json(s)
+			}
+			a.showStatus(s)
+			a.printf("")
+			a.showWhy(s)
+			return nil
+		},
+	}
+}
+
+func (a *app) showWhy(s *message.GroupStatus) {
+	if len(s.Refusals) == 0 {
+		a.printf("Nothing stands against an automatic swap if %s dies.", s.Primary)
+	} else {
+		a.printf("If %s died now, no automatic swap would happen:", s.Primary)
+		a.reasons(s.Refusals)
+	}
+	for _, m := range s.Members {
+		a.printf("")
+		a.printf("%s is %s:", m.Name, m.Verdict)
+		rows := [][]string{}
+		for _, v := range m.Views {
+			hard := ""
+			if v.Hard {
+				hard = "hard evidence"
+			}
+			row := []string{v.Vantage, v.Check, v.Says, fmt.Sprintf("%d in a row", v.InARow), fmt.Sprintf("%d ms ago", v.AgoMS), hard, clean(v.Evidence)}
+			rows = append(rows, row)
+		}
+		table(a.Out, "  ", rows)
+		if len(m.Views) == 0 {
+			a.printf("  nobody has looked yet")
+		}
+		if len(m.Reasons) > 0 {
+			a.printf("  it is not ready to take over: %s", strings.TrimSpace(fmt.Sprintf("%d reasons", len(m.Reasons))))
+			a.reasons(m.Reasons)
+		}
+	}
+}

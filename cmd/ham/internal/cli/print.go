@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+)
+
+// json prints v as indented JSON.
+func (a *app) json(v any) error {
+	enc := json.NewEncoder(a.Out)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+func (a *app) printf(format string, args ...any) { fmt.Fprintf(a.Out, format+"\n", args...) }
+
+// table prints rows in columns.
+func table(w io.Writer, indent string, rows [][]string) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		fmt.Fprintln(t, indent+strings.Join(row, "\t"))
+	}
+	_ = t.Flush() // the writer below reports its own errors on the next print
+}
+
+// paint colours s where colours are wanted. Only escape sequences of this file reach the terminal: see clean.
+func (a *app) paint(color, s string) string {
+	if !a.color() || color == "" {
+		return s
+	}
+	return color + s + "\x1b[0m"
+}
+
+const (
+	red    = "\x1b[31m"
+	green  = "\x1b[32m"
+	yellow = "\x1b[33m"
+	bold   = "\x1b[1m"
+	dim    = "\x1b[2m"
+)
+
+// clean takes control characters out of what somebody else wrote: evidence must not drive a terminal.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+func (a *app) reasons(reasons []message.Reason) {
+	for _, r := range reasons {
+		note := ""
+		if r.Overridable {
+			note = "  (may be overridden: --override " + r.Code + " --reason …)"
+		}
+		a.printf("  %s  %s%s", r.Code, clean(r.Sentence), note)
+	}
+}
+
+// ago says how long before now t was, roughly.
+func ago(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "now"
+	case d < time.Second:
+		return fmt.Sprintf("%d ms ago", d.Milliseconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%d s ago", int(d.Seconds()))
+	}
+	return d.Round(time.Second).String() + " ago"
+}

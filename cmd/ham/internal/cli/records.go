@@ -1,0 +1,163 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/isacloud/ha-manager/pkg/bus"
+	"github.com/isacloud/ha-manager/pkg/incident"
+	"github.com/isacloud/ha-manager/pkg/spec/store"
+	"github.com/isacloud/ha-manager/pkg/subject"
+)
+
+// records reads everything the streams hold of the group (or, with "", of all groups) that may belong to an incident.
+func records(ctx context.Context, b *bus.Bus, group string) ([]incident.Record, error) {
+	events, safety, commands := subject.AllEvents, subject.AllSafety, subject.AllCommands
+	if group != "" {
+		events, safety, commands = subject.EventsOf(group), subject.SafetyOf(group), subject.Command(group)
+	}
+	var all []incident.Record
+	for _, from := range []struct{ stream, filter string }{
+		{subject.StreamEvents, events}, {subject.StreamSafety, safety}, {subject.StreamCommands, commands},
+	} {
+		read, err := readAll(ctx, b, from.stream, from.filter)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", from.stream, err)
+		}
+		all = append(all, read...)
+	}
+	return all, nil
+}
+
+// readAll reads what the stream holds now under the filter.
+func readAll(ctx context.Context, b *bus.Bus, stream, filter string) ([]incident.Record, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var all []incident.Record
+	caughtUp := false
+	err := b.Follow(ctx, bus.FollowOptions{Stream: stream, Subjects: []string{filter}, From: bus.FromAll(), CaughtUp: func() { caughtUp = true; cancel() }},
+		func(d bus.Delivery) {
+			if !caughtUp {
+				all = append(all, incident.Record{Stream: d.Stream, Seq: d.Seq, Time: d.Time, Message: d.Message})
+			}
+		})
+	if err != nil {
+		return nil, err
+	}
+	if !caughtUp {
+		return nil, context.Cause(ctx)
+	}
+	return all, nil
+}
+
+// incidentRow is one line of `ham incidents`.
+type incidentRow struct {
+	ID      string    `json:"id"`
+	Group   string    `json:"group"`
+	Open    bool      `json:"open"`
+	From    time.Time `json:"from"`
+	Until   time.Time `json:"until"`
+	Swaps   int       `json:"swaps"`
+	Refused int       `json:"refused"`
+	Summary string    `json:"summary"`
+}
+
+func (a *app) incidents() *cobra.Command {
+	return &cobra.Command{
+		Use: "incidents [GROUP]", Short: "List the incidents on record, the newest first", Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			group := ""
+			if len(args) == 1 {
+				var err error
+				if group, err = groupArg(args[0]); err != nil {
+					return err
+				}
+			}
+			b, err := a.connect(c.Context())
+			if err != nil {
+				return err
+			}
+			defer b.Close()
+			all, err := records(c.Context(), b, group)
+			if err != nil {
+				return err
+			}
+			rows := []incidentRow{}
+			for _, id := range incident.IDs(all) {
+				r := incident.Build(id, 0, all)
+				rows = append(rows, incidentRow{ID: id, Group: r.Group, Open: r.Open, From: r.From, Until: r.Until, Swaps: len(r.Swaps), Refused: len(r.Refused), Summary: r.Summary})
+			}
+			slices.SortFunc(rows, func(x, y incidentRow) int { return cmp.Or(y.From.Compare(x.From), cmp.Compare(x.ID, y.ID)) })
+			if a.output == "json" {
+				return a.json(rows)
+			}
+			if len(rows) == 0 {
+				a.printf("No incident is on record.")
+				return nil
+			}
+			lines := [][]string{{"INCIDENT", "BEGAN (UTC)", "LASTED", "SWAPS", "WHAT"}}
+			for _, r := range rows {
+				lasted := r.Until.Sub(r.From).Round(time.Millisecond).String()
+				if r.Open {
+					lasted = "open"
+				}
+				lines = append(lines, []string{r.ID, r.From.UTC().Format("2006-01-02 15:04:05"), lasted, fmt.Sprint(r.Swaps), clean(r.Summary)})
+			}
+			table(a.Out, "", lines)
+			return nil
+		},
+	}
+}
+
+func (a *app) postmortem() *cobra.Command {
+	return &cobra.Command{
+		Use: "postmortem INCIDENT", Short: "Write an incident's post-mortem as Markdown", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			id := args[0]
+			group, ok := incident.GroupOf(id)
+			if !ok {
+				return usagef("incident %q: want <group>-<number>, as `ham incidents` lists them", id)
+			}
+			b, err := a.connect(c.Context())
+			if err != nil {
+				return err
+			}
+			defer b.Close()
+			all, err := records(c.Context(), b, group)
+			if err != nil {
+				return err
+			}
+			objective, err := objective(c.Context(), b, group)
+			if err != nil {
+				return err
+			}
+			r := incident.Build(id, objective, all)
+			if len(r.Timeline) == 0 {
+				return hinted{fmt.Errorf("incident %s is not on record", id), "`ham incidents` lists those that are"}
+			}
+			if a.output == "json" {
+				return a.json(r)
+			}
+			_, err = fmt.Fprint(a.Out, r.Markdown())
+			return err
+		},
+	}
+}
+
+// objective is the group's declared RTO; zero where none is declared, or the group is gone.
+func objective(ctx context.Context, b *bus.Bus, group string) (time.Duration, error) {
+	applied, err := store.Get(ctx, b, group)
+	if errors.Is(err, bus.ErrNotFound) || (err == nil && applied.Spec == nil) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return applied.Spec.Objectives.RTO, nil
+}

@@ -1,0 +1,135 @@
+// Package cli is the command line: it parses, asks the bus, prints. What it prints as a table for people it prints
+// as JSON for programs with --output json; exit codes are 0 done, 1 failed, 2 wrong use, 3 refused.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/mattn/go-isatty"
+	"github.com/spf13/cobra"
+)
+
+// IO is what a command may touch of its surroundings.
+type IO struct {
+	In       io.Reader
+	Out, Err io.Writer
+	Env      func(string) string
+}
+
+// app is one run of the program.
+type app struct {
+	IO
+	output  string
+	server  string
+	creds   string
+	nkey    string
+	actor   string
+	timeout time.Duration
+	yes     bool
+	logging struct{ level, format string }
+}
+
+// Main runs one command and returns the exit code.
+func Main(ctx context.Context, args []string, io IO) int {
+	a := &app{IO: io}
+	root := a.root()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	a.report(err)
+	return exitCode(err)
+}
+
+func (a *app) report(err error) {
+	var refused refusedError
+	switch {
+	case err == nil, errors.Is(err, errSilent), errors.As(err, &refused):
+		return
+	}
+	fmt.Fprintf(a.Err, "ham: %v\n", err)
+	var hint hinted
+	if errors.As(err, &hint) {
+		fmt.Fprintf(a.Err, "hint: %s\n", hint.hint)
+	}
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "ham",
+		Short:         "Keep a service's primary and secondary infrastructure available",
+		Long:          "ham watches both infrastructures of a service, decides when their roles must swap, swaps them step by step,\ntells people what happened, and hands over the post-mortem.",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          usageArgs(cobra.NoArgs),
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
+			if a.output != "table" && a.output != "json" {
+				return usagef("--output is %q, want table or json", a.output)
+			}
+			return nil
+		},
+	}
+	root.SetOut(a.Out)
+	root.SetErr(a.Err)
+	root.SetIn(a.In)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	f := root.PersistentFlags()
+	f.StringVarP(&a.output, "output", "o", "table", "what is printed: `table` for people, json for programs")
+	f.StringVarP(&a.server, "server", "s", "", "`URL` of the bus (default $HAM_SERVER, else "+defaultServer+")")
+	f.StringVar(&a.creds, "creds", a.Env("HAM_CREDS"), "`file` with user JWT and seed (default $HAM_CREDS)")
+	f.StringVar(&a.nkey, "nkey", a.Env("HAM_NKEY"), "`file` with an nkey seed (default $HAM_NKEY)")
+	f.StringVar(&a.actor, "as", "", "who asks, in the record (default $HAM_ACTOR, else the user's name)")
+	f.DurationVar(&a.timeout, "timeout", 10*time.Second, "how long to wait for an answer")
+	f.StringVar(&a.logging.level, "log-level", "", "debug, info, warn or error (default info for services, warn for the demo)")
+	f.StringVar(&a.logging.format, "log-format", "auto", "auto, text or json")
+
+	operate := &cobra.Group{ID: "operate", Title: "Operate:"}
+	look := &cobra.Group{ID: "look", Title: "Look:"}
+	run := &cobra.Group{ID: "run", Title: "Run:"}
+	root.AddGroup(run, look, operate)
+	root.SetHelpCommandGroupID(look.ID)
+	root.SetCompletionCommandGroupID(look.ID)
+	add := func(group string, commands ...*cobra.Command) {
+		for _, c := range commands {
+			c.GroupID = group
+			c.Args = usageArgs(c.Args)
+			root.AddCommand(c)
+		}
+	}
+	add(run.ID, a.demo(), a.up(), a.service("prober"), a.service("decider"), a.service("executor"), a.service("notifier"), a.busAlone(), a.validate(), a.apply(), a.doctor())
+	add(look.ID, a.status(), a.plan(), a.explain(), a.incidents(), a.postmortem(), a.version())
+	add(operate.ID, a.swapCommands()...)
+	add(operate.ID, a.careCommands()...)
+	root.AddCommand(a.demoChildren()...)
+	return root
+}
+
+// usageArgs makes a wrong number of arguments wrong use.
+func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	if check == nil {
+		check = cobra.ArbitraryArgs
+	}
+	return func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return usagef("%w; use: %s", err, c.UseLine())
+		}
+		return nil
+	}
+}
+
+// interactive says whether a person sits at both ends.
+func (a *app) interactive() bool {
+	in, ok1 := a.In.(*os.File)
+	out, ok2 := a.Out.(*os.File)
+	return ok1 && ok2 && isatty.IsTerminal(in.Fd()) && isatty.IsTerminal(out.Fd())
+}
+
+// color says whether Out may carry colours.
+func (a *app) color() bool {
+	out, ok := a.Out.(*os.File)
+	return ok && isatty.IsTerminal(out.Fd()) && a.Env("NO_COLOR") == ""
+}

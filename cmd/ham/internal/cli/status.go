@@ -1,0 +1,174 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/isacloud/ha-manager/pkg/bus"
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/spec/store"
+	"github.com/isacloud/ha-manager/pkg/subject"
+)
+
+func (a *app) status() *cobra.Command {
+	return &cobra.Command{
+		Use: "status [GROUP...]", Short: "Say how every group is, and what would happen if its primary died now",
+		RunE: func(c *cobra.Command, groups []string) error {
+			ctx := c.Context()
+			b, err := a.connect(ctx)
+			if err != nil {
+				return err
+			}
+			defer b.Close()
+			all, err := a.statuses(ctx, b, groups)
+			if err != nil {
+				return err
+			}
+			if a.output == "json" {
+				return a.json(all)
+			}
+			for i, s := range all {
+				if i > 0 {
+					a.printf("")
+				}
+				a.showStatus(s)
+			}
+			if len(all) == 0 {
+				a.printf("No group is declared. `ham apply FILE` declares one; `ham validate FILE` checks it before.")
+			}
+			return nil
+		},
+	}
+}
+
+// statuses asks for the groups named, or for all that are declared.
+func (a *app) statuses(ctx context.Context, b *bus.Bus, groups []string) ([]*message.GroupStatus, error) {
+	if len(groups) == 0 {
+		var err error
+		if groups, err = declared(ctx, b); err != nil {
+			return nil, err
+		}
+	}
+	all := []*message.GroupStatus{}
+	for _, g := range groups {
+		if _, err := groupArg(g); err != nil {
+			return nil, err
+		}
+		s := new(message.GroupStatus)
+		if err := a.query(ctx, b, g, subject.QueryStatus, nil, s); err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// declared lists the groups in the bucket of specs.
+func declared(ctx context.Context, b *bus.Bus) ([]string, error) {
+	specs, err := store.List(ctx, b)
+	if err != nil {
+		return nil, fmt.Errorf("list the groups: %w", err)
+	}
+	var names []string
+	for _, s := range specs {
+		names = append(names, s.Group)
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+func (a *app) showStatus(s *message.GroupStatus) {
+	mode := s.Mode
+	if s.Paused {
+		mode = "paused by " + s.PausedBy
+		if s.PausedUntil > 0 {
+			mode += " until " + time.UnixMicro(s.PausedUntil).UTC().Format("15:04:05 UTC")
+		}
+	}
+	role := "nobody is primary yet"
+	if s.Epoch > 0 {
+		role = fmt.Sprintf("epoch %d, %s is primary", s.Epoch, s.Primary)
+		if !s.Held {
+			role = fmt.Sprintf("epoch %d, %s is becoming primary", s.Epoch, s.Primary)
+		}
+	}
+	head := fmt.Sprintf("%s  %s  %s", a.paint(bold, s.Group), a.paint(modeColor(s), mode), role)
+	if s.Incident != "" {
+		head += "  " + a.paint(red, "incident "+s.Incident)
+	}
+	a.printf("%s", head)
+	a.printf("%s", clean(s.Sentence))
+	rows := [][]string{{"MEMBER", "SITE", "ROLE", "VERDICT", "READY", "SEEN BY"}}
+	for _, m := range s.Members {
+		ready := "–"
+		if m.Role != message.RolePrimary {
+			ready = "yes"
+			if !m.Ready {
+				ready = "no"
+			}
+		}
+		rows = append(rows, []string{m.Name, m.Site, string(m.Role), string(m.Verdict), ready, seen(m.Views)})
+	}
+	table(a.Out, "  ", rows)
+	for _, m := range s.Members {
+		if !m.Ready && m.Role != message.RolePrimary {
+			for _, r := range m.Reasons {
+				a.printf("  %s is not ready: %s %s", m.Name, r.Code, clean(r.Sentence))
+			}
+		}
+	}
+	for _, r := range s.Routes {
+		what := "serves " + strings.Join(r.Serves, ", ")
+		switch {
+		case !r.Reachable:
+			what = a.paint(red, "cannot be reached: "+clean(r.Problem))
+		case len(r.Serves) == 0:
+			what = a.paint(red, "serves nobody")
+		}
+		a.printf("  route %s on %s %s", r.Route, r.Proxy, what)
+	}
+	if s.Swap != nil {
+		a.showSwap(s.Swap)
+	}
+}
+
+func (a *app) showSwap(s *message.SwapStatus) {
+	a.printf("  %s of epoch %d to %s is %s:", s.Kind, s.Epoch, s.To, s.State)
+	rows := [][]string{}
+	for _, step := range s.Steps {
+		state := string(step.State)
+		if state == "" {
+			state = "not begun"
+		}
+		rows = append(rows, []string{step.Name, state, clean(step.Says), clean(step.Problem)})
+	}
+	table(a.Out, "    ", rows)
+}
+
+func modeColor(s *message.GroupStatus) string {
+	if s.Mode == "auto" && !s.Paused {
+		return green
+	}
+	return yellow
+}
+
+// seen sums up the views by vantage: "sp up, rj up, witness down (3 in a row)".
+func seen(views []message.View) string {
+	var parts []string
+	for _, v := range views {
+		text := v.Vantage + " " + v.Says
+		if v.Says != "up" && v.Evidence != "" {
+			text += " (" + clean(v.Evidence) + ")"
+		}
+		parts = append(parts, text)
+	}
+	if len(parts) == 0 {
+		return "nobody yet"
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,259 @@
+// Package stack puts a process together: the embedded server if there is one, the connection of each service, the
+// services themselves, health and metrics. It is the one place that knows every service.
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/isacloud/ha-manager/pkg/bus"
+	"github.com/isacloud/ha-manager/pkg/bus/embedded"
+	"github.com/isacloud/ha-manager/pkg/lifecycle"
+	"github.com/isacloud/ha-manager/pkg/spec"
+	"github.com/isacloud/ha-manager/services/decider"
+	"github.com/isacloud/ha-manager/services/executor"
+	"github.com/isacloud/ha-manager/services/notifier"
+	"github.com/isacloud/ha-manager/services/prober"
+)
+
+// The services that a process may run.
+const (
+	Prober   = "prober"
+	Decider  = "decider"
+	Executor = "executor"
+	Notifier = "notifier"
+)
+
+// All lists every service, in the order of the loop.
+var All = []string{Prober, Decider, Executor, Notifier}
+
+// Options of Start.
+type Options struct {
+	Process spec.Process
+	// Services that run here; nil: all.
+	Services []string
+	// Out is where channels of kind log print.
+	Out io.Writer
+	Log *slog.Logger
+	// Layout of the streams, where this process provisions them.
+	Layout bus.Layout
+}
+
+// Stack is a process that was put together and not yet run.
+type Stack struct {
+	o       Options
+	server  *embedded.Server
+	buses   []*bus.Bus
+	parts   []lifecycle.Part
+	ready   lifecycle.Ready
+	metrics *prometheus.Registry
+	// Bus is a connection of the process itself, for provisioning and for applying specs.
+	Bus *bus.Bus
+	// HTTP is the address of health and metrics; "" where there are none.
+	HTTP string
+}
+
+// URL is where clients reach the bus; "" where the embedded server does not listen.
+func (s *Stack) URL() string {
+	if s.server != nil {
+		return s.server.ClientURL()
+	}
+	if len(s.o.Process.Bus.URLs) > 0 {
+		return s.o.Process.Bus.URLs[0]
+	}
+	return ""
+}
+
+// Start opens everything that can fail at once: directories, ports, the bus. On an error nothing stays open.
+// Close what it returns, whether Run was called or not.
+func Start(ctx context.Context, o Options) (_ *Stack, err error) {
+	s := &Stack{o: o, metrics: prometheus.NewRegistry()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	p := o.Process
+	if len(p.Bus.URLs) == 0 {
+		if s.server, err = startServer(ctx, p, o.Log); err != nil {
+			return nil, err
+		}
+	}
+	if s.Bus, err = s.connect(ctx, "ham"); err != nil {
+		return nil, err
+	}
+	if err = s.Bus.Provision(ctx, o.Layout); err != nil {
+		return nil, err
+	}
+	if err = s.listen(); err != nil {
+		return nil, err
+	}
+	return s, s.addServices(ctx)
+}
+
+func startServer(ctx context.Context, p spec.Process, log *slog.Logger) (*embedded.Server, error) {
+	users, err := busUsers(p.Bus)
+	if err != nil {
+		return nil, err
+	}
+	tls, err := serverTLS(p.Bus)
+	if err != nil {
+		return nil, err
+	}
+	return embedded.Start(ctx, embedded.Options{
+		Name: p.Name, StoreDir: filepath.Join(p.StateDir, "bus"), Listen: p.Bus.Listen, TLS: tls, Users: users, Log: log.With("part", "nats-server"),
+	})
+}
+
+// connect opens a connection for one service, so that each has its own identity on the bus.
+func (s *Stack) connect(ctx context.Context, service string) (*bus.Bus, error) {
+	o, err := s.busOptions(service)
+	if err != nil {
+		return nil, err
+	}
+	o.Log = s.o.Log.With("part", service)
+	b, err := bus.Connect(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	s.buses = append(s.buses, b)
+	return b, nil
+}
+
+func (s *Stack) busOptions(service string) (bus.Options, error) {
+	name, p := s.o.Process.Name, s.o.Process.Bus
+	if s.server != nil {
+		return s.server.BusOptions(name, service), nil
+	}
+	o := bus.Options{Name: name, Service: service, URLs: p.URLs, CredsFile: p.Creds, NKeySeedFile: p.NKey, User: p.User}
+	var err error
+	if o.Password, err = p.Pass.Resolve(spec.LookupSecret); err != nil {
+		return o, fmt.Errorf("ham.bus.password: %w", err)
+	}
+	o.TLS, err = clientTLS(p.TLS)
+	return o, err
+}
+
+// listen opens the port for health and metrics.
+func (s *Stack) listen() error {
+	if s.o.Process.HTTP == "off" {
+		return nil
+	}
+	l, err := net.Listen("tcp", s.o.Process.HTTP)
+	if err != nil {
+		return fmt.Errorf("ham.http: listen on %s: %w (another address, or off)", s.o.Process.HTTP, err)
+	}
+	s.HTTP = l.Addr().String()
+	s.parts = append(s.parts, lifecycle.Part{Name: "http", Run: func(ctx context.Context) error {
+		return lifecycle.Serve(ctx, l, &s.ready, s.metrics)
+	}})
+	return nil
+}
+
+func (s *Stack) addServices(ctx context.Context) error {
+	for _, name := range All {
+		if s.o.Services != nil && !slices.Contains(s.o.Services, name) {
+			continue
+		}
+		b, err := s.connect(ctx, name)
+		if err != nil {
+			return err
+		}
+		run, err := s.service(name, b)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		s.parts = append(s.parts, lifecycle.Part{Name: name, Run: run})
+	}
+	return nil
+}
+
+// service makes one service. Each says by itself when it is ready.
+func (s *Stack) service(name string, b *bus.Bus) (func(context.Context) error, error) {
+	p, log := s.o.Process, s.o.Log.With("part", name)
+	ready := func(reason string) { s.ready.Set(name, reason) }
+	ready("starting")
+	switch name {
+	case Prober:
+		x, err := prober.New(prober.Options{
+			Bus: b, Name: p.Name, Vantages: p.Prober.Vantages, References: p.Prober.References,
+			Secrets: spec.LookupSecret, Log: log, Metrics: s.metrics, Ready: ready,
+		})
+		if err != nil {
+			return nil, err
+		}
+		return x.Run, nil
+	case Decider:
+		x, err := decider.New(decider.Options{Bus: b, Name: p.Name, Log: log, Ready: ready})
+		if err != nil {
+			return nil, err
+		}
+		return x.Run, nil
+	case Executor:
+		x, err := executor.New(executor.Options{
+			Bus: b, Sites: p.Executor.Sites, StateDir: filepath.Join(p.StateDir, "executor"), Secrets: spec.LookupSecret, Log: log,
+			Ready: func(_, reason string) { ready(reason) },
+		})
+		if err != nil {
+			return nil, err
+		}
+		return x.Run, nil
+	case Notifier:
+		x, err := notifier.New(notifier.Options{Bus: b, Name: p.Name, Channels: p.Channels, Secrets: spec.LookupSecret, Out: s.o.Out, Log: log, Ready: ready})
+		if err != nil {
+			return nil, err
+		}
+		return x.Run, nil
+	}
+	return nil, fmt.Errorf("no such service")
+}
+
+// Run runs all parts until ctx ends or one of them fails.
+func (s *Stack) Run(ctx context.Context) error {
+	limit := s.o.Process.ShutdownTimeout
+	if limit <= 0 {
+		limit = 10 * time.Second
+	}
+	return lifecycle.Run(ctx, s.o.Log, limit, s.parts...)
+}
+
+// Close ends the connections, then the embedded server. It may be called after a failed start.
+func (s *Stack) Close() error {
+	for _, b := range slices.Backward(s.buses) {
+		b.Close()
+	}
+	s.buses = nil
+	if s.server == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	defer func() { s.server = nil }()
+	return s.server.Shutdown(ctx)
+}
+
+// DefaultStateDir is where a process keeps its files if nothing is declared: /var/lib/ham for root, else below the user's state directory.
+func DefaultStateDir(env func(string) string) string {
+	if d := env("HAM_STATE_DIR"); d != "" {
+		return d
+	}
+	if os.Geteuid() == 0 {
+		return "/var/lib/ham"
+	}
+	if d := env("XDG_STATE_HOME"); d != "" {
+		return filepath.Join(d, "ham")
+	}
+	return filepath.Join(env("HOME"), ".local", "state", "ham")
+}

@@ -1,0 +1,69 @@
+package stack
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
+
+	"github.com/isacloud/ha-manager/pkg/bus/embedded"
+	"github.com/isacloud/ha-manager/pkg/spec"
+)
+
+// clientTLS is nil where nothing about TLS is declared.
+func clientTLS(t spec.TLS) (*tls.Config, error) {
+	if t == (spec.TLS{}) {
+		return nil, nil
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify}
+	if t.CAFile != "" {
+		pool, err := certPool(t.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("ham.bus.tls.ca: %w", err)
+		}
+		c.RootCAs = pool
+	}
+	if t.CertFile != "" || t.KeyFile != "" {
+		pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("ham.bus.tls.cert and key: %w", err)
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c, nil
+}
+
+func certPool(path string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s holds no certificate in PEM form", path)
+	}
+	return pool, nil
+}
+
+func serverTLS(b spec.Bus) (*tls.Config, error) {
+	if b.ServerCert == "" && b.ServerKey == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(b.ServerCert, b.ServerKey)
+	if err != nil {
+		return nil, fmt.Errorf("ham.bus server certificate and key: %w", err)
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}, nil
+}
+
+func busUsers(b spec.Bus) ([]embedded.User, error) {
+	var users []embedded.User
+	for _, u := range b.Users {
+		pass, err := u.Pass.Resolve(spec.LookupSecret)
+		if err != nil {
+			return nil, fmt.Errorf("ham.bus.users: %s: %w", u.Name, err)
+		}
+		users = append(users, embedded.User{NKey: u.NKey, Name: u.Name, Password: pass})
+	}
+	return users, nil
+}
