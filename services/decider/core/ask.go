@@ -44,12 +44,12 @@ func (s *State) serve(at Time) {
 		}
 		q := s.asking(at, a, rule)
 		q.waited = waits && late
-		if stand, aside := override(s.refusing(at, q), a.request.Override); len(stand) > 0 {
-			s.refuseAsk(at, a, stand)
+		stand, aside := override(s.refusals(at, q), a.request.Override)
+		if len(stand) > 0 {
+			s.refuseAsk(at, a, append(stand, s.others(at, q)...))
 			continue
-		} else {
-			a.aside = aside
 		}
+		a.aside = aside
 		n := len(s.asks)
 		rule.act(s, at, a, q, rule)
 		if len(s.asks) == n {

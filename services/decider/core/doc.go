@@ -24,8 +24,8 @@
 // # What it gives up
 //
 // A verdict is as good as the vantages: a quorum of probers that all stand behind the same broken switch sees a dead primary. So the first step
-// of a failover looks again, from an executor, and may end it. A decider that has just started does not know how long a standby has been
-// up: it counts stable_for anew.
+// of a failover looks again, from an executor, and may end it. What a decider missed while it was away it reads back from the stream, to know how
+// long a standby has been up; it concludes nothing else from the past.
 //
 // # Time
 //

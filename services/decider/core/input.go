@@ -20,9 +20,9 @@ type Time struct {
 // Input is one thing that happened.
 type Input interface{ input() }
 
-// HeartbeatSeen is an observation that came in. The same one may come twice, heard and from the stream: the earlier copy counts.
+// HeartbeatSeen is an observation that came in, always as a pointer: the caller may use it again for the next one, as Step keeps nothing of
+// it. The same look may come twice, heard and from the stream: the earlier copy counts.
 type HeartbeatSeen struct {
-	// Heartbeat is read during Step only.
 	Heartbeat *message.Heartbeat
 	// Seq and Stored (Unix microseconds) are the stream's; 0 where it was heard before it was stored.
 	Seq    uint64
@@ -91,7 +91,7 @@ type ProposalResolved struct {
 // Tick says only that time has passed. The shell sends one every 50 ms or so: see [StallLimit].
 type Tick struct{}
 
-func (HeartbeatSeen) input()    {}
+func (*HeartbeatSeen) input()   {}
 func (RequestReceived) input()  {}
 func (ChainRead) input()        {}
 func (SafetyRead) input()       {}

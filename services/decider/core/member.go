@@ -26,13 +26,29 @@ type member struct {
 	judged bool
 	// calm: nothing fails, so that another look that finds it up changes nothing.
 	calm bool
-	// steadySince is when it was last said down by anybody, unknown or disputed; unset before it was judged at all.
+	// steadySince is when it was last said down by anybody, unknown or disputed; steady: that is known.
 	steady      bool
 	steadySince time.Duration
+	pastLook    time.Duration // of the newest look at all
 	// told are the codes of why it is not ready, as last told.
 	told string
 	// cause names the look behind the last change of the verdict, the same for all deciders that heard it.
 	cause string
+}
+
+// remember takes a look of the past, read back from the stream: nothing is concluded from it but how long the member has been
+// steady, so that a decider which was restarted or cut off knows that as well as one that was not.
+func (m *member) remember(taken time.Duration, v *sight, hb *message.Heartbeat) {
+	witness := hb.Answer != message.Unknown && !hb.Blind
+	gap := taken-m.pastLook > v.limit
+	m.pastLook = max(m.pastLook, taken)
+	switch {
+	case m.judged: // it is watched already
+	case !m.steady:
+		m.steady, m.steadySince = witness, taken
+	case gap || witness && hb.Answer == message.Down:
+		m.steadySince = max(m.steadySince, taken)
+	}
 }
 
 type sightKey struct{ member, check, vantage string }

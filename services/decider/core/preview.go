@@ -19,7 +19,7 @@ type preview struct {
 func (s *State) Preview(at Time, r *message.Request) *message.Preview {
 	rule := s.requestRule(r.Verb)
 	q := s.asking(at, &ask{request: r}, rule)
-	reasons := s.refusing(at, q)
+	reasons := s.refusals(at, q)
 	stand, aside := override(reasons, r.Override)
 	p := &message.Preview{
 		Group: s.group, Verb: r.Verb, From: q.from, To: q.to, Epoch: s.chain.epoch() + 1, DryRun: s.dryRun(),

@@ -57,7 +57,7 @@ func (v *sight) old(hb *message.Heartbeat) bool {
 // A look that is no evidence (unknown, blind, late) ends both rows and takes back what the vantage said: it has to see it
 // anew. A gap in the numbers ends the rows too: in a row means in a row. While counts is false (the decider does not judge yet) looks are
 // written down and no row begins.
-func (v *sight) take(at time.Duration, in HeartbeatSeen, p *spec.Policy, counts bool) bool {
+func (v *sight) take(at time.Duration, in *HeartbeatSeen, p *spec.Policy, counts bool) bool {
 	hb := in.Heartbeat
 	before, class := *v, v.class()
 	gap := hb.Boot != v.boot || hb.Seq != v.seq+1 || v.silent(at)

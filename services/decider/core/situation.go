@@ -234,16 +234,24 @@ func (s *State) unready(at Time, name string) []message.Reason {
 	return s.refusals(at, question{who: standby, to: name})
 }
 
-// refusing are the refusals of a question. Where nobody named the standby and none is ready, each of them says why.
+// refusing are the refusals of what the decider would do by itself. Where no standby is ready, each of them says why.
 func (s *State) refusing(at Time, q question) []message.Reason {
-	reasons := s.refusals(at, q)
-	if q.who&anySwap == 0 || q.to == "" || q.request != nil && q.request.Target != "" || len(s.unready(at, q.to)) == 0 {
-		return reasons
+	if reasons := s.refusals(at, q); len(reasons) > 0 {
+		return append(reasons, s.others(at, q)...)
 	}
+	return nil
+}
+
+// others are the reasons why no other standby is taken than the one in question, which is the best of them and not ready.
+func (s *State) others(at Time, q question) []message.Reason {
+	if q.who&anySwap == 0 || q.to == "" || q.request != nil && q.request.Target != "" || len(s.unready(at, q.to)) == 0 {
+		return nil
+	}
+	var out []message.Reason
 	for _, name := range s.standbys(q.from) {
 		if name != q.to {
-			reasons = append(reasons, s.unready(at, name)...)
+			out = append(out, s.unready(at, name)...)
 		}
 	}
-	return reasons
+	return out
 }

@@ -89,6 +89,9 @@ func (s *State) judging(at Time) bool { return s.linked && at.Mono >= s.judgeFro
 func (s *State) watch(at Time) {
 	s.watchFrom = at.Mono
 	s.judgeFrom = at.Mono + s.interval()
+	for _, a := range s.asks {
+		a.since = at.Mono // the bus had no chance to answer
+	}
 	for _, m := range s.members {
 		m.calm = false
 		for _, ws := range [][]*watched{m.decides, m.readies, m.tells} {

@@ -12,7 +12,7 @@ import (
 //
 // A heartbeat that changes nothing costs no allocation and well below a microsecond.
 func (s *State) Step(at Time, in Input) []Output {
-	if in, ok := in.(HeartbeatSeen); ok && at.Mono-s.last <= StallLimit {
+	if in, ok := in.(*HeartbeatSeen); ok && at.Mono-s.last <= StallLimit {
 		s.last = at.Mono
 		if !s.see(at, in) {
 			return nil
@@ -24,7 +24,7 @@ func (s *State) Step(at Time, in Input) []Output {
 	}
 	s.last = at.Mono
 	switch in := in.(type) {
-	case HeartbeatSeen:
+	case *HeartbeatSeen:
 		s.see(at, in)
 	case RequestReceived:
 		s.ask(at, in)
@@ -55,19 +55,28 @@ func (s *State) Step(at Time, in Input) []Output {
 }
 
 // see takes a look into account, and says whether that may change what is concluded.
-func (s *State) see(at Time, in HeartbeatSeen) bool {
+func (s *State) see(at Time, in *HeartbeatSeen) bool {
 	hb := in.Heartbeat
 	v := s.sights[sightKey{hb.Member, hb.Check, hb.Vantage}]
 	s.hbSeq = max(s.hbSeq, in.Seq)
-	if v == nil || v.old(hb) {
-		return false // of no check that is declared, or a copy
+	if v == nil {
+		return false // of no check that is declared
 	}
-	if in.Stored > 0 && time.Duration(at.Stream-in.Stored)*time.Microsecond > v.limit {
-		return false // it lay in the stream while this decider was away: no news
-	}
-	changed := v.take(at.Mono, in, &s.spec.Policy, s.judging(at))
 	m := s.member(hb.Member)
-	return m != nil && (changed || !m.calm)
+	if age := time.Duration(at.Stream-in.Stored) * time.Microsecond; in.Stored > 0 && age > v.limit {
+		m.remember(at.Mono-age, v, hb)
+		return false // it lay in the stream while this decider was away: history, no news
+	}
+	if v.old(hb) {
+		return false
+	}
+	m.pastLook = at.Mono
+	counts := s.judging(at)
+	changed := v.take(at.Mono, in, &s.spec.Policy, counts)
+	if !counts && v.witnesses() && !v.up() && m.steady {
+		m.steadySince = at.Mono
+	}
+	return changed || !m.calm
 }
 
 // conclude does what follows from the state as it is now: verdicts, readiness, drift, incident, then requests, then what the decider

@@ -27,6 +27,7 @@ type world struct {
 	truth    map[string]condition // member: how it really is
 	views    map[string]condition // vantage + "/" + member: how it looks from there, where that differs
 	looks    []lookTaken
+	stored   []*HeartbeatSeen // as the stream keeps them
 
 	// The bus. log holds what is followed, in its order.
 	chain    []entry
@@ -45,6 +46,8 @@ type world struct {
 	// say gets each thing that happens.
 	say func(d *decider, line string)
 	out func(d *decider, o Output)
+	// took, where set, gets each input as a decider takes it.
+	took func(d *decider, in Input)
 }
 
 type specAt struct {
@@ -67,6 +70,7 @@ type decider struct {
 	linked  bool
 	cursor  int // into log
 	stalled time.Duration
+	cut     time.Duration // when the link went
 	last    time.Duration // when the newest in-order copy is due
 	n       int           // restarts, so that old deliveries find nobody
 }
@@ -197,7 +201,7 @@ func (w *world) start(name string) *decider {
 // boot starts the decider with nothing but what the bus has recorded.
 func (d *decider) boot() {
 	d.n++
-	d.s, d.born, d.up, d.linked, d.cursor, d.last = New(d.w.spec.Name, d.name), d.w.now, true, false, 0, 0
+	d.s, d.born, d.up, d.linked, d.cursor, d.last, d.cut = New(d.w.spec.Name, d.name), d.w.now, true, false, 0, 0, 0
 	d.feed(SpecChanged{d.w.spec})
 	d.link(true)
 }
@@ -210,12 +214,18 @@ func (d *decider) link(up bool) {
 	}
 	d.linked = up
 	if !up {
+		d.cut = d.w.now
 		d.feed(LinkChanged{false})
 		return
 	}
 	for d.cursor < len(d.w.log) {
 		d.cursor++
 		d.feed(d.w.log[d.cursor-1])
+	}
+	for _, in := range d.w.stored { // what was stored meanwhile, or in the last moments before a start
+		if at := time.Duration(in.Stored-epochStart.UnixMicro()) * time.Microsecond; at > d.w.now-d.w.spec.Policy.StableFor-2*time.Second && at >= d.cut {
+			d.feed(in)
+		}
 	}
 	if d.w.incident != nil {
 		d.feed(IncidentRead{d.w.incident, d.w.revision, d.w.stream()})
@@ -247,6 +257,9 @@ func (d *decider) feed(in Input) {
 	}
 	if !d.up {
 		return
+	}
+	if d.w.took != nil {
+		d.w.took(d, in)
 	}
 	for _, o := range d.s.Step(d.time(), in) {
 		d.w.out(d, o)
@@ -475,14 +488,15 @@ func (w *world) see(v *vantage, c spec.Check, member string) {
 			hb.Answer, hb.Hard, hb.Evidence = message.Unknown, false, "no route to host"
 		}
 		w.looks = append(w.looks, lookTaken{w.now, v.name, member, hb.Answer, v.state == "", hb.Hard})
+		in := &HeartbeatSeen{Heartbeat: &hb, Seq: uint64(len(w.looks)), Stored: w.stream()}
+		w.stored = append(w.stored, in)
 		for _, d := range w.deciders {
 			if !w.lost(10) {
 				one := hb
-				d.later(w.delay(), HeartbeatSeen{Heartbeat: &one})
+				d.later(w.delay(), &HeartbeatSeen{Heartbeat: &one})
 			}
-			if w.net != nil && !w.lost(5) {
-				one := hb
-				d.later(w.delay()+5*time.Millisecond, HeartbeatSeen{Heartbeat: &one, Seq: uint64(len(w.looks)), Stored: w.stream()})
+			if w.net != nil {
+				d.later(w.delay()+5*time.Millisecond, in)
 			}
 		}
 	})

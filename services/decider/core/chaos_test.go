@@ -1,0 +1,344 @@
+package core
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/spec"
+)
+
+// One vocabulary of what can go wrong serves the properties (few things, found and shrunk by rapid) and the simulation (many
+// things at once, from a seed).
+
+// dice draws a number below n.
+type dice func(n int) int
+
+func pick[T any](d dice, of ...T) T { return of[d(len(of))] }
+
+// brisk is the pair with times short enough for many swaps in a minute.
+func brisk() *spec.Group {
+	g := pair()
+	g.Checks[0].Every, g.Checks[0].Timeout = 200*time.Millisecond, 100*time.Millisecond
+	p := &g.Policy
+	p.StableFor, p.Cooldown, p.Budget, p.BudgetWindow, p.SwapLimit, p.UndoWindow = 3*time.Second, 6*time.Second, 3, 40*time.Second, 4*time.Second, 5*time.Second
+	return g
+}
+
+// mischief is something that happens to the world.
+type mischief struct {
+	what string
+	do   func(*world, dice)
+}
+
+var mischiefs = []mischief{
+	{"a member changes for all", func(w *world, d dice) {
+		w.set(pick(d, "a", "b"), conditions[pick(d, "up", "up", "refused", "failing", "silent", "degraded")])
+	}},
+	{"a member changes for one vantage", func(w *world, d dice) {
+		w.set(pick(d, "a", "b"), conditions[pick(d, "refused", "failing", "silent")], pick(d, "sp", "rj", "wit"))
+	}},
+	{"the members recover", func(w *world, _ dice) { w.set("a", conditions["up"]); w.set("b", conditions["up"]) }},
+	{"everything recovers", func(w *world, d dice) {
+		for _, v := range w.vantages {
+			v.state = ""
+		}
+		w.set("a", conditions["up"])
+		w.set("b", conditions["up"])
+		for _, one := range w.deciders {
+			if !one.up {
+				one.boot()
+			}
+			one.link(true)
+		}
+		g := *w.spec
+		g.Mode, g.Revision = spec.Auto, g.Revision+1
+		w.apply(&g)
+		w.run(w.now + time.Duration(d(15000))*time.Millisecond)
+	}},
+	{"the primary dies", func(w *world, _ dice) {
+		if _, c := w.newest(); c != nil {
+			w.set(c.Primary, conditions["refused"])
+		}
+	}},
+	{"a vantage changes", func(w *world, d dice) {
+		w.vantage(pick(d, "sp", "rj", "wit")).state = pick(d, "", "", "blind", "silent", "late", "unknown")
+	}},
+	{"a prober restarts", func(w *world, d dice) {
+		v := w.vantage(pick(d, "sp", "rj", "wit"))
+		v.boot++
+		v.seq = map[string]uint64{}
+	}},
+	{"all probers are lost", func(w *world, _ dice) {
+		for _, v := range w.vantages {
+			v.state = "silent"
+		}
+	}},
+	{"all probers are back", func(w *world, _ dice) {
+		for _, v := range w.vantages {
+			v.state = ""
+		}
+	}},
+	{"a decider is killed", func(w *world, d dice) { pick(d, w.deciders...).stop() }},
+	{"deciders start again", func(w *world, _ dice) {
+		for _, d := range w.deciders {
+			if !d.up {
+				d.boot()
+			}
+		}
+	}},
+	{"a decider is frozen", func(w *world, d dice) {
+		pick(d, w.deciders...).stalled = w.now + time.Duration(d(6000))*time.Millisecond
+	}},
+	{"a link goes", func(w *world, d dice) { pick(d, w.deciders...).link(false) }},
+	{"links come", func(w *world, _ dice) {
+		for _, d := range w.deciders {
+			d.link(true)
+		}
+	}},
+	{"somebody asks", func(w *world, d dice) {
+		r := &message.Request{
+			ID: fmt.Sprintf("rq%d", w.order), Group: "web", Actor: "ana", Reason: "because",
+			Verb:   pick(d, message.VerbSwitchover, message.VerbFailover, message.VerbFailback, message.VerbAbort, message.VerbRetry, message.VerbSkip, message.VerbAdopt),
+			Target: pick(d, "", "", "a", "b"), Override: pick(d, nil, []string{"R311", "R312", "R322", "R323", "R306"}),
+		}
+		if e := uint64(d(6)); d(3) == 0 {
+			r.ExpectEpoch = &e
+		}
+		w.request(r)
+	}},
+	{"somebody pauses", func(w *world, d dice) {
+		w.request(&message.Request{ID: fmt.Sprintf("rq%d", w.order), Group: "web", Actor: "ana", Verb: message.VerbPause, For: pick(d, 0, message.Duration(3*time.Second), message.Duration(5*time.Second))})
+	}},
+	{"somebody resumes", func(w *world, d dice) {
+		w.request(&message.Request{ID: fmt.Sprintf("rq%d", w.order), Group: "web", Actor: "ana", Verb: message.VerbResume})
+	}},
+	{"the mode changes", func(w *world, d dice) {
+		g := *w.spec
+		g.Mode, g.Revision = pick(d, spec.Auto, spec.Auto, spec.Manual, spec.DryRun), g.Revision+1
+		w.apply(&g)
+	}},
+	{"the executor changes", func(w *world, d dice) {
+		w.exec.mode = pick(d, "on", "on", "on", "off", "ends", "aborts", "aborts-late", "pauses")
+		if w.exec.wait != nil {
+			w.exec.begin(w.exec.wait)
+		}
+	}},
+	{"a route changes", func(w *world, d dice) { w.route("front", "tcp://192.0.2.2:9999", pick(d, "a", "b")) }},
+	{"nothing", func(*world, dice) {}},
+}
+
+// request is the shared queue of requests: one decider gets it, and another if that one dies before the outcome is stored.
+func (w *world) request(r *message.Request) {
+	stored := w.stream()
+	var give func()
+	give = func() {
+		for _, in := range w.log {
+			if o, ok := in.(OutcomeRead); ok && o.Outcome.Request == r.ID {
+				return
+			}
+		}
+		for _, d := range w.deciders {
+			if d.up && d.linked {
+				d.later(w.delay(), RequestReceived{r, stored})
+				n := d.n
+				var wait func()
+				wait = func() {
+					if d.n == n && d.linked {
+						w.after(time.Second, wait) // it lives, and works on it
+						return
+					}
+					give()
+				}
+				w.after(time.Second, wait)
+				return
+			}
+		}
+		w.after(time.Second, give)
+	}
+	give()
+}
+
+// heal ends all that went wrong and lets everything come to rest.
+func (w *world) heal() {
+	w.chaos = false
+	w.run(w.now + 6*time.Second) // whoever is frozen thaws
+	for _, v := range w.vantages {
+		v.state = ""
+	}
+	w.set("a", conditions["up"])
+	w.set("b", conditions["up"])
+	for _, d := range w.deciders {
+		if !d.up {
+			d.boot()
+		}
+		d.link(true)
+	}
+	g := *w.spec
+	g.Mode, g.Revision = spec.Auto, g.Revision+1
+	w.apply(&g)
+	w.exec.mode = "on"
+	if w.exec.wait != nil {
+		w.exec.begin(w.exec.wait)
+	}
+	w.run(w.now + 40*time.Second)
+	w.request(&message.Request{ID: "heal-resume", Group: "web", Actor: "ana", Verb: message.VerbResume})
+	w.run(w.now + time.Second)
+	w.request(&message.Request{ID: "heal-retry", Group: "web", Actor: "ana", Verb: message.VerbRetry})
+	w.run(w.now + 10*time.Second)
+	if _, c := w.newest(); c != nil { // executors set the routes right
+		w.route("front", "tcp://192.0.2.2:9999", c.Primary)
+	}
+	w.run(w.now + w.spec.Policy.BudgetWindow + 5*time.Second)
+}
+
+// settled says what is not as it should be once all has healed.
+func settled(w *world) (wrong []string) {
+	_, c := w.newest()
+	if c == nil {
+		return []string{"nothing was ever adopted"}
+	}
+	var first string
+	for _, d := range w.deciders {
+		st := d.s.Status(d.time())
+		one := fmt.Sprintf("epoch %d primary %s held %t swap %v incident %q", st.Epoch, st.Primary, st.Held, st.Swap != nil, st.Incident)
+		if first == "" {
+			first = one
+		}
+		if one != first {
+			wrong = append(wrong, fmt.Sprintf("deciders disagree at rest: %s; %s of %s", first, one, d.name))
+		}
+		if !st.Held || st.Swap != nil || len(st.Refusals) > 0 || st.Incident != "" {
+			wrong = append(wrong, fmt.Sprintf("%s does not come to rest: %s: %s", d.name, one, st.Sentence))
+		}
+	}
+	return wrong
+}
+
+// failsOver kills the primary and says what is wrong if nobody takes over in time.
+func failsOver(w *world) (wrong []string) {
+	_, before := w.newest()
+	began := w.now
+	w.set(before.Primary, conditions["refused"])
+	w.run(w.now + time.Second)
+	last, after := w.newest()
+	if _, ok := last.(*message.Held); !ok || after.Kind != message.KindFailover || after.From != before.Primary || after.Epoch != before.Epoch+1 {
+		wrong = append(wrong, fmt.Sprintf("%s died at %s, and a second later the newest command is %s of epoch %d", before.Primary, began, after.Kind, after.Epoch))
+	}
+	return wrong
+}
+
+var seeds = flag.Int("seeds", 12, "how many seeds TestSimulation runs")
+
+// TestSimulation: three deciders, a network that loses, doubles, delays and reorders, and everything going wrong at once, from a seed.
+// Invariants 2, 4, 5, 6 and 8 hold throughout; once all is healed, the deciders agree and a dead primary is replaced.
+func TestSimulation(t *testing.T) {
+	for seed := range uint64(*seeds) {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			t.Parallel()
+			w := simulate(seed)
+			wrong := audit(w)
+			w.heal()
+			wrong = append(wrong, settled(w)...)
+			wrong = append(wrong, failsOver(w)...)
+			wrong = append(wrong, audit(w)...)
+			slices.Sort(wrong)
+			for _, line := range slices.Compact(wrong) {
+				t.Error(line)
+			}
+			if t.Failed() {
+				t.Logf("again: go test ./services/decider/core -run 'TestSimulation/seed=%d$' -args -seeds %d", seed, seed+1)
+			}
+		})
+	}
+}
+
+// trace, where set, gets a line for each thing that happens: to look into a seed.
+var trace func(w *world, line string)
+
+func simulate(seed uint64) *world { return simulateWith(seed, func(*world) {}) }
+
+func simulateWith(seed uint64, prepare func(*world)) *world {
+	w := newWorld(brisk())
+	prepare(w)
+	if trace != nil {
+		w.say = func(d *decider, line string) {
+			if d != nil {
+				line = d.name + " " + line
+			}
+			trace(w, line)
+		}
+		w.out = func(d *decider, o Output) {
+			if line := describe(o); line != "" {
+				w.say(d, line)
+			}
+		}
+	}
+	w.net = rand.New(rand.NewPCG(seed, 7))
+	for _, name := range []string{"d1", "d2", "d3"} {
+		w.start(name)
+	}
+	w.route("front", "tcp://192.0.2.2:9999", "a")
+	w.run(8 * time.Second)
+	w.chaos = true
+	for range 60 {
+		m := mischiefs[w.net.IntN(len(mischiefs))]
+		if w.net.IntN(4) == 0 {
+			m = mischiefs[3] // everything recovers
+		}
+		w.say(nil, m.what)
+		m.do(w, w.net.IntN)
+		w.run(w.now + time.Duration(w.net.IntN(3000))*time.Millisecond)
+	}
+	return w
+}
+
+// world draws a world in which a few things go wrong, from rapid.
+func drawn(t *rapid.T, deciders int) *world {
+	w := newWorld(brisk())
+	w.net = rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "network"), 7))
+	w.chaos = rapid.Bool().Draw(t, "lossy")
+	for i := range deciders {
+		w.start(fmt.Sprintf("d%d", i+1))
+	}
+	w.route("front", "tcp://192.0.2.2:9999", "a")
+	w.run(8 * time.Second)
+	die := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "pick") }
+	for range rapid.IntRange(1, 12).Draw(t, "mischiefs") {
+		m := rapid.SampledFrom(mischiefs).Draw(t, "mischief")
+		m.do(w, die)
+		w.run(w.now + time.Duration(rapid.IntRange(0, 4000).Draw(t, "ms"))*time.Millisecond)
+	}
+	return w
+}
+
+// --- SAFETY
+
+// Whatever goes wrong: epochs grow by one and are held at most once (2), nothing moves in dry run or while paused (5), and nothing moves by
+// itself while anything refuses it or without a quorum that saw the primary down (6, 8).
+func TestSafety(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		for _, line := range audit(drawn(t, 2)) {
+			t.Error(line)
+		}
+	})
+}
+
+// --- LIVENESS
+
+// Whatever went wrong: once it is over, a group comes to rest, its deciders agree, and a dead primary is replaced.
+func TestLiveness(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := drawn(t, 2)
+		w.heal()
+		for _, line := range append(settled(w), failsOver(w)...) {
+			t.Error(line)
+		}
+	})
+}
