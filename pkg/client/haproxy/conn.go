@@ -205,9 +205,11 @@ func (c *Conn) exchange(ctx context.Context, line string, x exchange) ([]string,
 	case raw := <-p.done: // it came in the same moment
 		return raw, nil
 	default:
-		c.lose(lossOf(ctx, ctx.Err()))
-		return nil, c.reason()
 	}
+	if err := ctx.Err(); err != nil {
+		c.lose(lossOf(ctx, err)) // unless it was lost before
+	}
+	return nil, c.reason()
 }
 
 // listen reads for as long as the connection stands: that is how its end is noticed while nobody asks.

@@ -46,8 +46,8 @@
 //
 //	one line, ready new then maint old      0
 //	two calls, ready new, then maint old    0
-//	one line, maint old then ready new      1 to 2     (503: no server for the time between the commands)
-//	two calls, maint old, then ready new    2 to 5
+//	one line, maint old then ready new      0.7 to 1.7 (503: no server for the time between the commands)
+//	two calls, maint old, then ready new    2 to 9
 //	ready, maint, shutdown sessions         3          (502, cut: the requests in flight)
 //	address of one server changed           0
 //
