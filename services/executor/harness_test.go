@@ -120,15 +120,25 @@ type lab struct {
 	server *embedded.Server
 	bus    *bus.Bus // as a decider
 	ledger ledger
+	*record
+}
 
+// record is everything that was told on the bus.
+type record struct {
 	mu   sync.Mutex
 	told []message.Message
 	more chan struct{}
 }
 
+func (r *record) heard() []message.Message {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.told
+}
+
 func newLab(t testing.TB, edit ...func(*embedded.Options)) *lab {
 	t.Helper()
-	l := &lab{t: t, server: bustest.Start(t, edit...), ledger: ledger(filepath.Join(t.TempDir(), "ledger")), more: make(chan struct{})}
+	l := &lab{t: t, server: bustest.Start(t, edit...), ledger: ledger(filepath.Join(t.TempDir(), "ledger")), record: &record{more: make(chan struct{})}}
 	l.bus = bustest.Connect(t, l.server, "decider-1")
 	for _, stream := range []string{subject.StreamSafety, subject.StreamEvents} {
 		ctx, cancel := context.WithCancel(context.Background())

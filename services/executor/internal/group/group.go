@@ -101,6 +101,10 @@ func (g *Group) add(i item) {
 	g.mu.Lock()
 	g.queue = append(g.queue, i)
 	g.mu.Unlock()
+	g.wake()
+}
+
+func (g *Group) wake() {
 	select {
 	case g.inbox <- struct{}{}:
 	default:
@@ -242,6 +246,7 @@ func (g *Group) take(e bus.Entry) bool {
 		}
 	case *message.Mark:
 		g.tellPauseLocked()
+		g.wake() // it may end by itself
 	}
 	if g.view.Epoch() == epoch {
 		return false

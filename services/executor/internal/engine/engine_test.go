@@ -1,0 +1,459 @@
+package engine_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/services/executor/driver"
+	"github.com/isacloud/ha-manager/services/executor/internal/engine"
+	"github.com/isacloud/ha-manager/services/executor/internal/journal"
+	"github.com/isacloud/ha-manager/services/executor/internal/plan"
+)
+
+// memory is a journal that all engines of a test share.
+type memory struct {
+	mu       sync.Mutex
+	entries  map[string]journal.Entry
+	revision uint64
+	away     bool
+}
+
+var errAway = errors.New("the bus is away")
+
+func (m *memory) Load(_ context.Context, key string) (journal.Entry, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.away {
+		return journal.Entry{}, errAway
+	}
+	e := m.entries[key]
+	e.Record = copied(e.Record)
+	return e, nil
+}
+
+func (m *memory) Store(_ context.Context, key string, rec plan.Record, revision uint64) (uint64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.away {
+		return 0, errAway
+	}
+	if m.entries[key].Revision != revision {
+		return 0, journal.ErrLost
+	}
+	m.revision++
+	m.entries[key] = journal.Entry{Key: key, Record: copied(rec), Revision: m.revision}
+	return m.revision, nil
+}
+
+func (m *memory) step(key, step string) plan.Step {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.entries[key].Record.Steps[step]
+}
+
+func (m *memory) record(key string) plan.Record {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.entries[key].Record
+}
+
+func (m *memory) setAway(away bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.away = away
+}
+
+// copied sends a record over the wire and back.
+func copied(r plan.Record) plan.Record {
+	b, err := json.Marshal(r)
+	if err != nil {
+		panic(err)
+	}
+	var out plan.Record
+	if err := json.Unmarshal(b, &out); err != nil {
+		panic(err)
+	}
+	return out
+}
+
+// target counts what was applied to it and behaves as its functions say.
+type target struct {
+	mu      sync.Mutex
+	applied []string
+	look    func(step string) (driver.Sight, error)
+	do      func(ctx context.Context, step string) error
+}
+
+func (x *target) Look(_ context.Context, in driver.Input) (driver.Sight, error) {
+	if x.look != nil {
+		return x.look(in.Step.Name)
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if slices.Contains(x.applied, in.Step.Name) {
+		return driver.Sight{Done: driver.Yes}, nil
+	}
+	return driver.Sight{Done: driver.No}, nil
+}
+
+func (x *target) Do(ctx context.Context, in driver.Input) (driver.Deed, error) {
+	if x.do != nil {
+		if err := x.do(ctx, in.Step.Name); err != nil {
+			return driver.Deed{}, err
+		}
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.applied = append(x.applied, in.Step.Name)
+	return driver.Deed{Applied: true}, nil
+}
+
+func (x *target) times(step string) int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	n := 0
+	for _, s := range x.applied {
+		if s == step {
+			n++
+		}
+	}
+	return n
+}
+
+// stage is an engine with what surrounds it.
+type stage struct {
+	journal *memory
+	target  *target
+	began   time.Time
+	wall    func() time.Time
+
+	mu   sync.Mutex
+	told []message.Message
+}
+
+func newStage() *stage {
+	return &stage{journal: &memory{entries: map[string]journal.Entry{}}, target: &target{}, began: time.Now(), wall: time.Now}
+}
+
+func (s *stage) engine(name string, boot uint64) *engine.Engine {
+	return &engine.Engine{
+		Me: plan.Me{Name: name, Boot: boot}, Limits: plan.Limits{TakeOver: 10 * time.Second, Yield: 300 * time.Millisecond}, Every: time.Second,
+		Journal: s.journal, Bind: func(*message.Step) (driver.Driver, error) { return s.target, nil },
+		Secrets: func(string, string) (string, error) { return "", errors.New("none") },
+		Clock:   engine.Clock{Mono: func() time.Duration { return time.Since(s.began) }, Wall: s.wall},
+		Chance:  func() float64 { return 0 }, Log: slog.New(slog.DiscardHandler),
+	}
+}
+
+func (s *stage) job(cmd *message.Command, news *engine.News) engine.Job {
+	return engine.Job{
+		Command: cmd, News: news, Hold: func(context.Context) error { news.Held(); return nil },
+		Over: func(plan.Record) {}, Told: func(context.Context) error { return nil },
+		Tell: func(ms ...message.Message) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.told = append(s.told, ms...)
+		},
+	}
+}
+
+// go starts a run and gives a function that waits for its end.
+func (s *stage) start(ctx context.Context, e *engine.Engine, j engine.Job) func() error {
+	done := make(chan error, 1)
+	go func() { done <- e.Run(ctx, j) }()
+	return func() error { return <-done }
+}
+
+func command(epoch uint64, steps ...string) *message.Command {
+	c := &message.Command{ID: fmt.Sprintf("c%d", epoch), Group: "web", Epoch: epoch, Kind: message.KindFailover, From: "a", Primary: "b"}
+	for i, name := range steps {
+		s := message.Step{Name: name, Phase: message.PhaseAct, Driver: "x", On: "any", Timeout: message.Duration(time.Minute), OnFailure: message.FailPause}
+		if i > 0 {
+			s.After = []string{steps[i-1]}
+		}
+		c.Plan.Steps = append(c.Plan.Steps, s)
+	}
+	return c
+}
+
+// A step stands in the journal as started, by this executor, when its driver is asked to do it.
+func TestEnteredBeforeDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage()
+		s.target.do = func(_ context.Context, step string) error {
+			if e := s.journal.step("web.5", step); e.State != message.StateStarted || e.Executor != "x1" || e.Attempt != 1 {
+				t.Errorf("step %s is done while the journal says %+v", step, e)
+			}
+			return nil
+		}
+		if err := s.start(t.Context(), s.engine("x1", 1), s.job(command(5, "one", "two"), engine.NewNews(5)))(); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.target.applied; !slices.Equal(got, []string{"one", "two"}) {
+			t.Errorf("applied %v", got)
+		}
+	})
+}
+
+// What the next life of an executor finds done is not done again.
+func TestFoundDoneIsNotDoneAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage()
+		ctx, crash := context.WithCancelCause(t.Context())
+		s.target.do = func(_ context.Context, step string) error {
+			s.target.applied = append(s.target.applied, step) // applied, and then the executor dies
+			crash(engine.ErrStopped)
+			return driver.InDoubt("dead")
+		}
+		if err := s.start(ctx, s.engine("x1", 1), s.job(command(5, "one"), engine.NewNews(5)))(); !errors.Is(err, engine.ErrStopped) {
+			t.Fatal(err)
+		}
+		s.target.do = nil
+		if err := s.start(t.Context(), s.engine("x1", 2), s.job(command(5, "one"), engine.NewNews(5)))(); err != nil {
+			t.Fatal(err)
+		}
+		if s.target.times("one") != 1 || s.journal.record("web.5").State != message.StateDone {
+			t.Errorf("applied %v, run %s", s.target.applied, s.journal.record("web.5").State)
+		}
+	})
+}
+
+// An attempt that was left behind, of a driver that cannot tell, waits for a person; nothing is applied meanwhile.
+func TestLeftBehindAndBlindPauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage()
+		s.target.look = func(string) (driver.Sight, error) { return driver.Sight{Done: driver.Unknown}, nil }
+		ctx, crash := context.WithCancelCause(t.Context())
+		s.target.do = func(context.Context, string) error { crash(engine.ErrStopped); return driver.InDoubt("dead") }
+		_ = s.start(ctx, s.engine("x1", 1), s.job(command(5, "one"), engine.NewNews(5)))()
+		s.target.do = nil
+		news := engine.NewNews(5)
+		wait := s.start(t.Context(), s.engine("x1", 2), s.job(command(5, "one"), news))
+		synctest.Wait()
+		if e := s.journal.step("web.5", "one"); e.State != message.StatePaused || !e.Doubt || s.target.times("one") != 0 {
+			t.Errorf("%+v, applied %v", e, s.target.applied)
+		}
+		news.Instruct(&message.Instruction{Epoch: 5, Step: "one", Attempt: 1, Verb: message.VerbRetry, Actor: "ana"})
+		if err := wait(); err != nil || s.target.times("one") != 1 {
+			t.Errorf("after a retry: applied %v, %v", s.target.applied, err)
+		}
+	})
+}
+
+// A newer epoch cuts the step in flight short at once, and nothing more is begun.
+func TestSupersededAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage()
+		s.target.do = func(ctx context.Context, _ string) error {
+			<-ctx.Done()
+			return driver.InDoubt("%w", context.Cause(ctx))
+		}
+		news := engine.NewNews(5)
+		wait := s.start(t.Context(), s.engine("x1", 1), s.job(command(5, "one", "two"), news))
+		synctest.Wait()
+		began := time.Now()
+		news.Newer(6)
+		if err := wait(); err != nil {
+			t.Fatal(err)
+		}
+		if d := time.Since(began); d != 0 {
+			t.Errorf("it took %s", d)
+		}
+		rec := s.journal.record("web.5")
+		if rec.State != message.StateSuperseded || rec.Steps["one"].State != message.StateFailed || rec.Steps["two"].State != "" {
+			t.Errorf("%+v", rec)
+		}
+	})
+}
+
+// Once a later epoch has begun, an executor that has not heard of it begins no further step of the older one.
+func TestNoStepOnceALaterEpochHasBegun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage()
+		release := make(chan struct{})
+		s.target.do = func(_ context.Context, step string) error {
+			if step == "one" {
+				<-release
+			}
+			return nil
+		}
+		deaf := s.start(t.Context(), s.engine("x1", 1), s.job(command(5, "one", "two"), engine.NewNews(5)))
+		synctest.Wait()
+		x2 := s.engine("x2", 1)
+		next := s.job(command(6, "three"), engine.NewNews(6))
+		next.Before = func(ctx context.Context) error {
+			_, err := x2.Close(ctx, command(5, "one", "two"), 6, next.Tell)
+			return err
+		}
+		if err := s.start(t.Context(), x2, next)(); err != nil {
+			t.Fatal(err)
+		}
+		close(release)
+		if err := deaf(); err != nil {
+			t.Fatal(err)
+		}
+		if s.target.times("two") != 0 || s.target.times("three") != 1 {
+			t.Errorf("applied %v", s.target.applied)
+		}
+	})
+}
+
+// Another executor takes over from one that has died, after it was silent; a living one that works long is left alone.
+func TestTakeOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage()
+		finish := make(chan struct{})
+		s.target.do = func(ctx context.Context, _ string) error {
+			select {
+			case <-finish:
+				return nil
+			case <-ctx.Done():
+				return driver.InDoubt("dead")
+			}
+		}
+		ctx, kill := context.WithCancelCause(t.Context())
+		first := s.start(ctx, s.engine("x1", 1), s.job(command(5, "one"), engine.NewNews(5)))
+		synctest.Wait()
+		second := s.start(t.Context(), s.engine("x2", 1), s.job(command(5, "one"), engine.NewNews(5)))
+		time.Sleep(50 * time.Second) // five times as long as a holder may be silent
+		synctest.Wait()
+		if e := s.journal.step("web.5", "one"); e.Executor != "x1" || e.Take != 0 {
+			t.Fatalf("a living holder lost its claim: %+v", e)
+		}
+		kill(engine.ErrStopped)
+		_ = first()
+		died := time.Now()
+		for s.journal.step("web.5", "one").Executor != "x2" {
+			time.Sleep(100 * time.Millisecond)
+			if time.Since(died) > 20*time.Second {
+				t.Fatal("nobody took over")
+			}
+		}
+		if d := time.Since(died); d < 9*time.Second || d > 13*time.Second {
+			t.Errorf("taken over after %s", d)
+		}
+		close(finish)
+		if err := second(); err != nil || s.target.times("one") != 1 {
+			t.Errorf("applied %v, %v", s.target.applied, err)
+		}
+	})
+}
+
+// An executor that the journal does not answer cuts its own work short before another may take it over.
+func TestCutOffStopsItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage()
+		cut := make(chan time.Time, 1)
+		s.target.do = func(ctx context.Context, _ string) error {
+			<-ctx.Done()
+			cut <- time.Now()
+			return driver.InDoubt("%w", context.Cause(ctx))
+		}
+		ctx, stop := context.WithCancelCause(t.Context())
+		wait := s.start(ctx, s.engine("x1", 1), s.job(command(5, "one"), engine.NewNews(5)))
+		time.Sleep(5 * time.Second)
+		away := time.Now()
+		s.journal.setAway(true)
+		if d := (<-cut).Sub(away); d < 7*time.Second || d > 9*time.Second {
+			t.Errorf("it stopped itself after %s, a holder may be silent for 10s", d)
+		}
+		stop(engine.ErrStopped)
+		_ = wait()
+	})
+}
+
+// While the bus is away for a moment the step at hand is finished and none is begun; then it goes on.
+func TestBusAwayForAMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage()
+		finish := make(chan struct{})
+		s.target.do = func(ctx context.Context, step string) error {
+			if step == "one" {
+				<-finish
+			}
+			return ctx.Err()
+		}
+		wait := s.start(t.Context(), s.engine("x1", 1), s.job(command(5, "one", "two"), engine.NewNews(5)))
+		synctest.Wait()
+		s.journal.setAway(true)
+		time.Sleep(3 * time.Second)
+		close(finish)
+		time.Sleep(3 * time.Second)
+		if s.target.times("one") != 1 || s.target.times("two") != 0 {
+			t.Errorf("with the bus away: applied %v", s.target.applied)
+		}
+		s.journal.setAway(false)
+		if err := wait(); err != nil || s.target.times("two") != 1 || s.target.times("one") != 1 {
+			t.Errorf("afterwards: applied %v, %v", s.target.applied, err)
+		}
+	})
+}
+
+// A wall clock that jumps changes nothing: it is told, and nothing is measured by it.
+func TestWallClockJumps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage()
+		jumps := []time.Duration{0, 24 * 365 * time.Hour, -24 * 365 * time.Hour, time.Hour, -time.Minute}
+		calls := 0
+		var mu sync.Mutex
+		s.wall = func() time.Time {
+			mu.Lock()
+			defer mu.Unlock()
+			calls++
+			return s.began.Add(jumps[calls%len(jumps)]).Add(24 * 365 * time.Hour)
+		}
+		fails := 0
+		s.target.do = func(context.Context, string) error {
+			if fails++; fails < 3 {
+				return driver.Refused("no")
+			}
+			return nil
+		}
+		cmd := command(5, "one")
+		cmd.Plan.Steps[0].Retries, cmd.Plan.Steps[0].Backoff = 2, message.Duration(time.Second)
+		began := time.Now()
+		if err := s.start(t.Context(), s.engine("x1", 1), s.job(cmd, engine.NewNews(5)))(); err != nil {
+			t.Fatal(err)
+		}
+		if d := time.Since(began); d != 3*time.Second {
+			t.Errorf("one second and two seconds of waiting took %s", d)
+		}
+		if rec := s.journal.record("web.5"); rec.ExecuteMicros != (3 * time.Second).Microseconds() {
+			t.Errorf("measured %dus", rec.ExecuteMicros)
+		}
+	})
+}
+
+// A driver that hangs or panics holds nobody: the step waits for a person.
+func TestDriverThatMisbehaves(t *testing.T) {
+	for name, do := range map[string]func(context.Context, string) error{
+		"hangs":  func(context.Context, string) error { time.Sleep(time.Hour); return nil },
+		"panics": func(context.Context, string) error { panic("a mistake") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage()
+				s.target.do = do
+				s.target.look = func(string) (driver.Sight, error) { return driver.Sight{Done: driver.Unknown}, nil }
+				ctx, stop := context.WithCancelCause(t.Context())
+				wait := s.start(ctx, s.engine("x1", 1), s.job(command(5, "one"), engine.NewNews(5)))
+				time.Sleep(2 * time.Minute)
+				if e := s.journal.step("web.5", "one"); e.State != message.StatePaused || e.Problem == "" {
+					t.Errorf("%+v", e)
+				}
+				stop(engine.ErrStopped)
+				_ = wait()
+				time.Sleep(time.Hour) // the driver that hung returns, so that the bubble can end
+			})
+		})
+	}
+}

@@ -1,0 +1,189 @@
+package group_test
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/isacloud/ha-manager/pkg/bus"
+	"github.com/isacloud/ha-manager/pkg/bus/embedded/bustest"
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/subject"
+	"github.com/isacloud/ha-manager/services/executor/driver"
+	"github.com/isacloud/ha-manager/services/executor/internal/engine"
+	"github.com/isacloud/ha-manager/services/executor/internal/epochs"
+	"github.com/isacloud/ha-manager/services/executor/internal/group"
+	"github.com/isacloud/ha-manager/services/executor/internal/journal"
+	"github.com/isacloud/ha-manager/services/executor/internal/plan"
+)
+
+type stage struct {
+	t     *testing.T
+	bus   *bus.Bus
+	group *group.Group
+	told  chan message.Message
+	bound chan string
+}
+
+// newStage is a desk on a real bus, to which the test delivers what it likes.
+func newStage(t *testing.T) *stage {
+	b := bustest.Connect(t, bustest.Start(t), "x1")
+	store, err := epochs.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	s := &stage{t: t, bus: b, told: make(chan message.Message, 100), bound: make(chan string, 100)}
+	log := slog.New(slog.DiscardHandler)
+	began := time.Now()
+	tell := func(ms ...message.Message) {
+		for _, m := range ms {
+			s.told <- m
+		}
+	}
+	e := &engine.Engine{
+		Me: plan.Me{Name: "x1", Boot: 1}, Limits: plan.Limits{TakeOver: time.Second, Yield: 10 * time.Millisecond}, Every: 50 * time.Millisecond,
+		Journal: journal.New(b), Log: log, Chance: func() float64 { return 0 },
+		Bind:  func(step *message.Step) (driver.Driver, error) { s.bound <- step.Name; return nil, driver.Refused("no driver") },
+		Clock: engine.Clock{Mono: func() time.Duration { return time.Since(began) }, Wall: time.Now},
+	}
+	s.group = group.New("web", group.Deps{
+		Name: "x1", Engine: e, Chain: b, Epochs: store, Tell: tell, Told: func(context.Context) error { return nil }, Log: log, Now: time.Now, Wall: time.Now,
+	}, nil)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = s.group.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	s.group.CaughtUp()
+	return s
+}
+
+func command(epoch uint64, steps ...message.Step) *message.Command {
+	if steps == nil {
+		steps = []message.Step{}
+	}
+	return &message.Command{
+		ID: "c" + string(rune('0'+epoch)), Group: "web", Epoch: epoch, Kind: message.KindFailover, From: "a", Primary: "b", Members: []string{"a", "b"},
+		Rule: "R100", Sentence: "a is down", Decider: "d1", Plan: message.Plan{Steps: steps, Hash: "x"},
+	}
+}
+
+func (s *stage) propose(m message.Message, after uint64) bus.Entry {
+	s.t.Helper()
+	r, err := s.bus.Propose(s.t.Context(), subject.Command("web"), m, after)
+	if err != nil || !r.Won {
+		s.t.Fatalf("propose: %+v, %v", r, err)
+	}
+	return r.Entry
+}
+
+func (s *stage) deliver(e bus.Entry) {
+	s.group.Deliver(bus.Delivery{Seq: e.Seq, Time: time.Now(), Message: e.Message, Stream: e.Stream})
+}
+
+// await waits for a run's state to be told.
+func (s *stage) await(state message.State, epoch uint64) {
+	s.t.Helper()
+	deadline := time.After(10 * time.Second)
+	for {
+		select {
+		case m := <-s.told:
+			if r, ok := m.(*message.RunResult); ok && r.State == state && r.Epoch == epoch {
+				return
+			}
+		case <-deadline:
+			s.t.Fatalf("epoch %d was not told to be %s", epoch, state)
+		}
+	}
+}
+
+// Held is never written after a newer command, also where the executor has not heard of it.
+func TestHeldNeverAfterANewerCommand(t *testing.T) {
+	s := newStage(t)
+	first := s.propose(command(1), 0)
+	s.propose(command(2), first.Seq) // and nobody delivers it
+	s.deliver(first)
+	s.await(message.StateSuperseded, 1)
+	s.await(message.StateHeld, 2) // it was met on the chain
+	entries, err := s.bus.Since(t.Context(), subject.StreamCommands, subject.Command("web"), 1, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if h, ok := e.Message.(*message.Held); ok && h.Epoch != 2 {
+			t.Errorf("held of epoch %d stands in the chain after epoch 2", h.Epoch)
+		}
+	}
+}
+
+// A mark after the command is no obstacle to held, unless it pauses the group: then held waits for the end of the pause.
+func TestHeldAfterAMark(t *testing.T) {
+	s := newStage(t)
+	e := s.propose(command(1), 0)
+	mark := &message.Mark{ID: "m1", Group: "web", Paused: true, For: message.Duration(300 * time.Millisecond), Actor: "ana", Decider: "d1"}
+	s.propose(mark, e.Seq) // and nobody delivers it
+	began := time.Now()
+	s.deliver(e)
+	s.await(message.StateHeld, 1)
+	if d := time.Since(began); d < 290*time.Millisecond {
+		t.Errorf("held after %s, in the middle of a pause", d)
+	}
+}
+
+// An entry that is heard before the one before it waits for that: nothing is decided on half a chain.
+func TestHeardOutOfOrder(t *testing.T) {
+	s := newStage(t)
+	look := message.Step{Name: "look", Phase: message.PhaseLook, Driver: "x", On: "any", Timeout: message.Duration(time.Second), OnFailure: message.FailPause, Says: "look"}
+	mark := s.propose(&message.Mark{ID: "m1", Group: "web", Paused: true, Actor: "ana", Decider: "d1"}, 0)
+	cmd := s.propose(command(1, look), mark.Seq)
+	s.group.Deliver(bus.Delivery{Seq: cmd.Seq, Time: time.Now(), Message: cmd.Message, Heard: true, Header: message.Header{"Nats-Last-Sequence": {"1"}}})
+	select {
+	case step := <-s.bound:
+		t.Errorf("step %s was begun in a paused group", step)
+	case <-time.After(200 * time.Millisecond):
+	}
+}
+
+// The routes may be set right only for the newest epoch, once it is held and done, and not in a pause.
+func TestTarget(t *testing.T) {
+	s := newStage(t)
+	wait := func(want string) {
+		t.Helper()
+		got := ""
+		for until := time.Now().Add(5 * time.Second); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
+			if got = s.group.Target().Wait; got == want {
+				return
+			}
+		}
+		t.Errorf("routes wait for %q, want %q", got, want)
+	}
+	s.group.Spec(minimal)
+	wait("no epoch is held yet")
+	first := s.propose(command(1), 0)
+	s.deliver(first)
+	s.await(message.StateDone, 1)
+	wait("")
+	if !s.group.Confirm(t.Context(), 1) || s.group.Confirm(t.Context(), 2) {
+		t.Error("epoch 1 is the newest")
+	}
+	last, err := s.bus.Last(t.Context(), subject.StreamCommands, subject.Command("web"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := s.propose(command(2, message.Step{Name: "look", Phase: message.PhaseLook, Driver: "x", On: "executor:none", Timeout: 1, OnFailure: message.FailPause, Says: "x"}), last.Seq)
+	if s.group.Confirm(t.Context(), 1) {
+		t.Error("epoch 1 is confirmed although epoch 2 stands in the chain")
+	}
+	s.deliver(second)
+	wait("a swap is under way")
+	third := s.propose(command(3), second.Seq)
+	s.deliver(third)
+	s.await(message.StateDone, 3)
+	last, err = s.bus.Last(t.Context(), subject.StreamCommands, subject.Command("web"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.deliver(s.propose(&message.Mark{ID: "m1", Group: "web", Paused: true, Actor: "ana", Decider: "d1"}, last.Seq))
+	wait("the group is paused")
+}
