@@ -112,7 +112,7 @@ func refused(what string, err error) error {
 		hint = ": JetStream has no room left; free disk space or raise the server's max_file_store"
 	case 10077:
 		hint = ": the stream is full or its disk is"
-	case 10060, 10039, 10076:
+	case 10059, 10060, 10039, 10076:
 		hint = ": provision the bus first, and turn JetStream on"
 	case 10054:
 		hint = ": shorten it, or raise max_msg_size of the stream"

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
@@ -35,8 +36,13 @@ type Record struct {
 	Deleted bool
 }
 
-// Into decodes the value: a message is validated, anything else is read as JSON.
+// Into decodes the value into v, a pointer, and leaves nothing of what v held: a message is validated, anything else is read as JSON.
 func (r Record) Into(v any) error {
+	p := reflect.ValueOf(v)
+	if p.Kind() != reflect.Pointer || p.IsNil() {
+		return fmt.Errorf("key %s: want a pointer to decode into, got %T", r.Key, v)
+	}
+	p.Elem().SetZero()
 	if m, ok := v.(message.Message); ok {
 		return message.DecodeAs(r.Header, r.Value, m)
 	}

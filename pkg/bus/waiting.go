@@ -34,6 +34,18 @@ func (q *waiting) push(o *outgoing) {
 	q.by[o.key] = o
 }
 
+func (q *waiting) pushFront(o *outgoing) {
+	o.prev, o.next = nil, q.first
+	if q.first != nil {
+		q.first.prev = o
+	} else {
+		q.last = o
+	}
+	q.first = o
+	q.by[o.key] = o
+}
+
+// pop takes the one that waited longest; there must be one.
 func (q *waiting) pop() *outgoing {
 	o := q.first
 	q.first = o.next

@@ -114,12 +114,13 @@ func (w *HeartbeatWriter) poke() {
 	}
 }
 
-// keep enters out unless a newer one of its key waits. The caller holds mu.
-func (w *HeartbeatWriter) keep(out *outgoing, newest bool) {
+// keep enters out. A fresh one takes the place of an older one of its key; one that was sent before goes to the front, unless a newer
+// one of its key waits. The caller holds mu.
+func (w *HeartbeatWriter) keep(out *outgoing, fresh bool) {
 	if old := w.queue.by[out.key]; old != nil {
 		w.counts.Dropped++
-		if newest {
-			old.msg = out.msg // in the place of the older one: it has waited longest
+		if fresh {
+			old.msg = out.msg
 		}
 		return
 	}
@@ -127,7 +128,11 @@ func (w *HeartbeatWriter) keep(out *outgoing, newest bool) {
 		w.queue.pop()
 		w.counts.Dropped++
 	}
-	w.queue.push(out)
+	if fresh {
+		w.queue.push(out)
+	} else {
+		w.queue.pushFront(out)
+	}
 	w.due++
 }
 
@@ -243,7 +248,7 @@ func (w *HeartbeatWriter) send(n int, now time.Time) (sent int) {
 
 // fail takes back what was not acknowledged and waits for a while. The caller holds mu.
 func (w *HeartbeatWriter) fail(now time.Time, hold time.Duration) {
-	for n := w.oldest; n < w.next; n++ {
+	for n := w.next - 1; n >= w.oldest; n-- { // the newest first: it replaces older ones of its key
 		if f := w.flights[n]; f != nil {
 			delete(w.flights, n)
 			w.keep(f, false)
