@@ -146,7 +146,9 @@ func TestTheScriptedDemoTellsItsWholeStory(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, ham, "demo", "--script", "--output", "json", "--listen", "127.0.0.1:0")
-	cmd.Env = w.env()
+	scratch := filepath.Join(w.dir, "scratch")
+	require.NoError(t, os.Mkdir(scratch, 0o700))
+	cmd.Env = append(w.env(), "TMPDIR="+scratch)
 	var out, story bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &story
 	require.NoError(t, cmd.Run(), "%s\n%s", out.String(), story.String())
@@ -182,7 +184,7 @@ func TestTheScriptedDemoTellsItsWholeStory(t *testing.T) {
 		require.Greater(t, s.Swaps[i].Epoch, s.Swaps[i-1].Epoch)
 	}
 	require.Positive(t, s.ChatLines, "the chat messages are part of the story")
-	left, err := filepath.Glob(filepath.Join(os.TempDir(), "ham-demo-*"))
+	left, err := os.ReadDir(scratch)
 	require.NoError(t, err)
 	require.Empty(t, left, "the demo leaves nothing behind")
 }

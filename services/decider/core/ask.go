@@ -38,7 +38,8 @@ func (s *State) serve(at Time) {
 			continue
 		}
 		late := at.Mono-a.since > answerLimit
-		waits := s.proposal != nil || a.step != "" || at.Mono < s.proposeAfter || !s.linked
+		waits := s.proposal != nil || a.step != "" || at.Mono < s.proposeAfter || !s.linked ||
+			rule.who&(swapAsked|adoptAsked) != 0 && s.spec != nil && !s.judging(at) && s.interval() <= blindPatience
 		if waits && !late {
 			return
 		}
@@ -127,9 +128,9 @@ func (s *State) askedSwap(at Time, a *ask, q question, rule *requestRule) {
 		s.writeIncident(at)
 	}
 	if s.dryRun() {
-		s.shadow(at, q, &rule.Rule, w, a.aside)
+		id := s.shadow(at, q, &rule.Rule, w, a.aside)
 		o := s.outcome(a)
-		o.Accepted, o.DryRun, o.Epoch = true, true, s.chain.epoch()+1
+		o.Accepted, o.DryRun, o.Epoch, o.Command = true, true, s.chain.epoch()+1, id
 		o.Sentence = "accepted as a dry run, nothing is applied: " + fill(rule.Says, w)
 		s.answer(at, o, rule.Code)
 		return

@@ -58,17 +58,17 @@ func (s *State) command(at Time, q question, rule *Rule, w words, aside []messag
 }
 
 // shadow records what would have been done. It is the same message whichever decider writes it, and is written once an incident.
-func (s *State) shadow(at Time, q question, rule *Rule, w words, aside []message.Reason) {
+func (s *State) shadow(at Time, q question, rule *Rule, w words, aside []message.Reason) (id string) {
 	w["group"] = s.group
 	cause := s.incident.id(s.group)
 	if q.request != nil {
 		cause = q.request.ID
 	} else if s.incident.shadowed {
-		return
+		return ""
 	}
 	c, err := s.compose(at, q, rule, w, aside)
 	if err != nil {
-		return // see command; the question was the same a moment ago
+		return "" // see command; the question was the same a moment ago
 	}
 	c.ID = "shadow." + s.group + "." + hash(cause, epoch(c.Epoch), string(q.kind), q.from, q.to)
 	c.DryRun = true
@@ -80,6 +80,7 @@ func (s *State) shadow(at Time, q question, rule *Rule, w words, aside []message
 		Command: c, Request: c.Request, Actor: c.Actor, Reasons: aside,
 		Sentence: "dry run: nothing was done; for real, epoch " + epoch(c.Epoch) + " would be decided now: " + c.Sentence,
 	})
+	return c.ID
 }
 
 // membersOf are the members of the new epoch.

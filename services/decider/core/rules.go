@@ -205,7 +205,7 @@ var refusalRules = []refusalRule{
 		"this was asked {ago} ago, and no decider ran since: ask again if it is still meant"},
 		anyAsked &^ (pauseAsked | noteAsked), false, staleRequest},
 	{Rule{"R340", "nobody says which member to adopt", "",
-		"{group} does not declare which member is primary: declare adopt: <member>, or say ham adopt {group} --target <member>"},
+		"{group} does not declare which member is primary: declare adopt: <member>, or say ham adopt {group} <member>"},
 		adoption | adoptAsked, false, nobodyNamed},
 	{Rule{"R341", "the member to adopt is not up", "",
 		"{to} cannot be adopted: {why}"},

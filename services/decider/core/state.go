@@ -22,6 +22,8 @@ const (
 	retellLimit = 9 * time.Minute
 	// proposalPause is the wait after a proposal that was not stored, before anything is proposed again.
 	proposalPause = 250 * time.Millisecond
+	// blindPatience is the longest interval that a swap which is asked for waits to be watched, instead of being refused for it.
+	blindPatience = 5 * time.Second
 	// answerLimit bounds how long a request waits for what it led to.
 	answerLimit = 30 * time.Second
 )

@@ -38,7 +38,7 @@ func commands(e *message.Event) []Command {
 		}
 		return []Command{explain}
 	case message.EventDecision:
-		return append([]Command{{"ham watch " + g, "follow the swap"}}, back(e.Command)...)
+		return append([]Command{{"ham status " + g, "how the swap stands"}}, back(e.Command)...)
 	case message.EventShadow:
 		return []Command{{"ham plan " + g, "the steps it would take"}, {"ham incidents", "the record so far: set mode: auto in the spec once you trust it"}}
 	case message.EventOutcome:

@@ -208,22 +208,35 @@ func (d *demo) narrate(m message.Message) {
 			d.say(yellow, "prober", "%s sees %s %s: %s%s", v.Vantage, v.Member, v.Says, v.Evidence, hard)
 		}
 		d.say(yellow, "decider", "epoch %d, %s to %s, by rule %s: %s", m.Epoch, m.Kind, m.Primary, m.Rule, m.Sentence)
-	case *message.Held:
-		d.say(yellow, "executor", "%s holds epoch %d: from here the swap only goes forward", m.Primary, m.Epoch)
-	case *message.StepResult:
-		if m.State == message.StateStarted {
+	case *message.RunResult:
+		if m.State == message.StateStarted || m.State == message.StateHeld {
 			return
 		}
-		d.say(yellow, "executor", "step %s: %s in %.1f ms%s", m.Step, m.State, microMillis(m.TookMicros), detail(m))
-	case *message.RunResult:
-		if m.State == message.StateDone {
-			d.say(green, "executor", "%s", m.Sentence)
-		}
+		d.tellRun(m)
 	case *message.Event:
 		if m.Outcome != nil {
 			d.say(yellow, "decider", "%s", m.Outcome.Sentence)
 		}
 	}
+}
+
+// tellRun tells the steps of a run in the order of its plan, once it has ended: step results and the chain come by different
+// streams, each in its own order.
+func (d *demo) tellRun(run *message.RunResult) {
+	command, steps := d.record.of(run.Epoch)
+	held := false
+	for _, s := range command.Plan.Steps {
+		if s.Phase != message.PhaseLook && !held {
+			held = true
+			d.say(yellow, "executor", "%s holds epoch %d: from here the swap only goes forward", run.Primary, run.Epoch)
+		}
+		for _, m := range steps {
+			if m.Step == s.Name {
+				d.say(yellow, "executor", "step %s: %s in %.1f ms%s", m.Step, m.State, microMillis(m.TookMicros), detail(m))
+			}
+		}
+	}
+	d.say(green, "executor", "%s", run.Sentence)
 }
 
 func detail(m *message.StepResult) string {

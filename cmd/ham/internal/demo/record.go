@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -121,6 +122,18 @@ func (r *record) swap(ctx context.Context, member string, after uint64) (*messag
 		return nil, nil, nil, fmt.Errorf("the swap to %s did not complete: %s: %s", member, run.State, run.Sentence)
 	}
 	return command, run, steps, nil
+}
+
+// of returns the command of an epoch and the results of its steps so far.
+func (r *record) of(epoch uint64) (*message.Command, []*message.StepResult) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range r.commands {
+		if c.Epoch == epoch {
+			return c, slices.Clone(r.steps[epoch])
+		}
+	}
+	return &message.Command{}, nil
 }
 
 // epoch is the newest one.

@@ -90,6 +90,7 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 		if s.server, err = startServer(ctx, p, o.Log); err != nil {
 			return nil, err
 		}
+		s.parts = append(s.parts, lifecycle.Part{Name: "bus", Run: s.watchServer})
 	}
 	if s.Bus, err = s.connect(ctx, "ham"); err != nil {
 		return nil, err
@@ -115,6 +116,27 @@ func startServer(ctx context.Context, p spec.Process, log *slog.Logger) (*embedd
 	return embedded.Start(ctx, embedded.Options{
 		Name: p.Name, StoreDir: filepath.Join(p.StateDir, "bus"), Listen: p.Bus.Listen, TLS: tls, Users: users, Log: log.With("part", "nats-server"),
 	})
+}
+
+// healthEvery is how often the embedded server is asked how it is.
+const healthEvery = time.Second
+
+// watchServer says on /readyz how the embedded server is, until ctx ends.
+func (s *Stack) watchServer(ctx context.Context) error {
+	tick := time.NewTicker(healthEvery)
+	defer tick.Stop()
+	for {
+		reason := ""
+		if err := s.server.Healthz(); err != nil {
+			reason = err.Error()
+		}
+		s.ready.Set("bus", reason)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
 }
 
 // connect opens a connection for one service, so that each has its own identity on the bus.
