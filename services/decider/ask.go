@@ -36,13 +36,28 @@ func (d *Decider) work(ctx context.Context) error {
 
 // request feeds a request to its core and waits until the outcome is stored.
 func (d *Decider) request(ctx context.Context, r *message.Request, stored int64) error {
+	select {
+	case <-d.loaded: // whose group is not known now is not known at all
+	case <-ctx.Done():
+		return fmt.Errorf("request %s: the specs are not read yet: %w", r.ID, context.Cause(ctx))
+	}
+	in := core.RequestReceived{Request: r, Stored: stored}
 	d.mu.Lock()
+	g := d.groups[r.Group]
+	if g == nil {
+		outs := d.strange(r.Group).Step(d.now(), in)
+		d.mu.Unlock()
+		for _, out := range outs {
+			d.carryOut(ctx, r.Group, out)
+		}
+		return ctx.Err()
+	}
 	done := d.waiting[r.ID]
 	if done == nil {
 		done = make(chan struct{})
 		d.waiting[r.ID] = done
 	}
-	d.stepLocked(d.groupLocked(r.Group), core.RequestReceived{Request: r, Stored: stored})
+	d.stepLocked(g, in)
 	d.mu.Unlock()
 	select {
 	case <-done:

@@ -47,6 +47,7 @@ func (d *Decider) propose(ctx context.Context, name string, out core.Propose) {
 	result, err := d.bus.Propose(limited, subject.Command(name), out.Entry, out.After)
 	switch {
 	case err == nil:
+		d.metrics.proposals.WithLabelValues(map[bool]string{true: "won", false: "lost"}[result.Won]).Inc()
 		resolved.Seq = result.Entry.Seq
 		if e := result.Entry; e.Message == nil {
 			// The place was taken by something that is no entry: it went to the dead letters, so no reader brings it. It holds its
@@ -54,6 +55,7 @@ func (d *Decider) propose(ctx context.Context, name string, out core.Propose) {
 			d.step(name, core.ChainRead{Seq: e.Seq, Stored: e.Time.UnixMicro(), Prev: out.After})
 		}
 	case ctx.Err() == nil:
+		d.metrics.proposals.WithLabelValues("unknown").Inc()
 		// Whether it is stored or not is seen in the chain; nothing else is proposed for another place than this one's.
 		d.log.Warn("a proposal was not confirmed", "group", name, "proposal", resolved.ID, "error", err)
 	}
@@ -70,6 +72,7 @@ func (d *Decider) publish(ctx context.Context, subj string, m message.Message) b
 		}
 		var invalid *message.Invalid
 		if errors.As(err, &invalid) || errors.Is(err, bus.ErrRefused) || errors.Is(err, bus.ErrPermission) {
+			d.metrics.lost.Inc()
 			d.log.Error("the bus does not take a message; it is lost", "subject", subj, "id", m.MessageID(), "error", err)
 			return false
 		}

@@ -10,7 +10,7 @@ import (
 )
 
 // streamClock estimates the bus's clock: cool-down, budget and pauses are counted in stream timestamps, and time must
-// pass on that clock between messages too. It is right within half a round trip at each link-up, and drifts as two machines' clocks do.
+// pass on that clock between messages too. It is right within half a round trip when it is read: at each link-up, and every half minute.
 type streamClock struct {
 	// base is the last reading; from there on this machine's monotonic clock counts.
 	base atomic.Pointer[reading]
@@ -34,6 +34,27 @@ func (c *streamClock) set(ctx context.Context, b *bus.Bus) error {
 	half := ended.Sub(began) / 2
 	c.base.Store(&reading{local: ended.Add(-half), stream: s.CachedInfo().TimeStamp.UnixMicro()})
 	return nil
+}
+
+// readEvery is how often the bus's clock is read anew: machines' clocks drift, and the stream's leader moves.
+const readEvery = 30 * time.Second
+
+// keepClock reads the bus's clock again and again while the link is up.
+func (d *Decider) keepClock(ctx context.Context) error {
+	t := time.NewTicker(readEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+		if up, _ := d.bus.Link(); up {
+			if err := d.clock.set(ctx, d.bus); err != nil {
+				d.log.Debug("the bus's clock could not be read", "error", err)
+			}
+		}
+	}
 }
 
 // at is the bus's clock in Unix microseconds when this machine's shows local. A step of this machine's wall clock does not matter.

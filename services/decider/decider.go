@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/services/decider/core"
@@ -27,17 +29,20 @@ type Options struct {
 	Name string
 	// Ready is called with the reason why the decider does not judge yet, and with "" once it does. May be nil.
 	Ready func(reason string)
+	// Metrics takes this decider's metrics. Nil: none are kept.
+	Metrics prometheus.Registerer
 	// Log gets what happens to the service itself; decisions are events. Nil: nothing is logged.
 	Log *slog.Logger
 }
 
 // Decider runs one core per group. Several deciders run side by side: whoever proposes first wins the compare-and-set.
 type Decider struct {
-	o     Options
-	bus   *bus.Bus
-	log   *slog.Logger
-	began time.Time
-	clock streamClock
+	o       Options
+	bus     *bus.Bus
+	log     *slog.Logger
+	metrics *metrics
+	began   time.Time
+	clock   streamClock
 
 	mu     sync.Mutex
 	groups map[string]*group
@@ -57,11 +62,12 @@ type Decider struct {
 	tables atomic.Int32
 }
 
-// group is one core, and the lanes that carry its outputs out. Both are used under Decider.mu.
+// group is one core, and the lanes that carry its outputs out. It is used under Decider.mu.
 type group struct {
 	state *core.State
-	chain *lane // proposals, instructions, outcomes, incidents: what others wait for
-	tell  *lane // events
+	act   *lane // proposals and instructions: what executors wait for
+	tell  *lane // events and outcomes, in their order: an outcome is said after what it is about
+	table *lane // incidents: a decision does not wait for them
 }
 
 // New checks the options. It touches nothing.
@@ -78,8 +84,12 @@ func New(o Options) (*Decider, error) {
 	if o.Ready == nil {
 		o.Ready = func(string) {}
 	}
+	m, err := newMetrics(o.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("%w: metrics: %w", ErrOptions, err)
+	}
 	return &Decider{
-		o: o, bus: o.Bus, log: o.Log, began: time.Now(), groups: map[string]*group{},
+		o: o, metrics: m, bus: o.Bus, log: o.Log, began: time.Now(), groups: map[string]*group{},
 		waiting: map[string]chan struct{}{}, asked: map[string]chan *message.Outcome{},
 		loaded: make(chan struct{}),
 	}, nil
@@ -111,6 +121,7 @@ func (d *Decider) Run(ctx context.Context) error {
 	part("sessions", d.sessions)
 	part("requests", d.work)
 	part("ticks", d.tick)
+	part("clock", d.keepClock)
 	<-ctx.Done()
 	running.Wait()
 	d.lanes.Wait()
@@ -122,8 +133,9 @@ func (d *Decider) Run(ctx context.Context) error {
 }
 
 // now is the time that an input carries.
-func (d *Decider) now() core.Time {
-	wall := time.Now()
+func (d *Decider) now() core.Time { return d.at(time.Now()) }
+
+func (d *Decider) at(wall time.Time) core.Time {
 	return core.Time{Mono: wall.Sub(d.began), Stream: d.clock.at(wall), Wall: wall.UnixMicro()}
 }
 
@@ -135,12 +147,21 @@ func (d *Decider) step(name string, in core.Input) {
 }
 
 func (d *Decider) stepLocked(g *group, in core.Input) {
-	for _, out := range g.state.Step(d.now(), in) {
+	began := time.Now()
+	outs := g.state.Step(d.at(began), in)
+	d.metrics.step(in, time.Since(began))
+	for _, out := range outs {
+		d.metrics.out(out)
 		switch out.(type) {
-		case core.Tell, core.Reject:
-			g.tell.put(out)
+		case core.Propose, core.Instruct:
+			g.act.put(out)
+		case core.Record:
+			g.table.put(out)
 		default:
-			g.chain.put(out)
+			if !g.tell.put(out) {
+				d.metrics.lost.Inc()
+				d.log.Error("an event is lost: the bus has taken none for too long", "event", out)
+			}
 		}
 	}
 }
@@ -149,9 +170,9 @@ func (d *Decider) stepLocked(g *group, in core.Input) {
 func (d *Decider) groupLocked(name string) *group {
 	g := d.groups[name]
 	if g == nil {
-		g = &group{state: core.New(name, d.o.Name), chain: newLane(), tell: newLane()}
+		g = &group{state: core.New(name, d.o.Name), act: newLane(), tell: newLane(), table: newLane()}
 		d.groups[name] = g
-		for _, l := range []*lane{g.chain, g.tell} {
+		for _, l := range []*lane{g.act, g.tell, g.table} {
 			d.lanes.Go(func() { l.run(d.life, func(out core.Output) { d.carryOut(d.life, name, out) }) })
 		}
 		if d.linked {
@@ -159,6 +180,14 @@ func (d *Decider) groupLocked(name string) *group {
 		}
 	}
 	return g
+}
+
+// strange returns a core of a group that nobody declared and that no record speaks of: good for one answer, and kept nowhere, so
+// that asking for made-up groups costs nothing.
+func (d *Decider) strange(name string) *core.State {
+	s := core.New(name, d.o.Name)
+	s.Step(d.now(), core.LinkChanged{Up: true})
+	return s
 }
 
 // all feeds the same input to every group.
@@ -198,5 +227,8 @@ func (d *Decider) Status(name string) (*message.GroupStatus, bool) {
 func (d *Decider) preview(r *message.Request) *message.Preview {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.groupLocked(r.Group).state.Preview(d.now(), r)
+	if g := d.groups[r.Group]; g != nil {
+		return g.state.Preview(d.now(), r)
+	}
+	return d.strange(r.Group).Preview(d.now(), r)
 }

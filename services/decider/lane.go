@@ -16,14 +16,26 @@ type lane struct {
 
 func newLane() *lane { return &lane{more: make(chan struct{}, 1)} }
 
-func (l *lane) put(out core.Output) {
+// laneLimit bounds what waits while the bus takes nothing. Deciding stops then too, so that only hours of trouble get there.
+const laneLimit = 8192
+
+// put says false where the lane was full and out is an event, which is then left out: what others wait for never is.
+func (l *lane) put(out core.Output) bool {
+	_, event := out.(core.Tell)
 	l.mu.Lock()
-	l.queue = append(l.queue, out)
+	full := event && len(l.queue) >= laneLimit
+	if !full {
+		l.queue = append(l.queue, out)
+	}
 	l.mu.Unlock()
+	if full {
+		return false
+	}
 	select {
 	case l.more <- struct{}{}:
 	default:
 	}
+	return true
 }
 
 func (l *lane) take() []core.Output {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/message"
@@ -13,7 +14,11 @@ import (
 )
 
 // positions are the last sequences read of each stream, so that a session goes on where the last one ended.
-type positions struct{ commands, safety, events atomic.Uint64 }
+type positions struct {
+	commands, safety, events, heartbeats atomic.Uint64
+	// heartbeatAt is when the newest heartbeat was read, since the decider began.
+	heartbeatAt atomic.Int64
+}
 
 // sessions reads the bus for as long as the link is up, again and again. Each session begins with reading the chain and the safety
 // messages to their ends; only then do the cores hear that the link is up, and watch a full interval before they judge.
@@ -58,6 +63,9 @@ func (d *Decider) session(ctx context.Context, lost <-chan struct{}) error {
 			})
 		})
 	}
+	if err := d.clock.set(ctx, d.bus); err != nil && ctx.Err() == nil {
+		d.log.Warn("the bus's clock could not be read; the local one stands in", "error", err)
+	}
 	// What was stored is also heard, earlier than any consumer brings it.
 	stop, err := d.bus.Hear([]string{subject.AllStored}, d.heard)
 	if err != nil {
@@ -68,17 +76,15 @@ func (d *Decider) session(ctx context.Context, lost <-chan struct{}) error {
 	stream(subject.StreamSafety, nil, &d.read.safety, d.safetyRead)
 	stream(subject.StreamEvents, eventsNeeded, &d.read.events, d.eventRead)
 	running++
+	past := d.past()
 	follow(func(ctx context.Context) error {
-		return d.bus.FollowHeartbeats(ctx, bus.HeartbeatOptions{From: bus.FromNew(), Hear: true}, d.heartbeat)
+		return d.bus.FollowHeartbeats(ctx, bus.HeartbeatOptions{From: past, Hear: true}, d.heartbeat)
 	})
 
 	loaded := d.loaded
 	begin := func() {
 		if behind > 0 || loaded != nil || ctx.Err() != nil {
 			return
-		}
-		if err := d.clock.set(ctx, d.bus); err != nil && ctx.Err() == nil {
-			d.log.Warn("the bus's clock could not be read; the local one stands in", "error", err)
 		}
 		d.link(true)
 		d.o.Ready("")
@@ -111,6 +117,19 @@ func (d *Decider) session(ctx context.Context, lost <-chan struct{}) error {
 	}
 	d.link(false)
 	return nil
+}
+
+// history is how far back heartbeats are read after a start or a lost link: so much a decider knows of how long a standby has been
+// up. Nothing else is concluded from them.
+const history = 90 * time.Second
+
+// past is where a session begins with the heartbeats.
+func (d *Decider) past() bus.From {
+	now := time.Now()
+	if seq, at := d.read.heartbeats.Load(), d.read.heartbeatAt.Load(); seq > 0 && now.Sub(d.began)-time.Duration(at) < history {
+		return bus.FromSeq(seq + 1)
+	}
+	return bus.FromTime(time.UnixMicro(d.clock.at(now)).Add(-history))
 }
 
 // link tells every core whether the bus is there.
@@ -184,12 +203,16 @@ func (d *Decider) eventRead(b bus.Delivery) {
 func (d *Decider) heartbeat(hb *message.Heartbeat, meta bus.HeartbeatMeta) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if !meta.Heard {
+		d.read.heartbeats.Store(meta.Seq)
+		d.read.heartbeatAt.Store(int64(time.Since(d.began)))
+	}
 	g := d.groups[hb.Group]
 	if g == nil {
 		return
 	}
 	d.seen = core.HeartbeatSeen{Heartbeat: hb, Seq: meta.Seq}
-	if !meta.Time.IsZero() {
+	if !meta.Heard {
 		d.seen.Stored = meta.Time.UnixMicro()
 	}
 	d.stepLocked(g, &d.seen)

@@ -1,0 +1,66 @@
+package decider
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/services/decider/core"
+)
+
+// metrics count what passes. Nobody has to look at them for anything to be decided.
+type metrics struct {
+	heartbeats prometheus.Counter
+	steps      prometheus.Histogram
+	proposals  *prometheus.CounterVec
+	outcomes   *prometheus.CounterVec
+	refused    *prometheus.CounterVec
+	lost       prometheus.Counter
+}
+
+func newMetrics(r prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		heartbeats: prometheus.NewCounter(prometheus.CounterOpts{Name: "ham_decider_heartbeats_total", Help: "Heartbeats taken in, copies included."}),
+		steps: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "ham_decider_step_seconds", Help: "Time that the core takes for one input other than a heartbeat.",
+			Buckets: prometheus.ExponentialBuckets(1e-6, 4, 9),
+		}),
+		proposals: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ham_decider_proposals_total", Help: "Proposals by what became of them: won, lost, unknown."}, []string{"result"}),
+		outcomes:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ham_decider_outcomes_total", Help: "Outcomes of requests by verb."}, []string{"verb", "accepted"}),
+		refused:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ham_decider_refused_total", Help: "Swaps that did not happen by themselves, by the first reason's code."}, []string{"group", "code"}),
+		lost:      prometheus.NewCounter(prometheus.CounterOpts{Name: "ham_decider_events_lost_total", Help: "Events that the bus never took. Above zero: look at the bus."}),
+	}
+	if r == nil {
+		return m, nil
+	}
+	for _, c := range []prometheus.Collector{m.heartbeats, m.steps, m.proposals, m.outcomes, m.refused, m.lost} {
+		if err := r.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func (m *metrics) step(in core.Input, took time.Duration) {
+	if _, ok := in.(*core.HeartbeatSeen); ok {
+		m.heartbeats.Inc()
+		return
+	}
+	m.steps.Observe(took.Seconds())
+}
+
+func (m *metrics) out(out core.Output) {
+	switch out := out.(type) {
+	case core.Answer:
+		accepted := "no"
+		if out.Event.Outcome.Accepted {
+			accepted = "yes"
+		}
+		m.outcomes.WithLabelValues(string(out.Event.Outcome.Verb), accepted).Inc()
+	case core.Tell:
+		if out.Event.Kind == message.EventRefused {
+			m.refused.WithLabelValues(out.Event.Group, out.Event.Code).Inc()
+		}
+	}
+}
