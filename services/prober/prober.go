@@ -22,6 +22,7 @@ import (
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec"
 	"github.com/isacloud/ha-manager/pkg/spec/store"
+	"github.com/isacloud/ha-manager/services/prober/internal/pulse"
 	"github.com/isacloud/ha-manager/services/prober/internal/roster"
 )
 
@@ -58,6 +59,7 @@ type Prober struct {
 	references *references
 	roster     *roster.Roster
 	writer     *bus.HeartbeatWriter
+	pulse      pulse.Pulse
 	metrics    *metrics
 	ran        atomic.Bool
 }
@@ -114,7 +116,7 @@ func New(o Options) (*Prober, error) {
 		}
 	}
 	p.roster = roster.New(roster.Options{
-		Vantages: o.Vantages, Open: open, Secrets: o.Secrets, Sight: refs.sight, Boot: p.boot, Now: o.Now, Offer: p.offer, Seen: p.metrics.seen,
+		Vantages: o.Vantages, Open: open, Secrets: o.Secrets, Sight: refs.sight, Boot: p.boot, Now: o.Now, Offer: p.offer, Seen: p.metrics.seen, Lost: p.pulse.Lost,
 		// A look at a reference that is under way, and one after it.
 		ConfirmWithin: 2*o.ReferenceTimeout + referenceGap,
 	})
@@ -129,6 +131,11 @@ func (p *Prober) Run(ctx context.Context) error {
 		return errors.New("prober: Run was called twice")
 	}
 	p.log.Info("prober looks", "vantages", p.o.Vantages, "references", len(p.o.References), "boot", p.boot)
+	service, err := p.o.Bus.Serve("ham-prober", "1.0.0", "looks at members from "+strings.Join(p.o.Vantages, ", "))
+	if err != nil {
+		return fmt.Errorf("prober: %w", err)
+	}
+	defer service.Stop()
 	p.references.start()
 	defer p.references.stop()
 	defer p.roster.Close()
@@ -136,6 +143,7 @@ func (p *Prober) Run(ctx context.Context) error {
 		lifecycle.Part{Name: "heartbeats", Run: p.writer.Run},
 		lifecycle.Part{Name: "specs", Run: p.watch},
 		lifecycle.Part{Name: "sight", Run: p.tellSight},
+		lifecycle.Part{Name: "pulse", Run: p.pulse.Run},
 	)
 }
 
