@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -21,7 +23,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	checktest.Main(m, map[string]checktest.Role{"site": site, "farm": farm, "bus": busServer})
+	checktest.Main(m, map[string]checktest.Role{"site": site, "farm": farm, "bus": busServer, "prober": proberProcess})
 }
 
 // site is a small web server.
@@ -31,6 +33,22 @@ func site(l net.Listener) {
 
 // ample is how long a test waits for what must happen: a busy machine is no failure.
 const ample = 30 * time.Second
+
+// busURL tells a prober in a process of its own where its bus is.
+const busURL = "PROBER_TEST_BUS"
+
+// proberProcess is a prober alone.
+func proberProcess(net.Listener) {
+	b, err := bus.Connect(context.Background(), bus.Options{Name: "p1", Service: "prober", URLs: []string{os.Getenv(busURL)}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	p, err := New(Options{Bus: b, Name: "p1", Vantages: []string{"sp"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Fatal(p.Run(context.Background()))
+}
 
 // world is a real bus, a prober on it, and what the prober told.
 type world struct {
@@ -46,9 +64,7 @@ type world struct {
 
 func newWorld(t *testing.T, edit func(*Options)) *world {
 	t.Helper()
-	w := &world{t: t, server: bustest.Start(t, bustest.Listening), beats: make(chan *message.Heartbeat, 100_000), cut: newCutter()}
-	w.mine = bustest.Connect(t, w.server, "ana")
-	w.follow()
+	w := emptyWorld(t)
 	bo := w.server.BusOptions("p1", "prober")
 	bo.InProcess, bo.URLs, bo.Dialer = nil, []string{w.server.ClientURL()}, w.cut
 	o := Options{Bus: bustest.Dial(t, bo), Name: "p1", Vantages: []string{"sp"}}
@@ -71,6 +87,15 @@ func newWorld(t *testing.T, edit func(*Options)) *world {
 		}
 	})
 	t.Cleanup(w.stop)
+	return w
+}
+
+// emptyWorld has no prober yet.
+func emptyWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, server: bustest.Start(t, bustest.Listening), beats: make(chan *message.Heartbeat, 100_000), cut: newCutter()}
+	w.mine = bustest.Connect(t, w.server, "ana")
+	w.follow()
 	return w
 }
 
@@ -109,7 +134,11 @@ func (w *world) until(what string, want func(*message.Heartbeat) bool) *message.
 				return hb
 			}
 		case <-deadline:
-			w.t.Fatalf("no heartbeat says %s; the prober knows %+v", what, w.prober.Looks())
+			var looks []Look
+			if w.prober != nil {
+				looks = w.prober.Looks()
+			}
+			w.t.Fatalf("no heartbeat says %s; the prober knows %+v", what, looks)
 		}
 	}
 }

@@ -20,19 +20,18 @@ func (p *Prober) tellSight(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	n := 0
+	n, logged := 0, -1
 	p.references.sight.Tell(ctx, func(ctx context.Context, blind bool) error {
 		ctx, cancel := context.WithTimeout(ctx, tellTimeout)
 		defer cancel()
 		e := p.sightEvent(n, blind)
-		if blind {
-			p.log.Warn("prober is blind: it sees none of its references, and its heartbeats count for nothing", "why", p.references.sight.Evidence())
-		} else {
-			p.log.Info("prober sees its references again")
+		if logged < n {
+			p.log.Warn(e.Sentence)
+			logged = n
 		}
 		if _, err := p.o.Bus.Publish(ctx, subject.Event(e.Group, e.Kind, e.Writer), e); err != nil {
-			p.log.Warn("an event was not stored yet", "event", e.ID, "error", err)
-			return err
+			p.log.Debug("an event is not stored yet", "event", e.ID, "error", err)
+			return err // it is told again while it is true
 		}
 		n++
 		return nil

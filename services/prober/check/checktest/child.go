@@ -82,3 +82,9 @@ func (c *Child) Freeze(t testing.TB) {
 	require.NoError(t, err)
 	require.True(t, status.Stopped())
 }
+
+// Thaw lets a frozen one go on.
+func (c *Child) Thaw(t testing.TB) {
+	t.Helper()
+	require.NoError(t, c.cmd.Process.Signal(syscall.SIGCONT))
+}

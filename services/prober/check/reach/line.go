@@ -9,8 +9,7 @@ import (
 // chatter is how much a target may say on a held connection that nobody asked, in bytes.
 const chatter = 64 << 10
 
-// Line keeps one connection open between two looks and watches it: when the peer ends it, Wake is called once. While
-// a look is under way nothing is watched: the look itself sees what happens.
+// Line keeps one connection open from Keep to Take and watches it: when the peer ends it meanwhile, Wake is called once.
 type Line struct {
 	// Wake is called from the watching goroutine, with no lock held. It must not block.
 	Wake func()

@@ -4,6 +4,7 @@ package roster
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -24,6 +25,8 @@ type Options struct {
 	Open    func(check.Target) check.Looker
 	Secrets spec.Lookup
 	Sight   *sight.Sight
+	// Lost is how much time this process has lost so far: only differences count.
+	Lost func() time.Duration
 	// ConfirmWithin bounds how long a silence waits for a reference's word.
 	ConfirmWithin time.Duration
 	// Boot identifies this run of the prober.
@@ -129,7 +132,7 @@ func (r *Roster) start(e *entry) {
 	})
 	task := schedule.Task{
 		Every: e.what.Every, Timeout: e.what.Timeout, Place: schedule.Place(e.vantage, e.group, e.member, e.key.check),
-		Looker: counted{looker, &r.running}, Fall: func() int { return int(e.fall.Load()) }, Done: e.seen,
+		Looker: counted{looker, &r.running}, Fall: func() int { return int(e.fall.Load()) }, Done: e.seen, Lost: r.o.Lost,
 	}
 	if r.o.Sight.Possible() {
 		task.Doubt = r.o.Sight.Doubt
@@ -187,9 +190,15 @@ type entry struct {
 
 // seen makes a heartbeat of an observation.
 //
-// Invariant: no silence is told as seen by a prober that heard nobody since that look began.
+// Invariants: no silence is told as down by a prober that stood still for most of the look, nor as seen by one that heard
+// nobody since that look began.
 func (e *entry) seen(ctx context.Context, o schedule.Observation) {
 	r := e.roster
+	if o.Silent && o.Lost > e.what.Timeout/2 {
+		o.Result = check.Result{
+			Answer: message.Unknown, Evidence: check.Clip(fmt.Sprintf("this prober stood still for %s of the look: %s", o.Lost.Round(time.Millisecond), o.Evidence), check.MaxEvidence),
+		}
+	}
 	blind, _ := r.o.Sight.Now()
 	switch {
 	case o.Silent:

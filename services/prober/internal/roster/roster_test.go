@@ -61,6 +61,9 @@ func newBench(t *testing.T, o Options) *bench {
 	if o.Sight == nil {
 		o.Sight = sight.New(0, func() {})
 	}
+	if o.Lost == nil {
+		o.Lost = func() time.Duration { return 0 }
+	}
 	o.ConfirmWithin = time.Second
 	o.Seen = func(schedule.Observation) {}
 	o.Offer = func(hb *message.Heartbeat) {
@@ -351,6 +354,44 @@ func TestSilenceOfABlindProberNeverCounts(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A prober that stood still cannot tell the target's silence from its own. What it heard, it heard.
+func TestStandingStillIsNotTheTargetsSilence(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var lost atomic.Int64
+		b := newBench(t, Options{Lost: func() time.Duration { return time.Duration(lost.Load()) }})
+		var stall atomic.Int64
+		b.answer = func(ctx context.Context, target check.Target) check.Result {
+			if target.Member == "b" {
+				return check.Result{Answer: message.Down, Evidence: "503"}
+			}
+			<-ctx.Done()
+			lost.Add(stall.Load())
+			return check.Result{Answer: message.Down, Silent: true, Evidence: "no answer"}
+		}
+		g := pair(httpCheck("alive", "/alive", "sp"))
+		g.Policy.Fall = 1
+		b.Apply("web", g, 1)
+		for _, c := range []struct {
+			stall time.Duration
+			want  message.Answer
+		}{{0, message.Down}, {150 * time.Millisecond, message.Down}, {151 * time.Millisecond, message.Unknown}, {time.Hour, message.Unknown}} {
+			stall.Store(int64(c.stall))
+			time.Sleep(2 * time.Second)
+			b.take()
+			time.Sleep(2 * time.Second)
+			for _, hb := range b.take() {
+				if hb.Member == "b" {
+					require.Equal(t, message.Down, hb.Answer)
+					continue
+				}
+				require.Equal(t, c.want, hb.Answer, "%s lost", c.stall)
+				require.Contains(t, hb.Evidence, "no answer")
+			}
+		}
+	})
 }
 
 func TestCheckWithoutLimitsGetsSome(t *testing.T) {

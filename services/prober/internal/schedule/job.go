@@ -23,6 +23,8 @@ type Task struct {
 	Done func(ctx context.Context, o Observation)
 	// Doubt, if set, is called when a look has been silent for half of its time.
 	Doubt func()
+	// Lost, if set, is how much time this process has lost so far: only differences count.
+	Lost func() time.Duration
 	// Jitter returns 0 to 1; nil: random.
 	Jitter func() float64
 }
@@ -36,6 +38,8 @@ type Observation struct {
 	// Late is how long after its due time the look began, or how long after its deadline it ended, whichever is more: both say
 	// that this process was not running when it should have been, and a silence that it slept through is none.
 	Late time.Duration
+	// Lost is how much of the look this process stood still.
+	Lost time.Duration
 	// Early: a wake or a retry brought it, not its slot.
 	Early bool
 }
@@ -206,8 +210,17 @@ func (j *Job) once(began time.Time) Observation {
 		doubt := time.AfterFunc(j.task.Timeout/2, j.task.Doubt)
 		defer doubt.Stop()
 	}
+	lost := j.lost()
 	o := Observation{Result: j.task.Looker.Look(ctx), Began: began}
 	ended := time.Now()
+	o.Lost = j.lost() - lost
 	o.Took, o.Late = ended.Sub(began), ended.Sub(deadline)
 	return o
+}
+
+func (j *Job) lost() time.Duration {
+	if j.task.Lost == nil {
+		return 0
+	}
+	return j.task.Lost()
 }

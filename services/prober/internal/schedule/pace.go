@@ -11,7 +11,7 @@ const (
 	// for the first word of a check that looks once an hour.
 	firstWithin = 2 * time.Second
 	// leastGap is the shortest time between the beginnings of two looks, the second of which a wake asked for.
-	leastGap = 10 * time.Millisecond
+	leastGap = 2 * time.Millisecond
 	// maxJitter bounds how far a look is moved from its slot.
 	maxJitter = 20 * time.Millisecond
 )
