@@ -156,7 +156,12 @@ func (r *Report) event(rec Record, m *message.Event, swaps map[uint64]*Swap, ord
 			s.run(m.Run)
 		}
 	case message.EventDecision:
-		return order // the command itself is in the record
+		// The command itself is in the record; its event knows how long it took until it was stored.
+		if m.Command != nil && swaps[m.Command.Epoch] != nil {
+			t := &swaps[m.Command.Epoch].Times
+			t.Decide = max(t.Decide, time.Duration(m.Command.DecideMicros)*time.Microsecond)
+		}
+		return order
 	}
 	r.line(rec, m.Severity, string(m.Kind), m.Sentence, m.Writer, m.Views)
 	return order

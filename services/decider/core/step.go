@@ -125,6 +125,10 @@ func (s *State) read(at Time, in ChainRead) {
 	if err != nil {
 		s.emit(Reject{Seq: in.Seq, Entry: in.Entry, Reason: err.Error()})
 	}
+	var stored time.Duration // from proposing it to reading it back, where this decider proposed it
+	if p := s.proposal; p != nil && in.Entry != nil && in.Entry.MessageID() == p.id {
+		stored = at.Mono - p.since
+	}
 	if p := s.proposal; p != nil && s.chain.seq > p.after && (p.won == 0 || s.chain.seq >= p.won) {
 		s.proposal = nil // somebody took the place, perhaps this decider
 	}
@@ -137,7 +141,9 @@ func (s *State) read(at Time, in ChainRead) {
 		s.run.begin()
 		s.late(at)
 		if retell {
-			s.tellDecision(at, e)
+			told := *e
+			told.DecideMicros += stored.Microseconds() // the command itself cannot know how long it took to be stored
+			s.tellDecision(at, &told)
 		}
 	case *message.Mark:
 		if retell {

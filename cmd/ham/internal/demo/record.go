@@ -20,13 +20,14 @@ type record struct {
 	steps    map[uint64][]*message.StepResult
 	runs     map[uint64]*message.RunResult // the newest state
 	outcomes []*message.Outcome
-	done     time.Time // when the newest run was done
+	decided  map[uint64]int64 // per epoch: microseconds from the verdict until the command was stored
+	done     time.Time        // when the newest run was done
 	changed  chan struct{}
 	tell     func(message.Message)
 }
 
 func newRecord(tell func(message.Message)) *record {
-	return &record{held: map[uint64]bool{}, steps: map[uint64][]*message.StepResult{}, runs: map[uint64]*message.RunResult{},
+	return &record{held: map[uint64]bool{}, steps: map[uint64][]*message.StepResult{}, runs: map[uint64]*message.RunResult{}, decided: map[uint64]int64{},
 		changed: make(chan struct{}), tell: tell}
 }
 
@@ -71,6 +72,9 @@ func (r *record) take(m message.Message) {
 			r.done = time.Now()
 		}
 	case *message.Event:
+		if m.Kind == message.EventDecision && m.Command != nil {
+			r.decided[m.Command.Epoch] = m.Command.DecideMicros
+		}
 		if m.Outcome != nil {
 			r.outcomes = append(r.outcomes, m.Outcome)
 		}
@@ -113,6 +117,9 @@ func (r *record) swap(ctx context.Context, member string, after uint64) (*messag
 			return false
 		}
 		run, steps = r.runs[command.Epoch], r.steps[command.Epoch]
+		if _, told := r.decided[command.Epoch]; !told {
+			return false
+		}
 		return run != nil && (run.State == message.StateDone || run.State == message.StateEnded || run.State == message.StateAborted || run.State == message.StatePaused)
 	})
 	if err != nil {
@@ -121,7 +128,11 @@ func (r *record) swap(ctx context.Context, member string, after uint64) (*messag
 	if run.State != message.StateDone {
 		return nil, nil, nil, fmt.Errorf("the swap to %s did not complete: %s: %s", member, run.State, run.Sentence)
 	}
-	return command, run, steps, nil
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	timed := *command
+	timed.DecideMicros = r.decided[command.Epoch]
+	return &timed, run, steps, nil
 }
 
 // of returns the command of an epoch and the results of its steps so far.
