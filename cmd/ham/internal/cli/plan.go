@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
 	"github.com/nats-io/nuid"
 	"github.com/spf13/cobra"
 
+	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/subject"
 )
@@ -15,7 +17,7 @@ func requestID() string { return "rq-" + nuid.Next() }
 
 func (a *app) plan() *cobra.Command {
 	k := &ask{expectEpoch: -1}
-	verb := "failover"
+	verb := ""
 	c := &cobra.Command{
 		Use: "plan GROUP", Short: "Show what a swap would do now, without doing it", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -24,7 +26,7 @@ func (a *app) plan() *cobra.Command {
 				return err
 			}
 			switch message.Verb(verb) {
-			case message.VerbFailover, message.VerbSwitchover, message.VerbFailback:
+			case "", message.VerbFailover, message.VerbSwitchover, message.VerbFailback:
 			default:
 				return usagef("--verb is %q, want failover, switchover or failback", verb)
 			}
@@ -33,6 +35,11 @@ func (a *app) plan() *cobra.Command {
 				return err
 			}
 			defer b.Close()
+			if verb == "" {
+				if verb, err = a.likely(c.Context(), b, group); err != nil {
+					return err
+				}
+			}
 			p, err := a.preview(c.Context(), b, group, message.Verb(verb), k)
 			if err != nil {
 				return err
@@ -44,9 +51,23 @@ func (a *app) plan() *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().StringVar(&verb, "verb", verb, "failover, switchover or failback")
+	c.Flags().StringVar(&verb, "verb", verb, "failover, switchover or failback (default: failover if the primary is down, else switchover)")
 	c.Flags().StringVar(&k.to, "to", "", "the `member` that shall be primary")
 	return c
+}
+
+// likely is the swap that a person would ask for now.
+func (a *app) likely(ctx context.Context, b *bus.Bus, group string) (string, error) {
+	s := new(message.GroupStatus)
+	if err := a.query(ctx, b, group, subject.QueryStatus, nil, s); err != nil {
+		return "", err
+	}
+	for _, m := range s.Members {
+		if m.Role == message.RolePrimary && m.Verdict == message.VerdictDown {
+			return string(message.VerbFailover), nil
+		}
+	}
+	return string(message.VerbSwitchover), nil
 }
 
 func (a *app) showPreview(p *message.Preview) {

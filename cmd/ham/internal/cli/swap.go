@@ -34,6 +34,10 @@ func (k *ask) epochFlag(c *cobra.Command) {
 	c.Flags().Int64Var(&k.expectEpoch, "expect-epoch", -1, "refuse unless the group is at this epoch")
 }
 
+func (k *ask) overrideFlag(c *cobra.Command) {
+	c.Flags().StringSliceVar(&k.override, "override", nil, "set aside the refusals with these `codes`; needs --reason")
+}
+
 func (k *ask) request(group string, verb message.Verb, actor string) *message.Request {
 	r := &message.Request{
 		ID: requestID(), Group: group, Verb: verb, Actor: actor, Via: "cli", Target: k.to, Reason: k.reason,
@@ -58,7 +62,7 @@ func (a *app) swapCommands() []*cobra.Command {
 		k.epochFlag(c)
 		c.Flags().StringVar(&k.to, "to", "", "the `member` that shall be primary (default: the decider chooses)")
 		c.Flags().StringVar(&k.planHash, "plan", "", "fire exactly the plan with this `hash`, as `ham plan` showed it")
-		c.Flags().StringSliceVar(&k.override, "override", nil, "set aside the refusals with these `codes`; needs --reason")
+		k.overrideFlag(c)
 		c.Flags().BoolVarP(&a.yes, "yes", "y", false, "do not ask")
 		c.Flags().BoolVar(&k.noWait, "no-wait", false, "do not wait for the swap to end")
 		return c
@@ -95,6 +99,7 @@ func (a *app) careCommands() []*cobra.Command {
 	}
 	k := &ask{expectEpoch: -1}
 	k.reasonFlag(adopt)
+	k.overrideFlag(adopt)
 	adopt.RunE = func(c *cobra.Command, args []string) error {
 		k.to = args[1]
 		return a.care(c.Context(), args[0], message.VerbAdopt, k)
@@ -176,7 +181,11 @@ func (a *app) outcome(o *message.Outcome) error {
 
 func (a *app) sayOutcome(o *message.Outcome) {
 	if !o.Accepted {
-		a.printf("%s %s", a.paint(red, "Refused:"), clean(o.Sentence))
+		if len(o.Reasons) == 0 {
+			a.printf("%s %s", a.paint(red, "Refused:"), clean(o.Sentence))
+			return
+		}
+		a.printf("%s", a.paint(red, "Refused:"))
 		a.reasons(o.Reasons)
 		return
 	}
