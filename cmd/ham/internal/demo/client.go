@@ -122,7 +122,7 @@ func (c *clients) served(ctx context.Context, site string) error {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return fmt.Errorf("clients are not served by site %s (last answer from %q, last problem: %s)", site, now, problem)
+			return fmt.Errorf("clients are not served by site %s (last answer from %q, last problem: %s): %w", site, now, problem, ctx.Err())
 		}
 	}
 }

@@ -97,7 +97,7 @@ func (r *record) until(ctx context.Context, what string, look func() bool) error
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return fmt.Errorf("waited in vain until %s", what)
+			return fmt.Errorf("waited in vain until %s: %w", what, ctx.Err())
 		}
 	}
 }

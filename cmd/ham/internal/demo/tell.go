@@ -136,7 +136,7 @@ func (d *demo) untilStatus(ctx context.Context, what string, look func(*message.
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("waited in vain until %s; last: %s", what, last)
+			return nil, fmt.Errorf("waited in vain until %s; last: %s: %w", what, last, ctx.Err())
 		case <-tick.C:
 		}
 	}
