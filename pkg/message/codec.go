@@ -1,6 +1,7 @@
 package message
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -229,6 +230,10 @@ func invalidJSON(name string, err error) error {
 			want = jsonWord(typeErr.Type)
 		}
 		return &Invalid{Type: name, Field: typeErr.Field, Got: article(typeErr.Value), Want: want}
+	}
+	var notBase64 base64.CorruptInputError
+	if errors.As(err, &notBase64) {
+		return &Invalid{Type: name, Got: notBase64.Error(), Want: "bytes in base64"}
 	}
 	var d noDuration
 	if errors.As(err, &d) {
