@@ -212,20 +212,20 @@ func TestHungTargetsDelayNobody(t *testing.T) {
 func TestHungTargetsHoldNothingShared(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
+	defer close(release)
 	for range 100 {
 		run(t, Task{Every: time.Millisecond, Timeout: time.Hour}, func(context.Context) check.Result { <-release; return unknown })
 	}
 	looked := make(chan struct{}, 1000)
 	run(t, Task{Every: 5 * time.Millisecond, Timeout: time.Second, Place: 0.5, Done: func(context.Context, Observation) { looked <- struct{}{} }}, always(up))
-	patience := time.After(20 * time.Second)
+	patience := time.After(10 * time.Second)
 	for range 20 {
 		select {
 		case <-looked:
 		case <-patience:
-			t.Error("a check waits for the hung ones")
+			t.Fatal("a check waits for the hung ones")
 		}
 	}
-	close(release)
 }
 
 func TestWakeBringsALookAtOnce(t *testing.T) {
