@@ -2,12 +2,12 @@ package decider_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/isacloud/ha-manager/pkg/bus"
@@ -32,24 +32,27 @@ policy: {quorum: 2, fall: 2, rise: 2, stable_for: 200ms, cooldown: 1s, undo_wind
 
 // stand is a bus with one declared group, probers that say what the test tells them, and an executor that holds what is decided.
 type stand struct {
-	t      *testing.T
+	t      testing.TB
+	end    context.CancelFunc // of probers and executor
 	srv    *embedded.Server
 	bus    *bus.Bus
 	answer map[string]*atomic.Value // per member: message.Answer
 }
 
-func newStand(t *testing.T, mode string) *stand {
+func newStand(t testing.TB, mode string, edit ...func(*embedded.Options)) *stand {
 	t.Helper()
-	srv := bustest.Start(t)
-	s := &stand{t: t, srv: srv, bus: bustest.Connect(t, srv, "stand"), answer: map[string]*atomic.Value{}}
+	srv := bustest.Start(t, edit...)
+	ctx, end := context.WithCancel(t.Context())
+	t.Cleanup(end)
+	s := &stand{t: t, end: end, srv: srv, bus: bustest.Connect(t, srv, "stand"), answer: map[string]*atomic.Value{}}
 	_, err := store.Put(t.Context(), s.bus, fmt.Sprintf(web, mode), "tester", "", 0)
 	require.NoError(t, err)
 	for _, m := range []string{"a", "b"} {
 		s.answer[m] = new(atomic.Value)
 		s.answer[m].Store(message.Up)
 	}
-	go s.probe(t.Context())
-	go s.execute(t.Context())
+	go s.probe(ctx)
+	go s.execute(ctx)
 	return s
 }
 
@@ -60,12 +63,7 @@ func (s *stand) probe(ctx context.Context) {
 	for seq := uint64(1); ; seq++ {
 		for member, answer := range s.answer {
 			for _, vantage := range []string{"sp", "rj", "witness"} {
-				a := answer.Load().(message.Answer)
-				hb := &message.Heartbeat{Group: "web", Member: member, Vantage: vantage, Check: "alive", Boot: "1", Seq: seq, Answer: a,
-					Hard: a == message.Down, Evidence: "told by the test", EveryMicros: 50_000, At: time.Now().UnixMicro()}
-				if _, err := s.bus.Publish(ctx, subject.Heartbeat("web", member, vantage), hb); err != nil && ctx.Err() == nil && !errors.Is(err, bus.ErrClosed) {
-					s.t.Error(err)
-				}
+				s.publish(member, vantage, seq, answer.Load().(message.Answer))
 			}
 		}
 		select {
@@ -74,6 +72,18 @@ func (s *stand) probe(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// publish sends one heartbeat without waiting for it to be stored, as probers do.
+func (s *stand) publish(member, vantage string, seq uint64, a message.Answer) {
+	hb := &message.Heartbeat{Group: "web", Member: member, Vantage: vantage, Check: "alive", Boot: "1", Seq: seq, Answer: a,
+		Hard: a == message.Down, Evidence: "told by the test", EveryMicros: 50_000, At: time.Now().UnixMicro()}
+	h, body, err := message.Encode(hb, "/ham/prober/"+vantage, time.Now())
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	_ = s.bus.Conn().PublishMsg(&nats.Msg{Subject: subject.Heartbeat("web", member, vantage), Header: nats.Header(h), Data: body}) // the link may be gone: losing one is harmless
 }
 
 // execute stands in for the executor, which has tests of its own: it holds each command and says that it is done.

@@ -115,3 +115,21 @@ func known(d *decider) string {
 	}
 	return string(b)
 }
+
+// TestAGapIsNotReadOver: an entry that was heard is taken only if the one before it was read. Otherwise a decider could propose
+// behind a pause or a command that it has not seen, with the right expectation.
+func TestAGapIsNotReadOver(t *testing.T) {
+	s := New("web", "d1")
+	pause := &message.Mark{ID: "m1", Group: "web", Paused: true, Actor: "ana", Decider: "d2"}
+	other := &message.Mark{ID: "m2", Group: "web", Actor: "ana", Decider: "d2"}
+	s.Step(Time{}, ChainRead{Entry: other, Seq: 9, Prev: 4})
+	if s.chain.seq != 0 || s.chain.mark != nil {
+		t.Fatalf("read entry 9 without the one before it: %+v", s.chain)
+	}
+	s.Step(Time{}, ChainRead{Entry: pause, Seq: 4, InOrder: true})
+	s.Step(Time{}, ChainRead{Entry: other, Seq: 9, Prev: 4})
+	s.Step(Time{}, ChainRead{Entry: pause, Seq: 4, InOrder: true})
+	if s.chain.seq != 9 || s.chain.mark != other {
+		t.Fatalf("want entry 9 read after entry 4, once each: %+v", s.chain)
+	}
+}
