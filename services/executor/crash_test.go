@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 }
 
 // child is an executor that kills itself, as kill -9 does, at the n-th point at which a crash must do no harm. It prints each
-// point; with n = 0 it ends when the run is told to be done.
+// point. A child that comes to the end of the run ends a moment later.
 func child() error {
 	at, err := strconv.ParseInt(os.Getenv("CRASH_AT"), 10, 64)
 	if err != nil {
@@ -63,7 +63,7 @@ func child() error {
 	group := os.Getenv("CRASH_GROUP")
 	go func() {
 		_ = b.Follow(ctx, bus.FollowOptions{Stream: subject.StreamSafety, Subjects: []string{subject.SafetyOf(group)}}, func(d bus.Delivery) {
-			if r, ok := d.Message.(*message.RunResult); ok && r.State == message.StateDone && at == 0 {
+			if r, ok := d.Message.(*message.RunResult); ok && r.State == message.StateDone {
 				time.AfterFunc(100*time.Millisecond, cancel) // the last points come after it was told
 			}
 		})
@@ -127,7 +127,8 @@ func TestCrashWalk(t *testing.T) {
 				l.decide(plan(l))
 				dir := filepath.Join(t.TempDir(), "x1")
 				if _, died := l.die(t, "web", dir, at); !died {
-					t.Skip("this time the run had fewer points")
+					t.Log("this time the run had fewer points")
+					return
 				}
 				if by == "itself" {
 					l.start("x1", func(o *Options) { o.StateDir = dir })

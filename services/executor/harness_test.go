@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/bus/embedded"
 	"github.com/isacloud/ha-manager/pkg/bus/embedded/bustest"
@@ -118,7 +120,8 @@ func fakeKind() driver.Kind {
 type lab struct {
 	t      testing.TB
 	server *embedded.Server
-	bus    *bus.Bus // as a decider
+	opts   embedded.Options // of the server
+	bus    *bus.Bus         // as a decider
 	ledger ledger
 	*record
 }
@@ -138,8 +141,10 @@ func (r *record) heard() []message.Message {
 
 func newLab(t testing.TB, edit ...func(*embedded.Options)) *lab {
 	t.Helper()
-	l := &lab{t: t, server: bustest.Start(t, edit...), ledger: ledger(filepath.Join(t.TempDir(), "ledger")), record: &record{more: make(chan struct{})}}
-	l.bus = bustest.Connect(t, l.server, "decider-1")
+	l := &lab{t: t, ledger: ledger(filepath.Join(t.TempDir(), "ledger")), record: &record{more: make(chan struct{})}}
+	l.server = bustest.Start(t, append(edit, func(o *embedded.Options) { l.opts = *o })...)
+	bustest.Connect(t, l.server, "provision").Close()
+	l.bus = bustest.Dial(t, l.dial("decider-1", "decider"))
 	for _, stream := range []string{subject.StreamSafety, subject.StreamEvents} {
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan struct{})
@@ -152,6 +157,43 @@ func newLab(t testing.TB, edit ...func(*embedded.Options)) *lab {
 		t.Cleanup(func() { cancel(); <-done })
 	}
 	return l
+}
+
+// dial says how to reach the bus: by a socket where it listens, since only so the server can be restarted.
+func (l *lab) dial(name, service string) bus.Options {
+	if url := l.server.ClientURL(); url != "" {
+		return bus.Options{Name: name, Service: service, URLs: []string{url}}
+	}
+	return l.server.BusOptions(name, service)
+}
+
+// restart stops the server, does something meanwhile, and starts it again on the same port and store.
+func (l *lab) restart(t *testing.T, meanwhile func()) {
+	t.Helper()
+	l.opts.Listen = strings.TrimPrefix(l.server.ClientURL(), "nats://")
+	bustest.Stop(t, l.server)
+	meanwhile()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	again, err := embedded.Start(ctx, l.opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { bustest.Stop(t, again) })
+}
+
+// request asks an endpoint.
+func (l *lab) request(t *testing.T, subj string, h message.Header, body []byte, into message.Message) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	answer, err := l.bus.Conn().RequestMsgWithContext(ctx, &nats.Msg{Subject: subj, Header: nats.Header(h), Data: body})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := message.DecodeAs(message.Header(answer.Header), answer.Data, into); err != nil {
+		t.Fatalf("%s: %v: %s %v", subj, err, answer.Data, answer.Header)
+	}
 }
 
 func (l *lab) hear(d bus.Delivery) {
@@ -334,7 +376,7 @@ type member struct {
 func (l *lab) options(name, dir string) Options {
 	return Options{
 		StateDir: dir, Drivers: append(Drivers(), fakeKind()), TakeOver: 400 * time.Millisecond, Every: 50 * time.Millisecond, Yield: 50 * time.Millisecond, Watch: 100 * time.Millisecond,
-		Bus: bustest.Dial(l.t, l.server.BusOptions(name, "executor")),
+		Bus: bustest.Dial(l.t, l.dial(name, "executor")),
 	}
 }
 

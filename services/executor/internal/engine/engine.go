@@ -174,9 +174,17 @@ func (t *turning) store(ctx context.Context, rec plan.Record) error {
 	t.engine.Point("after store")
 	t.revision = revision
 	t.alive.heard()
-	t.job.Tell(plan.Tell(t.job.Command, t.key, t.engine.Me.Name, t.told, rec)...)
-	t.told = rec
+	t.tell(rec)
 	return nil
+}
+
+// tell queues what this executor changed in the record. What an earlier holder changed and perhaps did not come to tell, it tells first.
+func (t *turning) tell(rec plan.Record) {
+	since := t.run.Record()
+	if t.untold || rec.TakenOver(since) {
+		since, t.untold = plan.Record{}, false
+	}
+	t.job.Tell(plan.Tell(t.job.Command, t.key, t.engine.Me.Name, since, rec)...)
 }
 
 // load reads the record through the journal's leader, for as long as it takes.
@@ -205,6 +213,7 @@ func (t *turning) observe(e journal.Entry) {
 	if t.revision == 0 {
 		gap = max(0, t.engine.Clock.Wall().Sub(time.UnixMicro(e.Record.At))) // nobody counted; it is told, and nothing is decided by it
 	}
+	t.untold = t.untold || (t.revision == 0 && e.Record.Has(t.engine.Me.Name)) // from an earlier life
 	t.revision = e.Revision
 	t.run.Observe(e.Record, t.engine.Clock.Mono(), gap)
 }

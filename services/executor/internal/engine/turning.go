@@ -20,8 +20,8 @@ type turning struct {
 	run    *plan.Run
 
 	revision uint64
-	told     plan.Record // the version up to which this executor has told
-	foreign  error       // the journal holds something else under this key
+	untold   bool  // an earlier life may not have told what it did
+	foreign  error // the journal holds something else under this key
 
 	cut      context.CancelCauseFunc // ends all work
 	alive    *alive
@@ -87,7 +87,8 @@ func (t *turning) finish(ctx context.Context) error {
 	if rec.Told || ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	t.job.Tell(plan.Tell(t.job.Command, t.key, t.engine.Me.Name, t.told, rec)...)
+	// What other executors did is told again: one of them may have died before it came to it. The ids are the same.
+	t.job.Tell(plan.Tell(t.job.Command, t.key, t.engine.Me.Name, rec.Without(t.engine.Me.Name, t.untold || rec.Executor != t.engine.Me.Name), rec)...)
 	if err := t.job.Told(ctx); err != nil {
 		return err
 	}

@@ -45,7 +45,10 @@ func newStage(t *testing.T) *stage {
 	e := &engine.Engine{
 		Me: plan.Me{Name: "x1", Boot: 1}, Limits: plan.Limits{TakeOver: time.Second, Yield: 10 * time.Millisecond}, Every: 50 * time.Millisecond,
 		Journal: journal.New(b), Log: log, Chance: func() float64 { return 0 },
-		Bind:  func(step *message.Step) (driver.Driver, error) { s.bound <- step.Name; return nil, driver.Refused("no driver") },
+		Bind: func(step *message.Step) (driver.Driver, error) {
+			s.bound <- step.Name
+			return nil, driver.Refused("no driver")
+		},
 		Clock: engine.Clock{Mono: func() time.Duration { return time.Since(began) }, Wall: time.Now},
 	}
 	s.group = group.New("web", group.Deps{

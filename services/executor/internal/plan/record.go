@@ -88,6 +88,40 @@ func (r *Record) finish(state message.State, step, sentence string) {
 	r.State, r.Step, r.Sentence, r.dirty = state, step, sentence, true
 }
 
+// Has says that the executor has a part in the record.
+func (r *Record) Has(executor string) bool {
+	for _, s := range r.Steps {
+		if s.Executor == executor {
+			return true
+		}
+	}
+	return r.Executor == executor
+}
+
+// TakenOver says that an attempt has another holder than in the version before.
+func (r *Record) TakenOver(before Record) bool {
+	for name, s := range r.Steps {
+		if s.Take > before.Steps[name].Take {
+			return true
+		}
+	}
+	return false
+}
+
+// Without is the record with only what that executor has told already: its own steps and the run itself. With untold nothing is.
+func (r *Record) Without(executor string, untold bool) Record {
+	if untold {
+		return Record{}
+	}
+	c := r.clone()
+	for name, s := range c.Steps {
+		if s.Executor != executor {
+			delete(c.Steps, name)
+		}
+	}
+	return c
+}
+
 // settled: nothing more will happen to the step.
 func (s Step) settled() bool {
 	switch s.State {
