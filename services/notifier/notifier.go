@@ -208,17 +208,32 @@ func (n *Notifier) start(ctx context.Context, target route.Target, fail func(err
 	r := &running{lane: l, durable: "notifier-" + key, stop: stop, done: make(chan struct{})}
 	go func() {
 		defer close(r.done)
-		err := b.Work(lctx, bus.WorkOptions{
-			Stream: subject.StreamEvents, Durable: r.durable, Since: time.Now().Add(-reachBack),
-			// One at a time over all notifiers keeps the order. An event is never given up by being delivered often: the lane
-			// decides that.
-			MaxAckPending: 1, MaxDeliver: -1, AckWait: 10 * time.Second, Backoff: []time.Duration{time.Second}, Limit: time.Hour,
-		}, l.Handle)
-		if err != nil && lctx.Err() == nil {
-			fail(fmt.Errorf("tell %s: %w", target, err))
+		for lctx.Err() == nil {
+			if err := n.stint(lctx, r); err != nil && lctx.Err() == nil {
+				fail(fmt.Errorf("tell %s: %w", target, err))
+				return
+			}
+			_ = l.Rest(lctx)
 		}
 	}()
 	return r
+}
+
+// stint works off a lane's queue until ctx ends, or until its channel does not take posts from here: then the queue is left to other notifiers for a while.
+func (n *Notifier) stint(ctx context.Context, r *running) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	return n.o.Bus.Work(ctx, bus.WorkOptions{
+		Stream: subject.StreamEvents, Durable: r.durable, Since: time.Now().Add(-reachBack),
+		// One at a time over all notifiers keeps the order. No event is given up for being delivered often: the lane decides that.
+		MaxAckPending: 1, MaxDeliver: -1, AckWait: 10 * time.Second, Backoff: []time.Duration{time.Second}, Limit: time.Hour,
+	}, func(ctx context.Context, d bus.Delivery) error {
+		err := r.lane.Handle(ctx, d)
+		if errors.Is(err, lane.ErrBack) {
+			stop()
+		}
+		return err
+	})
 }
 
 func (n *Notifier) stopAll() {

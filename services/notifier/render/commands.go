@@ -57,7 +57,7 @@ func commands(e *message.Event) []Command {
 		return afterRun(e, status)
 	case message.EventDrift:
 		if e.Severity.AtLeast(message.Warning) {
-			return []Command{explain, {"ham adopt " + g, "take what is there now as the new record"}}
+			return []Command{explain}
 		}
 		return []Command{status}
 	case message.EventMode, message.EventSpec, message.EventNote:

@@ -3,7 +3,6 @@ package lane
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -104,7 +103,10 @@ func (l *Lane) dropCard(ctx context.Context, inc *incident) error {
 	return l.write(ctx, inc)
 }
 
-// refresh shows the incident's summary on its card, unless an event of the same incident comes right behind and will do it.
+// refreshAhead is how far refresh looks for a later event of the same incident.
+const refreshAhead = 20
+
+// refresh shows the incident's summary on its card, unless an event of the same incident comes close behind and will do it.
 func (l *Lane) refresh(ctx context.Context, d bus.Delivery, e *message.Event, inc *incident) error {
 	updater, ok := l.o.Channel.(channel.Updater)
 	if !ok || inc == nil || inc.Frozen || inc.Shown >= inc.Seq {
@@ -117,12 +119,14 @@ func (l *Lane) refresh(ctx context.Context, d bus.Delivery, e *message.Event, in
 	if entry == nil || entry.Ref == nil {
 		return nil // none was posted, or it was given up: the next event that is told here sees to it
 	}
-	if next, err := l.o.Stream.Next(ctx, subject.StreamEvents, subject.EventsOf(e.Group), d.Seq+1); err == nil {
-		if n, ok := next.Message.(*message.Event); ok && n.Incident == inc.id {
+	ahead, err := l.o.Stream.Since(ctx, subject.StreamEvents, subject.EventsOf(e.Group), d.Seq+1, refreshAhead)
+	if err != nil {
+		return fmt.Errorf("look at what waits behind event %d: %w", d.Seq, err)
+	}
+	for _, a := range ahead {
+		if next, ok := a.Message.(*message.Event); ok && next.Incident == inc.id {
 			return nil
 		}
-	} else if !errors.Is(err, bus.ErrNone) {
-		return fmt.Errorf("look at what waits behind event %d: %w", d.Seq, err)
 	}
 	for wait := l.pace.take(time.Now()); wait > 0; wait = l.pace.take(time.Now()) {
 		if err := l.wait(ctx, wait); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/subject"
 	"github.com/isacloud/ha-manager/services/notifier/channel"
@@ -26,7 +27,7 @@ const (
 )
 
 // failing notes that a call failed and tells people, once, when that lasts or cannot mend itself.
-func (l *Lane) failing(ctx context.Context, seq uint64, cause *channel.Error) {
+func (l *Lane) failing(ctx context.Context, d bus.Delivery, cause *channel.Error) {
 	l.mu.Lock()
 	s := &l.status
 	if s.Problem == "" {
@@ -39,12 +40,13 @@ func (l *Lane) failing(ctx context.Context, seq uint64, cause *channel.Error) {
 	if news {
 		l.o.Log.Warn("the channel does not take posts; trying again", "class", cause.Class, "error", cause)
 	}
-	told := ledger.Health{Seq: seq, Since: since.UnixMicro()}
+	told := ledger.Health{Seq: d.Seq, Since: since.UnixMicro()}
 	lasted := time.Since(since)
 	switch {
 	case cause.Class == channel.Denied:
 		told.Told, told.Denied = ledger.Broken, time.Now().UnixMicro()
-	case lasted >= awayAfter:
+	case lasted >= awayAfter && time.Since(d.Time) >= awayAfter:
+		// The event's age says that no other notifier could tell it either.
 		told.Told = ledger.Away
 	default:
 		return
@@ -56,7 +58,7 @@ func (l *Lane) failing(ctx context.Context, seq uint64, cause *channel.Error) {
 }
 
 func (l *Lane) tellTrouble(ctx context.Context, told ledger.Health, cause *channel.Error, lasted time.Duration) error {
-	before, rev, err := l.o.Ledger.Health(ctx)
+	before, rev, err := l.o.Ledger.Health(ctx, l.o.Writer)
 	if err != nil {
 		return err
 	}
@@ -70,16 +72,16 @@ func (l *Lane) tellTrouble(ctx context.Context, told ledger.Health, cause *chann
 	what := "away"
 	if told.Told == ledger.Broken {
 		what, e.Severity, e.Code = "broken", message.Critical, codeBroken
-		e.Sentence = fmt.Sprintf("%s does not take messages: %s. ham tries again all the time and tells the rest in order once it does; what is denied for %s goes to the dead letters.",
-			l.o.Target, cause, giveUpAfter)
+		e.Sentence = fmt.Sprintf("%s does not take messages from notifier %s: %s. ham goes on trying and tells the rest in order once it does; what is denied for %s goes to the dead letters.",
+			l.o.Target, l.o.Writer, cause, giveUpAfter)
 	} else {
-		e.Sentence = fmt.Sprintf("%s has taken no message for %s: %s. Nothing is lost: ham goes on trying and tells the rest in order once it answers.",
-			l.o.Target, lasted.Round(time.Second), cause)
+		e.Sentence = fmt.Sprintf("%s has taken no message from notifier %s for %s: %s. Nothing is lost: ham goes on trying and tells the rest in order once it answers.",
+			l.o.Target, l.o.Writer, lasted.Round(time.Second), cause)
 	}
 	if err := l.tell(ctx, e, what, told.Seq); err != nil {
 		return err
 	}
-	_, err = l.o.Ledger.PutHealth(ctx, told, rev)
+	_, err = l.o.Ledger.PutHealth(ctx, l.o.Writer, told, rev)
 	return err
 }
 
@@ -103,25 +105,25 @@ func (l *Lane) took(ctx context.Context) {
 func (l *Lane) tellBack(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, recordLimit)
 	defer cancel()
-	told, rev, err := l.o.Ledger.Health(ctx)
+	told, rev, err := l.o.Ledger.Health(ctx, l.o.Writer)
 	if err != nil || told.Told == "" {
 		return err
 	}
 	away := time.Since(time.UnixMicro(told.Since)).Round(time.Second)
 	e := &message.Event{
 		Kind: message.EventNotify, Severity: message.Notice, Code: codeBack,
-		Sentence: fmt.Sprintf("%s takes messages again after %s; what was held back is told there now, in order.", l.o.Target, max(0, away)),
+		Sentence: fmt.Sprintf("%s takes messages from notifier %s again after %s; what was held back is told there now, in order.", l.o.Target, l.o.Writer, max(0, away)),
 	}
 	if err := l.tell(ctx, e, "back", told.Seq); err != nil {
 		return err
 	}
-	_, err = l.o.Ledger.PutHealth(ctx, ledger.Health{}, rev)
+	_, err = l.o.Ledger.PutHealth(ctx, l.o.Writer, ledger.Health{}, rev)
 	return err
 }
 
 // deniedLong says that people were told that the channel denies, and that it has gone on denying for giveUpAfter since.
 func (l *Lane) deniedLong(ctx context.Context) (bool, error) {
-	told, _, err := l.o.Ledger.Health(ctx)
+	told, _, err := l.o.Ledger.Health(ctx, l.o.Writer)
 	return told.Told == ledger.Broken && time.Since(time.UnixMicro(told.Denied)) >= giveUpAfter, err
 }
 

@@ -24,8 +24,11 @@ const (
 	holdMargin = 2 * time.Second
 	// stopGrace is how long a call that is under way may go on after the notifier was told to stop.
 	stopGrace = 2 * time.Second
-	// triesInRow are made before the event is handed back, so that another notifier, who may reach the channel, gets it.
+	// triesInRow are made before the event is handed back, so that another notifier, who may reach the channel, gets it. Once
+	// that happened one try is enough, until one succeeds.
 	triesInRow = 4
+	// conflictsInRow bounds how often the ledger is looked at again because another notifier wrote it.
+	conflictsInRow = 8
 	// recordLimit bounds one write of the ledger.
 	recordLimit = 5 * time.Second
 	// giveUpAfter is how long a post that the channel denies (not: does not answer) stays in its lane before it goes to the dead letters.
@@ -94,20 +97,22 @@ func (l *Lane) Status() Status {
 	return l.status
 }
 
-// errBack hands the event back to the queue.
-var errBack = errors.New("handed back to the queue")
+// ErrBack says that the channel does not take posts from here: the event is handed back to the queue, and this notifier should leave the queue to others
+// until [Lane.Rest] returns.
+var ErrBack = errors.New("handed back to the queue")
+
+// Rest waits until it is time to try the channel again, or until the configuration changes.
+func (l *Lane) Rest(ctx context.Context) error { return l.pause(ctx, time.Until(l.until)) }
 
 // Handle tells one event at the target, if it belongs there, and returns when that is recorded. An error hands the event
-// back: it is delivered again, to this notifier or to another.
+// back: it is delivered again, to this notifier or to another. See [ErrBack].
 func (l *Lane) Handle(ctx context.Context, d bus.Delivery) error {
 	e, ok := d.Message.(*message.Event)
 	if !ok {
 		return bus.Reject(fmt.Sprintf("a %s is no event", message.NameOf(d.Message)))
 	}
-	if err := l.pause(ctx, time.Until(l.until)); err != nil {
-		return err
-	}
-	for try := 1; ; try++ {
+	conflicts := 0
+	for {
 		err := l.handle(ctx, d, e)
 		var failed *channel.Error
 		switch {
@@ -117,18 +122,18 @@ func (l *Lane) Handle(ctx context.Context, d bus.Delivery) error {
 			return context.Cause(ctx)
 		case errors.Is(err, bus.ErrConflict):
 			// Another notifier wrote the ledger meanwhile: look at it again.
-			if try >= triesInRow {
+			if conflicts++; conflicts >= conflictsInRow {
 				return err
 			}
 			continue
 		case !errors.As(err, &failed):
 			return err // the bus, not the channel
 		}
-		l.failing(ctx, d.Seq, failed)
+		l.failing(ctx, d, failed)
 		wait := l.back.next(failed.After)
 		l.until = time.Now().Add(wait)
-		if try >= triesInRow {
-			return fmt.Errorf("%w: %s: %w", errBack, l.o.Target, failed)
+		if l.back.fails >= triesInRow {
+			return fmt.Errorf("%w: %s: %w", ErrBack, l.o.Target, failed)
 		}
 		if err := l.pause(ctx, wait); err != nil {
 			return err

@@ -90,7 +90,7 @@ func story() []Sample {
 			Route:    &message.RouteSeen{Route: "front", Proxy: "tcp://198.51.100.2:9999", Serves: []string{"a"}, Problem: "connect: connection refused"},
 		}},
 		{"drift", &message.Event{
-			Kind: message.EventDrift, Severity: message.Warning, Epoch: 7, Code: "R410",
+			Kind: message.EventDrift, Severity: message.Warning, Epoch: 7, Code: "R410", Member: "a",
 			Sentence: "Route front serves a, but epoch 7 says b: no automatic swap until this is corrected or adopted.",
 		}},
 		{"outcome-refused", &message.Event{
