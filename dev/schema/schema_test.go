@@ -21,11 +21,16 @@ import (
 	"github.com/isacloud/ha-manager/pkg/subject"
 )
 
-const folder = "../../docs/schema"
+// These lead out of the module by links, so that the test cache follows the files.
+const (
+	folder      = "testdata/schema"
+	messages    = "testdata/message"
+	subjectFile = "testdata/subject/subject.go"
+)
 
 // TestFilesAreAsGenerated: what stands in docs/schema is what the source makes of it.
 func TestFilesAreAsGenerated(t *testing.T) {
-	files, err := generate(messageSource)
+	files, err := generate(messages)
 	require.NoError(t, err)
 	for name, want := range files {
 		got, err := os.ReadFile(filepath.Join(folder, name))
@@ -55,7 +60,7 @@ func goldens(t *testing.T, name string) [][]byte {
 	t.Helper()
 	var out [][]byte
 	for _, pattern := range []string{name + ".json", name + "-*.json"} {
-		paths, err := filepath.Glob(filepath.Join(messageSource, "testdata", pattern))
+		paths, err := filepath.Glob(filepath.Join(messages, "testdata", pattern))
 		require.NoError(t, err)
 		for _, p := range paths {
 			b, err := os.ReadFile(p)
@@ -173,7 +178,7 @@ func edits(doc any, try func(path string, set func(any)), judge func(path string
 
 // TestEveryMessageIsExplained: a schema without words helps nobody.
 func TestEveryMessageIsExplained(t *testing.T) {
-	c, err := readComments(messageSource)
+	c, err := readComments(messages)
 	require.NoError(t, err)
 	for _, m := range message.All() {
 		require.NotEmpty(t, c[reflect.TypeOf(m).Elem().Name()], "%T has no comment", m)
@@ -182,7 +187,7 @@ func TestEveryMessageIsExplained(t *testing.T) {
 
 // TestEverySubjectHasAChannel: the wildcards of pkg/subject are all there is on the bus.
 func TestEverySubjectHasAChannel(t *testing.T) {
-	f, err := parser.ParseFile(token.NewFileSet(), "../../pkg/subject/subject.go", nil, 0)
+	f, err := parser.ParseFile(token.NewFileSet(), subjectFile, nil, 0)
 	require.NoError(t, err)
 	have := map[string]bool{}
 	for _, c := range channels {

@@ -94,13 +94,21 @@ func addressKey[T any](name, form, means string, bad func(string) string, get fu
 
 // pathKey is an absolute path: where a service is started from must not matter.
 func pathKey[T any](name, means string, get func(*T) *string) key[T] {
-	const form = "an absolute path"
-	return addressKey(name, form, means, func(s string) string {
-		if !filepath.IsAbs(s) {
-			return "want " + form + ", such as /etc/ham/" + filepath.Base(s)
+	return addressKey(name, formPath, means, func(s string) string {
+		if strings.Contains(s, "${") {
+			return "want " + formPath + " without ${…}: a path is no secret"
 		}
-		return ""
+		return badPath(s)
 	}, get)
+}
+
+const formPath = "an absolute path"
+
+func badPath(s string) string {
+	if !filepath.IsAbs(s) {
+		return "want " + formPath + ", such as /etc/ham/" + filepath.Base(s)
+	}
+	return ""
 }
 
 // badListen wants host:port that one can listen on; port 0 is any free one.

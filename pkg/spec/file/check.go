@@ -23,7 +23,7 @@ var checkObject = object[spec.Check]{
 	means: "One named way of looking at the members. Its kind is a key: exactly one of http, tcp and exec.",
 	keys: append(kindKeys(),
 		duration("every", defaultEvery, leastEvery, mostEvery, "How often each vantage looks.", func(c *spec.Check) *time.Duration { return &c.Every }),
-		checkTimeout(show(defaultTimeout)+", or every where that is shorter", "1ms to every (to 100ms where every is shorter than that)"),
+		checkTimeout(show(defaultTimeout)+"; every where that is shorter, but not below "+show(shortEvery), "1ms to every (to 100ms where every is shorter than that)"),
 		defaulting(nameList("from", "The vantages that look. A vantage is a name that a prober looks from, by default its site.", func(c *spec.Check) *[]string { return &c.From }),
 			"the sites of the members"),
 		choice("effect", spec.EffectDown, []spec.Effect{spec.EffectDown, spec.EffectReady, spec.EffectTell},

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/message"
@@ -246,7 +247,7 @@ var notifyObject = object[spec.NotifyRule]{
 				if c.text("<channel> or <channel>:<recipient>, such as slack:#ops", &s); s == "" {
 					return
 				}
-				if !message.IsName(channelOf(s)) || len(s) > 256 {
+				if !message.IsName(channelOf(s)) || len(s) > 256 || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
 					c.want("<channel> or <channel>:<recipient>, such as slack:#ops")
 					return
 				}

@@ -79,7 +79,7 @@ var execObject = object[spec.ExecCheck]{
 	keys: []key[spec.ExecCheck]{
 		required(commandKey("command", "The command, run by the prober. It may hold ${member.…}.", ofMember, func(e *spec.ExecCheck) *[]string { return &e.Command })),
 		envKey(ofMember, func(e *spec.ExecCheck) *map[string]spec.Secret { return &e.Env }),
-		pathKey("dir", "Where it runs.", func(e *spec.ExecCheck) *string { return &e.Dir }),
+		dirKey(ofMember, func(e *spec.ExecCheck) *string { return &e.Dir }),
 	},
 }
 
@@ -203,6 +203,16 @@ func secretsKey[T any](name, form, means string, sc scope, badName func(string) 
 			if len(all) > 0 {
 				*get(into) = maps.Clone(all)
 			}
+		},
+	}
+}
+
+// dirKey is where a command runs.
+func dirKey[T any](sc scope, get func(*T) *string) key[T] {
+	return key[T]{
+		name: "dir", form: formPath, def: "that of the process", means: "Where it runs.",
+		read: func(c cursor, into *T) {
+			c.expanding(formPath, sc, func(s string, _ spec.Member) string { return badPath(s) }, get(into))
 		},
 	}
 }

@@ -222,7 +222,7 @@ var channelObject = object[spec.Channel]{
 	means: "One way to reach people.",
 	keys: []key[spec.Channel]{
 		defaulting(nameKey("name", "In a list: what notify rules name.", func(ch *spec.Channel) *string { return &ch.Name }), "the kind"),
-		required(choice("kind", "", channelKinds, "slack: by a bot's token, one thread an incident. slack-webhook: by an incoming webhook. webhook: JSON by POST. log: the process's own log.",
+		required(choice("kind", "", channelKinds, "slack: by a bot's token, one thread an incident. slack-webhook: by an incoming webhook. webhook: JSON by POST. log: lines on the terminal of the process.",
 			func(ch *spec.Channel) *string { return &ch.Kind })),
 		secretKey("token", "slack: the bot's token. webhook: the key that posts are signed with; left out: unsigned.", true, func(ch *spec.Channel) *spec.Secret { return &ch.Token }),
 		{
@@ -257,7 +257,7 @@ var channelObject = object[spec.Channel]{
 				})
 			},
 		},
-		textKey("default", "a recipient", "Who gets it where a rule names nobody, such as \"#ops\".", func(ch *spec.Channel) *string { return &ch.Default }),
+		textKey("default", "a recipient", "slack, webhook: who gets it where a rule names nobody, such as \"#ops\".", func(ch *spec.Channel) *string { return &ch.Default }),
 	},
 	also: channelAlso,
 }

@@ -13,7 +13,8 @@ import (
 )
 
 const (
-	docs  = "../../../docs/spec.md"
+	// docs leads out of the module by a link, so that the test cache follows the file.
+	docs  = "testdata/spec.md"
 	begin = "<!-- keys: written by go generate from pkg/spec/file, not by hand -->\n"
 	end   = "<!-- end of keys -->\n"
 )
@@ -110,5 +111,18 @@ func walk(n *yaml.Node, path string, f func(string)) {
 		for _, item := range n.Content {
 			walk(item, path+"[]", f)
 		}
+	}
+}
+
+// fenced returns the blocks of a Markdown text that are marked with the language.
+func fenced(text, language string) []string {
+	var out []string
+	for {
+		_, rest, found := strings.Cut(text, "\n```"+language+"\n")
+		if !found {
+			return out
+		}
+		block, after, _ := strings.Cut(rest, "\n```")
+		out, text = append(out, block+"\n"), after
 	}
 }

@@ -132,7 +132,7 @@ var stepExecObject = object[spec.ExecArgs]{
 			func(e *spec.ExecArgs) *[]string { return &e.Done }),
 		commandKey("look", "Prints what is there now, for dry run. It must change nothing.", ofSwap, func(e *spec.ExecArgs) *[]string { return &e.Look }),
 		envKey(ofSwap, func(e *spec.ExecArgs) *map[string]spec.Secret { return &e.Env }),
-		pathKey("dir", "Where it runs.", func(e *spec.ExecArgs) *string { return &e.Dir }),
+		dirKey(ofSwap, func(e *spec.ExecArgs) *string { return &e.Dir }),
 	},
 }
 
@@ -141,7 +141,7 @@ var stepHTTPObject = object[spec.HTTPArgs]{
 	short: "url",
 	means: "A step that calls an address. The call must be one that may be repeated, or have done. A plain value stands for url.",
 	keys: []key[spec.HTTPArgs]{
-		required(stepURL("url", "What is called.", func(h *spec.HTTPArgs) *string { return &h.URL })),
+		required(stepURL("url", "What is called, such as ${new.url}/promote.", func(h *spec.HTTPArgs) *string { return &h.URL })),
 		methodKey(http.MethodPost, func(h *spec.HTTPArgs) *string { return &h.Method }),
 		headersKey(ofSwap, func(h *spec.HTTPArgs) *map[string]spec.Secret { return &h.Headers }),
 		{
@@ -149,7 +149,7 @@ var stepHTTPObject = object[spec.HTTPArgs]{
 			read: func(c cursor, h *spec.HTTPArgs) { c.expanding("a text", ofSwap, nil, &h.Body) },
 		},
 		statusKey(func(h *spec.HTTPArgs) *[]spec.StatusRange { return &h.Status }),
-		stepURL("done", "Answers a GET with an accepted code when the step is done already.", func(h *spec.HTTPArgs) *string { return &h.Done }),
+		stepURL("done", "Answers a GET with an accepted code when the step is done already, such as ${new.url}/is-primary.", func(h *spec.HTTPArgs) *string { return &h.Done }),
 		{
 			name: "tls", form: "a mapping with " + tlsObject.names(), section: tlsObject.title, means: "How TLS is spoken.",
 			read: func(c cursor, h *spec.HTTPArgs) {
@@ -162,7 +162,7 @@ var stepHTTPObject = object[spec.HTTPArgs]{
 
 func stepURL[T any](name, means string, get func(*T) *string) key[T] {
 	return key[T]{
-		name: name, form: "an address", means: means + " Such as ${new.url}/promote.",
+		name: name, form: "an address", means: means,
 		read: func(c cursor, into *T) { c.expanding("an address", ofSwap, badStepURL, get(into)) },
 	}
 }
@@ -183,7 +183,7 @@ var stepLookObject = object[look]{
 	title: "step wait, step assert",
 	means: "One look from the executor that runs the step: exactly one of http, tcp and exec. wait repeats it until it answers as wanted, assert looks once.",
 	keys: []key[look]{
-		stepURL("http", "Ask for a page.", func(l *look) *string { return &l.HTTP }),
+		stepURL("http", "Ask for a page, such as ${new.url}/ready.", func(l *look) *string { return &l.HTTP }),
 		{
 			name: "tcp", form: "host:port", means: "Connect. It may hold ${new.…} and ${old.…}.",
 			read: func(c cursor, l *look) {

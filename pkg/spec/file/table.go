@@ -108,7 +108,7 @@ func (c cursor) unknownKey(known []string) {
 // nested is a key whose value is a mapping of its own.
 func nested[T, U any](name string, o *object[U], means string, get func(*T) *U) key[T] {
 	return key[T]{
-		name: name, form: "a mapping with " + o.names(), means: means, section: o.title,
+		name: name, form: "a mapping with " + o.names(), def: "those of its keys", means: means, section: o.title,
 		read: func(c cursor, into *T) { o.read(c, get(into)) },
 		fill: func(into *T) {
 			for _, k := range o.keys {
