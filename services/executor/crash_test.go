@@ -15,6 +15,8 @@ import (
 
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/bus/embedded/bustest"
+	"github.com/isacloud/ha-manager/pkg/client/haproxy"
+	"github.com/isacloud/ha-manager/pkg/client/haproxy/haproxytest"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/subject"
 )
@@ -152,6 +154,48 @@ func TestCrashWalk(t *testing.T) {
 				l.check(t, "web", 1, "one", "two", "three", "blind")
 			})
 		}
+	}
+}
+
+// TestCrashWalkOnHAProxy is the same walk with a compiled plan and a real HAProxy: clients are led to the new primary however it went. Odd points
+// are taken up by the executor itself, even ones by another.
+func TestCrashWalkOnHAProxy(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the crash walk starts a process for each of some forty points")
+	}
+	haproxytest.Require(t)
+	begin := func(t *testing.T) *pair {
+		p := newPair(t, "auto", bustest.Listening)
+		if err := p.admin.SetState(t.Context(), "web", "s1", haproxy.Ready); err != nil {
+			t.Fatal(err)
+		}
+		p.sites[0].Kill()
+		p.swap(t, 1, message.KindFailover, "a", "b")
+		return p
+	}
+	whole := begin(t)
+	points, _ := whole.die(t, "web", filepath.Join(t.TempDir(), "x1"), 0)
+	whole.run("web", 1, message.StateDone)
+	if points < 15 {
+		t.Fatalf("without a crash there are %d points", points)
+	}
+	for at := 1; at <= points; at++ {
+		t.Run(strconv.Itoa(at), func(t *testing.T) {
+			t.Parallel()
+			p := begin(t)
+			dir := filepath.Join(t.TempDir(), "x1")
+			p.die(t, "web", dir, at)
+			if at%2 == 1 {
+				p.start("x1", func(o *Options) { o.StateDir = dir })
+			} else {
+				p.start("x2")
+			}
+			p.run("web", 1, message.StateDone)
+			p.right(t, "crashed at "+strconv.Itoa(at), ledToB)
+			if n := p.held("web", 1); n != 1 {
+				t.Errorf("held %d times", n)
+			}
+		})
 	}
 }
 
