@@ -37,6 +37,24 @@ type mischief struct {
 	do   func(*world, dice)
 }
 
+var recovery = mischief{"everything recovers", func(w *world, d dice) {
+	for _, v := range w.vantages {
+		v.state = ""
+	}
+	w.set("a", conditions["up"])
+	w.set("b", conditions["up"])
+	for _, one := range w.deciders {
+		if !one.up {
+			one.boot()
+		}
+		one.link(true)
+	}
+	g := *w.spec
+	g.Mode, g.Revision = spec.Auto, g.Revision+1
+	w.apply(&g)
+	w.run(w.now + time.Duration(d(15000))*time.Millisecond)
+}}
+
 var mischiefs = []mischief{
 	{"a member changes for all", func(w *world, d dice) {
 		w.set(pick(d, "a", "b"), conditions[pick(d, "up", "up", "refused", "failing", "silent", "degraded")])
@@ -44,24 +62,14 @@ var mischiefs = []mischief{
 	{"a member changes for one vantage", func(w *world, d dice) {
 		w.set(pick(d, "a", "b"), conditions[pick(d, "refused", "failing", "silent")], pick(d, "sp", "rj", "wit"))
 	}},
-	{"the members recover", func(w *world, _ dice) { w.set("a", conditions["up"]); w.set("b", conditions["up"]) }},
-	{"everything recovers", func(w *world, d dice) {
-		for _, v := range w.vantages {
-			v.state = ""
+	{"two vantages see the primary down, the third sees it up", func(w *world, _ dice) {
+		if _, c := w.newest(); c != nil {
+			w.set(c.Primary, conditions["refused"], "rj")
+			w.after(700*time.Millisecond, func() { w.set(c.Primary, conditions["refused"], "sp") })
 		}
-		w.set("a", conditions["up"])
-		w.set("b", conditions["up"])
-		for _, one := range w.deciders {
-			if !one.up {
-				one.boot()
-			}
-			one.link(true)
-		}
-		g := *w.spec
-		g.Mode, g.Revision = spec.Auto, g.Revision+1
-		w.apply(&g)
-		w.run(w.now + time.Duration(d(15000))*time.Millisecond)
 	}},
+	{"the members recover", func(w *world, _ dice) { w.set("a", conditions["up"]); w.set("b", conditions["up"]) }},
+	recovery,
 	{"the primary dies", func(w *world, _ dice) {
 		if _, c := w.newest(); c != nil {
 			w.set(c.Primary, conditions["refused"])
@@ -290,7 +298,7 @@ func simulateWith(seed uint64, prepare func(*world)) *world {
 	for range 60 {
 		m := mischiefs[w.net.IntN(len(mischiefs))]
 		if w.net.IntN(4) == 0 {
-			m = mischiefs[3] // everything recovers
+			m = recovery
 		}
 		w.say(nil, m.what)
 		m.do(w, w.net.IntN)

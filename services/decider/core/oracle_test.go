@@ -106,6 +106,9 @@ func (w *world) auditAutomatic(bad complain, m *message.Command, stored int64, h
 	if n := w.sayDown(m.From, at); n < p.Quorum {
 		bad("epoch %d at %s moves away from %s, which %d vantages saw down", m.Epoch, at, m.From, n)
 	}
+	if v := w.dissents(m.From, at); v != "" {
+		bad("epoch %d at %s moves away from %s, which %s saw up all the time", m.Epoch, at, m.From, v)
+	}
 	if down := w.lastDown(m.Primary, at); down > 0 {
 		bad("epoch %d at %s moves to %s, which was down at %s", m.Epoch, at, m.Primary, down)
 	}
@@ -187,6 +190,29 @@ func (w *world) stillDown(member string, at time.Duration) int {
 		}
 	}
 	return n
+}
+
+// dissents names a vantage that has seen the member up all the time while another one said down: those who can see it disagree.
+func (w *world) dissents(member string, at time.Duration) string {
+	const long = 5 * slack / 2
+	if w.stillDown(member, at-long) == 0 || w.stillDown(member, at) == 0 {
+		return ""
+	}
+	for _, v := range w.vantages {
+		n := 0
+		for _, l := range w.looks {
+			if l.vantage != v.name || l.member != member || l.at < at-long || l.at > at {
+				continue
+			}
+			if n++; !l.counts || l.answer != message.Up {
+				n = -1000
+			}
+		}
+		if n >= int(long/w.spec.Checks[0].Every)-1 {
+			return v.name
+		}
+	}
+	return ""
 }
 
 // auditOutcomes: a request has one outcome, whoever tells it, and a refused one led to nothing.

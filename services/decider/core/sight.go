@@ -33,7 +33,7 @@ type sight struct {
 
 	// downs and ups count answers in a row, of looks that are evidence. At most one of them is above zero.
 	downs, ups int
-	// failingSince is when the first look of the present row of downs was heard.
+	// failingSince is when the first of the downs was heard that no up has followed, counted or not.
 	failingSince time.Duration
 	// saysDown: `fall` downs in a row or a hard one, and not yet `rise` ups in a row since.
 	saysDown bool
@@ -55,8 +55,8 @@ func (v *sight) old(hb *message.Heartbeat) bool {
 // take counts one look and says whether anything but the row of ups has changed.
 //
 // A look that is no evidence (unknown, blind, late) ends both rows and takes back what the vantage said: it has to see it
-// anew. A gap in the numbers ends the rows too: in a row means in a row. While counts is false (the decider does not judge yet) looks are
-// written down and no row begins.
+// anew. A gap in the numbers ends the rows too: in a row means in a row. While counts is false (the decider does not judge yet) no look counts; but
+// since when it fails is known all the same, so that who has seen the member up since then is heard.
 func (v *sight) take(at time.Duration, in *HeartbeatSeen, p *spec.Policy, counts bool) bool {
 	hb := in.Heartbeat
 	before, class := *v, v.class()
@@ -72,37 +72,49 @@ func (v *sight) take(at time.Duration, in *HeartbeatSeen, p *spec.Policy, counts
 	if gap || v.class() != class {
 		v.markBoot, v.markSeq = v.boot, v.seq
 	}
+	if gap {
+		v.downs, v.ups = 0, 0
+	}
 	switch {
-	case !counts, !v.witnesses():
+	case !v.witnesses():
 		v.forget()
 	case hb.Answer == message.Down:
-		if gap || v.downs == 0 {
-			v.downs, v.failingSince = 0, at
+		if class != failing {
+			v.failingSince = at
 		}
 		v.ups = 0
-		v.downs++
-		v.saysDown = v.saysDown || v.hard || v.downs >= p.Fall
-	default:
-		if gap {
-			v.ups = 0
+		if counts {
+			v.downs++
+			v.saysDown = v.saysDown || v.hard || v.downs >= p.Fall
 		}
+	default:
 		v.downs = 0
-		v.ups++
-		v.saysDown = v.saysDown && v.ups < p.Rise
+		if counts {
+			v.ups++
+			v.saysDown = v.saysDown && v.ups < p.Rise
+		}
 	}
 	return before.answer != v.answer || before.blind != v.blind || before.late != v.late || before.hard != v.hard ||
 		before.saysDown != v.saysDown || before.silent(at) || v.downs > 0 || v.saysDown
 }
 
-// class tells rows apart.
-func (v *sight) class() int {
+// class is what the newest look is worth.
+type class int
+
+const (
+	nothing class = iota // none, or no evidence
+	serving
+	failing
+)
+
+func (v *sight) class() class {
 	switch {
 	case !v.heard || !v.witnesses():
-		return 0
+		return nothing
 	case v.up():
-		return 1
+		return serving
 	}
-	return 2
+	return failing
 }
 
 // forget ends the rows and what was concluded from them.
