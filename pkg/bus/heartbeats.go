@@ -73,6 +73,7 @@ type hbReader struct {
 	mu      sync.Mutex
 	ended   bool
 	hb      message.Heartbeat
+	reader  message.HeartbeatReader
 	told    map[string]time.Time // subjects of recent dead letters; used by the flow's goroutine alone
 	telling chan struct{}        // dead letters being written: beside the flow, which must not wait for them
 	letters sync.WaitGroup
@@ -84,16 +85,15 @@ func (r *hbReader) take(msg *nats.Msg, meta HeartbeatMeta) error {
 	if r.ended {
 		return nil
 	}
-	r.hb = message.Heartbeat{}
-	if err := message.DecodeAs(message.Header(msg.Header), msg.Data, &r.hb); err != nil {
+	if err := r.reader.Read(message.Header(msg.Header), msg.Data, &r.hb); err != nil {
 		return err
 	}
-	parts, err := subject.Parse(msg.Subject)
-	if err != nil {
-		return err
-	}
-	if err := agrees(parts, &r.hb); err != nil {
-		return err
+	if !subject.IsHeartbeat(msg.Subject, r.hb.Group, r.hb.Member, r.hb.Vantage) {
+		parts, err := subject.Parse(msg.Subject)
+		if err != nil {
+			return err
+		}
+		return agrees(parts, &r.hb)
 	}
 	r.handler(&r.hb, meta)
 	return nil

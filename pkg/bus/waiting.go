@@ -2,8 +2,6 @@ package bus
 
 import (
 	"time"
-
-	"github.com/nats-io/nats.go"
 )
 
 // hbKey is what heartbeats replace each other by.
@@ -12,7 +10,9 @@ type hbKey struct{ group, member, check, vantage string }
 // outgoing is one heartbeat on its way.
 type outgoing struct {
 	key        hbKey
-	msg        *nats.Msg
+	id         string
+	at         time.Time // when it was offered
+	body       []byte
 	sent       time.Time
 	prev, next *outgoing
 }

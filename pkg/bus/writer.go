@@ -36,6 +36,8 @@ type HeartbeatWriter struct {
 	inbox string // reply subjects are inbox + a number
 
 	mu      sync.Mutex
+	form    *message.HeartbeatForm
+	msg     nats.Msg // used for each one in turn
 	queue   waiting
 	flights map[uint64]*outgoing // sent, not yet acknowledged, by number
 	oldest  uint64               // no flight has a lower number
@@ -85,12 +87,13 @@ func (b *Bus) NewHeartbeatWriter(o WriterOptions) *HeartbeatWriter {
 	return &HeartbeatWriter{
 		bus: b, o: o, inbox: InboxPrefix(b.opts.Service) + "." + nuid.Next() + ".", next: 1, oldest: 1,
 		queue: waiting{by: map[hbKey]*outgoing{}}, flights: map[uint64]*outgoing{}, wake: make(chan struct{}, 1), state: probing,
+		form: message.NewHeartbeatForm(b.source),
 	}
 }
 
 // Offer encodes hb and returns at once; hb is the caller's again. An invalid one is refused with a [*message.Invalid].
 func (w *HeartbeatWriter) Offer(hb *message.Heartbeat) error {
-	h, body, err := message.Encode(hb, w.bus.source, w.bus.opts.Now())
+	body, err := message.Body(hb)
 	w.mu.Lock()
 	if err != nil {
 		w.counts.Invalid++
@@ -98,10 +101,7 @@ func (w *HeartbeatWriter) Offer(hb *message.Heartbeat) error {
 		return err
 	}
 	w.counts.Offered++
-	w.keep(&outgoing{
-		key: hbKey{hb.Group, hb.Member, hb.Check, hb.Vantage},
-		msg: &nats.Msg{Subject: subject.Heartbeat(hb.Group, hb.Member, hb.Vantage), Header: nats.Header(h), Data: body},
-	}, true)
+	w.keep(&outgoing{key: hbKey{hb.Group, hb.Member, hb.Check, hb.Vantage}, id: hb.MessageID(), at: w.bus.opts.Now(), body: body}, true)
 	w.mu.Unlock()
 	w.poke()
 	return nil
@@ -120,7 +120,7 @@ func (w *HeartbeatWriter) keep(out *outgoing, fresh bool) {
 	if old := w.queue.by[out.key]; old != nil {
 		w.counts.Dropped++
 		if fresh {
-			old.msg = out.msg
+			old.id, old.at, old.body = out.id, out.at, out.body
 		}
 		return
 	}
@@ -233,9 +233,12 @@ func (w *HeartbeatWriter) step(up bool, now time.Time) time.Duration {
 func (w *HeartbeatWriter) send(n int, now time.Time) (sent int) {
 	for ; sent < n && w.queue.first != nil && len(w.flights) < w.o.MaxInFlight; sent++ {
 		out := w.queue.pop()
-		out.msg.Reply = w.inbox + strconv.FormatUint(w.next, 36)
 		out.sent = now
-		if err := w.bus.nc.PublishMsg(out.msg); err != nil {
+		w.msg.Subject = subject.Heartbeat(out.key.group, out.key.member, out.key.vantage)
+		w.msg.Reply = w.inbox + strconv.FormatUint(w.next, 36)
+		w.msg.Header = nats.Header(w.form.Header(out.id, out.key.group, out.at))
+		w.msg.Data = out.body
+		if err := w.bus.nc.PublishMsg(&w.msg); err != nil { // it copies the message
 			w.keep(out, false)
 			w.fail(now, jitter(pace, 10*pace))
 			return sent

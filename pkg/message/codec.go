@@ -141,15 +141,9 @@ func kindOf(m Message) kind {
 
 // Encode validates m and returns it in binary mode. Source is "/ham/<service>/<instance>"; now is the writer's wall clock.
 func Encode(m Message, source string, now time.Time) (Header, []byte, error) {
-	if err := Validate(m); err != nil {
-		return nil, nil, err
-	}
-	body, err := json.Marshal(m)
+	body, err := Body(m)
 	if err != nil {
-		return nil, nil, &Invalid{Type: NameOf(m), Want: "something JSON can hold: " + err.Error()}
-	}
-	if len(body) > MaxBody {
-		return nil, nil, &Invalid{Type: NameOf(m), Got: fmt.Sprintf("%d bytes", len(body)), Want: fmt.Sprintf("at most %d bytes", MaxBody)}
+		return nil, nil, err
 	}
 	id := m.MessageID()
 	return Header{
@@ -162,6 +156,30 @@ func Encode(m Message, source string, now time.Time) (Header, []byte, error) {
 		HeaderContentType: {contentType},
 		HeaderMsgID:       {id},
 	}, body, nil
+}
+
+// Body validates m and returns the body alone: for a writer that has the headers already.
+func Body(m Message) ([]byte, error) {
+	if err := Validate(m); err != nil {
+		return nil, err
+	}
+	body, err := marshal(m)
+	if err != nil {
+		return nil, &Invalid{Type: NameOf(m), Want: "something JSON can hold: " + err.Error()}
+	}
+	if len(body) > MaxBody {
+		return nil, &Invalid{Type: NameOf(m), Got: fmt.Sprintf("%d bytes", len(body)), Want: fmt.Sprintf("at most %d bytes", MaxBody)}
+	}
+	return body, nil
+}
+
+func marshal(m Message) ([]byte, error) {
+	if hb, ok := m.(*Heartbeat); ok {
+		if body, ok := hb.appendJSON(make([]byte, 0, 384)); ok {
+			return body, nil
+		}
+	}
+	return json.Marshal(m)
 }
 
 // Decode returns the message that header and body hold. Errors are [ErrUnknownType], [ErrUnknownVersion] or

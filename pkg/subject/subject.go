@@ -58,6 +58,18 @@ func Heartbeat(group, member, vantage string) string {
 	return join("heartbeat", group, member, vantage)
 }
 
+// IsHeartbeat says whether s is Heartbeat(group, member, vantage), without building it. The names must have been checked.
+func IsHeartbeat(s, group, member, vantage string) bool {
+	rest, ok := strings.CutPrefix(s, Root+".heartbeat.")
+	for _, t := range [...]string{group, member} {
+		if ok = ok && len(rest) > len(t) && rest[:len(t)] == t && rest[len(t)] == '.'; !ok {
+			return false
+		}
+		rest = rest[len(t)+1:]
+	}
+	return ok && rest == vantage
+}
+
 // Ask is ham.v1.ask.<group>.<verb>: request with a reply.
 func Ask(group string, verb message.Verb) string { return join("ask", group, string(verb)) }
 

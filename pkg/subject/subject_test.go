@@ -41,3 +41,20 @@ func TestATokenThatWouldWidenASubjectPanics(t *testing.T) {
 		require.Panics(t, func() { subject.Command(name) }, name)
 	}
 }
+
+func TestIsHeartbeatAgreesWithHeartbeat(t *testing.T) {
+	for _, c := range []struct{ group, member, vantage string }{{"web", "a", "sp"}, {"w", "a-1", "x_y"}} {
+		s := subject.Heartbeat(c.group, c.member, c.vantage)
+		if !subject.IsHeartbeat(s, c.group, c.member, c.vantage) {
+			t.Errorf("%s is not taken for its own parts", s)
+		}
+		for _, other := range []string{s + "x", s[:len(s)-1], "x" + s, s + ".z", "", subject.Root + ".heartbeat.", subject.Root + ".heartbeat." + c.group} {
+			if subject.IsHeartbeat(other, c.group, c.member, c.vantage) {
+				t.Errorf("%q is taken for %s", other, s)
+			}
+		}
+		if subject.IsHeartbeat(s, c.group+"x", c.member, c.vantage) || subject.IsHeartbeat(s, c.group, c.member, c.vantage+"x") || subject.IsHeartbeat(s, c.group[:len(c.group)-1], c.member, c.vantage) {
+			t.Errorf("%s is taken for other parts", s)
+		}
+	}
+}

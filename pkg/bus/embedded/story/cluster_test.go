@@ -72,7 +72,7 @@ func TestWritersAtThreeServersContendWhileTheLeaderMoves(t *testing.T) {
 		case <-done:
 			busy = false
 		case <-time.After(rand.N(100 * time.Millisecond)):
-			if faults%16 != 15 {
+			if faults%8 != 2 {
 				stepDown, stop := context.WithTimeout(ctx, time.Second)
 				_, _ = setup.Conn().RequestWithContext(stepDown, "$JS.API.STREAM.LEADER.STEPDOWN."+subject.StreamCommands, nil)
 				stop()
