@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -40,6 +42,7 @@ type Executor struct {
 	journal    *journal.Journal
 	engine     *engine.Engine
 	outbox     *outbox.Outbox
+	metrics    *metrics
 	reconciler *reconcile.Reconciler
 
 	ctx      context.Context // of Run
@@ -48,6 +51,7 @@ type Executor struct {
 	desks    map[string]*group.Group
 	shadows  map[string]*engine.News // rehearsals under way, by journal key
 	caughtUp bool
+	missing  []string // what has not been read to its end yet
 }
 
 // New checks the options. Nothing is opened yet.
@@ -55,17 +59,24 @@ func New(o Options) (*Executor, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	return &Executor{
+	x := &Executor{
 		opts: o, name: o.Bus.Name(), bus: o.Bus, bind: driver.Bind(o.Drivers), began: time.Now(),
 		desks: map[string]*group.Group{}, shadows: map[string]*engine.News{},
-	}, nil
+		missing: []string{"chain", "specs"},
+	}
+	x.outbox = outbox.New(x.name, x.bus.Publish, o.Log, o.at)
+	x.metrics = newMetrics(x)
+	if o.Metrics != nil {
+		if err := o.Metrics.Register(x.metrics); err != nil {
+			return nil, fmt.Errorf("%w: metrics: %w", ErrOptions, err)
+		}
+	}
+	return x, nil
 }
 
 // Run works until ctx ends. Steps in flight are then cut short and left to be taken up by the next life of this executor, or by another.
 func (x *Executor) Run(ctx context.Context) error {
-	for _, part := range []string{"executor chain", "executor specs"} {
-		x.opts.Ready(part, "starting")
-	}
+	x.opts.Ready("executor", "starting")
 	if err := x.alone(ctx); err != nil {
 		return err
 	}
@@ -118,7 +129,6 @@ func (x *Executor) part(name string, run func(context.Context) error) lifecycle.
 }
 
 func (x *Executor) build() {
-	x.outbox = outbox.New(x.name, x.bus.Publish, x.opts.Log, x.opts.at)
 	x.journal = journal.New(x.bus)
 	me := plan.Me{Name: x.name, Boot: x.epochs.Boot(), Sites: x.opts.Sites}
 	x.engine = &engine.Engine{
@@ -127,7 +137,7 @@ func (x *Executor) build() {
 		Clock: engine.Clock{Mono: func() time.Duration { return time.Since(x.began) }, Wall: time.Now},
 	}
 	x.reconciler = reconcile.New(reconcile.Options{
-		Name: x.name, Boot: me.Boot, Serves: me.Serves, Yield: x.opts.Yield, Every: x.opts.Watch, Tell: x.outbox.Tell, Wall: time.Now, Log: x.opts.Log,
+		Name: x.name, Boot: me.Boot, Serves: me.Serves, Yield: x.opts.Yield, Every: x.opts.Watch, Tell: x.tell, Wall: time.Now, Log: x.opts.Log,
 	})
 }
 
@@ -174,7 +184,7 @@ func (x *Executor) desk(name string) *group.Group {
 		return g
 	}
 	g := group.New(name, group.Deps{
-		Name: x.name, Engine: x.engine, Chain: x.bus, Epochs: x.epochs, Tell: x.outbox.Tell, Told: x.outbox.Told,
+		Name: x.name, Engine: x.engine, Chain: x.bus, Epochs: x.epochs, Tell: x.tell, Told: x.outbox.Told,
 		Log: x.opts.Log, Now: x.now, Wall: time.Now,
 	}, x.reconciler.Changed)
 	x.desks[name] = g
@@ -187,6 +197,18 @@ func (x *Executor) desk(name string) *group.Group {
 	x.running.Go(func() { _ = g.Run(x.ctx) }) // ends with x.ctx only
 	x.reconciler.Add(name, g)
 	return g
+}
+
+// ready tells what is still missing, once part is there.
+func (x *Executor) ready(part string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.missing = slices.DeleteFunc(x.missing, func(s string) bool { return s == part })
+	if len(x.missing) > 0 {
+		x.opts.Ready("executor", "reading "+strings.Join(x.missing, " and "))
+		return
+	}
+	x.opts.Ready("executor", "")
 }
 
 func (x *Executor) hear(d bus.Delivery) {
@@ -212,7 +234,7 @@ func (x *Executor) followChain(ctx context.Context) error {
 			for _, g := range desks {
 				g.CaughtUp()
 			}
-			x.opts.Ready("executor chain", "")
+			x.ready("chain")
 		},
 	}, x.hear)
 }
@@ -245,5 +267,5 @@ func (x *Executor) watchJournal(ctx context.Context) error {
 func (x *Executor) watchSpecs(ctx context.Context) error {
 	return store.Watch(ctx, x.bus, x.opts.Log, func(c store.Change) {
 		x.desk(c.Group).Spec(c.Spec)
-	}, store.OnReady(func() { x.opts.Ready("executor specs", "") }))
+	}, store.OnReady(func() { x.ready("specs") }))
 }

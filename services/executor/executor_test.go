@@ -30,6 +30,12 @@ func TestTurnsACommand(t *testing.T) {
 	if r.ExecuteMicros <= 0 || r.Executor != "x1" {
 		t.Errorf("%+v", r)
 	}
+	await(l, "the end, for people", func(m *message.Event) bool {
+		return m.Kind == message.EventRun && m.Run != nil && m.Run.State == message.StateDone
+	})
+	await(l, "a step, for people", func(m *message.Event) bool {
+		return m.Kind == message.EventStep && m.Step != nil && m.Step.Step == "one" && m.Step.Applied
+	})
 	t.Logf("executed in %dus, verified in %dus", r.ExecuteMicros, r.VerifyMicros)
 }
 

@@ -404,15 +404,13 @@ func (l *lab) start(name string, edit ...func(*Options)) *member {
 	m := &member{Executor: x, stop: cancel, done: make(chan error, 1)}
 	go func() { m.done <- x.Run(ctx) }()
 	l.t.Cleanup(func() { m.end(l.t) })
-	for range 2 {
-		select {
-		case <-ready:
-		case err := <-m.done:
-			m.done <- err
-			l.t.Fatalf("executor %s ended: %v", name, err)
-		case <-time.After(patience):
-			l.t.Fatalf("executor %s does not become ready", name)
-		}
+	select {
+	case <-ready:
+	case err := <-m.done:
+		m.done <- err
+		l.t.Fatalf("executor %s ended: %v", name, err)
+	case <-time.After(patience):
+		l.t.Fatalf("executor %s does not become ready", name)
 	}
 	return m
 }

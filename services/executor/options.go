@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec"
@@ -32,8 +34,10 @@ type Options struct {
 	Drivers []driver.Kind
 	// Log gets what happens. Default: nothing.
 	Log *slog.Logger
-	// Ready is told which part is not ready and why; "" as the reason: it is. May be nil.
+	// Ready is told, with the part "executor", why it is not ready; "" once all of it is. May be nil.
 	Ready func(part, reason string)
+	// Metrics registers this executor's metrics; nil: none.
+	Metrics prometheus.Registerer
 	// Version is told on the bus. Default 0.0.0.
 	Version string
 

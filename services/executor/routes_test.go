@@ -128,7 +128,9 @@ func (p *pair) hand(t *testing.T, server string, state haproxy.State) {
 
 func (p *pair) drift(sentence string) *message.Event {
 	p.t.Helper()
-	return await(p.lab, "drift: "+sentence, func(m *message.Event) bool { return m.Kind == message.EventDrift && strings.Contains(m.Sentence, sentence) })
+	return await(p.lab, "drift: "+sentence, func(m *message.Event) bool {
+		return m.Kind == message.EventDrift && strings.Contains(m.Sentence, sentence)
+	})
 }
 
 func (p *pair) seen(reachable bool, serves ...string) {

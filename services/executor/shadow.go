@@ -54,7 +54,7 @@ func (x *Executor) rehearse(cmd *message.Command) {
 	dry := *x.engine
 	dry.Bind = driver.Rehearse(x.bind)
 	err := dry.Run(ctx, engine.Job{
-		Command: cmd, News: news, Tell: x.outbox.Tell, Told: x.outbox.Told,
+		Command: cmd, News: news, Tell: x.tell, Told: x.outbox.Told,
 		Hold: func(context.Context) error { news.Held(); return nil },
 		Over: func(plan.Record) {},
 	})

@@ -99,6 +99,7 @@ func (e *Engine) Run(ctx context.Context, job Job) error {
 		case <-t.wake.C:
 		case <-tick.C:
 			t.touch(ctx)
+			t.warn()
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -251,6 +252,27 @@ func (t *turning) touch(ctx context.Context) {
 	if e, err := t.engine.Journal.Load(ctx, t.key); err == nil {
 		t.observe(e)
 		t.read()
+	}
+}
+
+// warn tells of steps that nobody begins. All executors that see it tell it under the same id.
+func (t *turning) warn() {
+	if t.job.Command.DryRun {
+		return
+	}
+	wall := t.engine.Clock.Wall().UnixMicro()
+	for _, step := range t.run.Unclaimed(t.engine.Clock.Mono(), t.job.News.seen(wall)) {
+		if t.warned[step.Name] {
+			continue
+		}
+		t.warned[step.Name] = true
+		cmd := t.job.Command
+		t.job.Tell(&message.Event{
+			ID: t.key + "." + step.Name + ".unclaimed", Group: cmd.Group, Kind: message.EventRun, Severity: message.Critical, Incident: cmd.Incident, Epoch: cmd.Epoch,
+			Sentence: fmt.Sprintf("nobody runs step %s of epoch %d of %s: it runs on %s, at site %q, and no executor that serves it has begun it; start that executor, or abort the swap",
+				step.Name, cmd.Epoch, cmd.Group, step.On, step.Site),
+			Writer: t.engine.Me.Name, At: wall,
+		})
 	}
 }
 

@@ -457,3 +457,28 @@ func TestDriverThatMisbehaves(t *testing.T) {
 		})
 	}
 }
+
+// A step that no executor may run is told of, once.
+func TestNobodyMayRunIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage()
+		cmd := command(5, "one")
+		cmd.Plan.Steps[0].On = "executor:x9"
+		ctx, stop := context.WithCancelCause(t.Context())
+		wait := s.start(ctx, s.engine("x1", 1), s.job(cmd, engine.NewNews(5)))
+		time.Sleep(time.Minute)
+		var events []string
+		s.mu.Lock()
+		for _, m := range s.told {
+			if e, ok := m.(*message.Event); ok {
+				events = append(events, e.ID)
+			}
+		}
+		s.mu.Unlock()
+		if !slices.Equal(events, []string{"web.5.one.unclaimed"}) {
+			t.Errorf("told %v", events)
+		}
+		stop(engine.ErrStopped)
+		_ = wait()
+	})
+}

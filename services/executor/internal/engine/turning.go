@@ -20,6 +20,7 @@ type turning struct {
 	run    *plan.Run
 
 	revision uint64
+	warned   map[string]bool
 	untold   bool  // an earlier life may not have told what it did
 	foreign  error // the journal holds something else under this key
 
@@ -33,7 +34,7 @@ type turning struct {
 func (e *Engine) turning(ctx context.Context, job Job) *turning {
 	now := e.Clock.Mono()
 	t := &turning{
-		engine: e, job: job, key: journal.Key(job.Command),
+		engine: e, job: job, key: journal.Key(job.Command), warned: map[string]bool{},
 		log:      e.Log.With("group", job.Command.Group, "epoch", job.Command.Epoch),
 		run:      plan.NewRun(job.Command, e.Me, e.Limits, e.Chance, now),
 		outcomes: make(chan plan.Outcome, len(job.Command.Plan.Steps)+1), // a work never waits to report

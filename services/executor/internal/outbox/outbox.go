@@ -12,7 +12,6 @@ import (
 
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/message"
-	"github.com/isacloud/ha-manager/pkg/subject"
 )
 
 // Outbox is the queue. Safe for concurrent use.
@@ -51,6 +50,13 @@ func (o *Outbox) wake() {
 	o.changed = make(chan struct{})
 }
 
+// Waiting is how many messages are not stored yet.
+func (o *Outbox) Waiting() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.queue)
+}
+
 // Told waits until everything queued before the call is stored.
 func (o *Outbox) Told(ctx context.Context) error {
 	o.mu.Lock()
@@ -87,8 +93,10 @@ func (o *Outbox) Run(ctx context.Context) error {
 				return context.Cause(ctx)
 			}
 		}
-		if err := o.send(ctx, m); err != nil {
-			return err
+		for _, l := range o.letters(m) {
+			if err := o.send(ctx, l.subject, l.message); err != nil {
+				return err
+			}
 		}
 		o.mu.Lock()
 		o.queue = o.queue[1:]
@@ -100,8 +108,7 @@ func (o *Outbox) Run(ctx context.Context) error {
 
 // send publishes one message for as long as it takes. One that can never be taken is logged and passed over: it must not keep back the
 // others.
-func (o *Outbox) send(ctx context.Context, m message.Message) error {
-	subj, m := o.address(m)
+func (o *Outbox) send(ctx context.Context, subj string, m message.Message) error {
 	o.mark("before tell")
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		_, err := o.publish(ctx, subj, m)
@@ -130,40 +137,4 @@ func (o *Outbox) mark(point string) {
 	if o.at != nil {
 		o.at(point)
 	}
-}
-
-// address says where a message goes. What a rehearsal came to is an event; what a real run came to, safety rests on.
-func (o *Outbox) address(m message.Message) (string, message.Message) {
-	switch m := m.(type) {
-	case *message.StepResult:
-		if !m.DryRun {
-			return subject.Safety(m.Group, subject.SafetyStep, o.writer), m
-		}
-		return o.address(&message.Event{
-			ID: "dry." + m.ID, Group: m.Group, Kind: message.EventStep, Severity: message.Debug, Sentence: stepSentence(m), Incident: m.Incident,
-			Epoch: m.Epoch, DryRun: true, Writer: o.writer, At: m.At, Step: m,
-		})
-	case *message.RunResult:
-		if !m.DryRun {
-			return subject.Safety(m.Group, subject.SafetyRun, o.writer), m
-		}
-		return o.address(&message.Event{
-			ID: "dry." + m.ID, Group: m.Group, Kind: message.EventRun, Severity: message.Info, Sentence: m.Sentence, Incident: m.Incident,
-			Epoch: m.Epoch, DryRun: true, Writer: o.writer, At: m.At, Run: m,
-		})
-	case *message.Event:
-		return subject.Event(m.Group, m.Kind, o.writer), m
-	}
-	return "", m
-}
-
-func stepSentence(m *message.StepResult) string {
-	s := "dry run: step " + m.Step + " " + string(m.State)
-	if m.State == message.StateDone && m.Found != "" {
-		s = "dry run: step " + m.Step + " would make it: " + m.Wanted + "; found: " + m.Found
-	}
-	if m.Problem != "" {
-		s += ": " + m.Problem
-	}
-	return s
 }

@@ -22,17 +22,9 @@ type memory struct {
 // turn says whether this executor may begin the step, and from when on.
 func (r *Run) turn(step *message.Step, s Step, now time.Duration) (at time.Duration, may bool) {
 	may, after := r.me.place(step, r.limits.Yield)
-	if !may {
-		return 0, false
-	}
 	if s.State == message.StateStarted {
-		switch {
-		case r.me.owns(s):
-			return now, true // own, from before a restart, or never begun
-		case r.memory[step.Name].silent >= r.limits.TakeOver+after:
-			return now, true
-		}
-		return 0, false // Saw brings what is new
+		// Own, from before a restart, or never begun; or left behind by another. Saw brings what is new.
+		return now, may && (r.me.owns(s) || r.memory[step.Name].silent >= r.limits.TakeOver+after)
 	}
 	m, ok := r.memory[step.Name]
 	if !ok || m.state != s.State || m.attempt != s.Attempt {
@@ -42,7 +34,28 @@ func (r *Run) turn(step *message.Step, s Step, now time.Duration) (at time.Durat
 		}
 		r.memory[step.Name] = m
 	}
-	return m.since + m.wait, true
+	return m.since + m.wait, may
+}
+
+// unclaimedAfter is how long a step may wait for an executor before that is told.
+const unclaimedAfter = 5 * time.Second
+
+// Unclaimed lists the steps that are ready and that nobody has begun for long: no executor that may run them is there.
+func (r *Run) Unclaimed(now time.Duration, see Seen) []*message.Step {
+	var out []*message.Step
+	if r.stored.Over() || see.Paused {
+		return nil
+	}
+	for i := range r.Command.Plan.Steps {
+		step := &r.Command.Plan.Steps[i]
+		s := r.stored.Steps[step.Name]
+		m, seen := r.memory[step.Name]
+		if seen && (s.State == "" || s.State == message.StateFailed && !s.Final) && r.open(&r.stored, step, see) && m.state == s.State && m.attempt == s.Attempt &&
+			now-m.since-m.wait > unclaimedAfter {
+			out = append(out, step)
+		}
+	}
+	return out
 }
 
 // maxBackoff bounds the wait between two attempts of a step.
