@@ -93,12 +93,12 @@ func TestDecodeRequest(t *testing.T) {
 	require.Equal(t, &message.Request{ID: "mine", Group: "web", Verb: message.VerbFailover, Actor: "ana", Target: "b"}, m)
 
 	for body, want := range map[string]string{
-		`{"actor":"rui"}`:    `invalid message: request.actor: got "rui", want "ana", as the subject says`,
-		`{"group":"db"}`:     `invalid message: request.group: got "db", want "web", as the subject says`,
-		`{"verb":"abort"}`:   `invalid message: request.verb: got "abort", want "failover", as the subject says`,
-		`{"target":"b.c"}`:   `invalid message: request.target: got "b.c", want 1 to 63 letters, digits, '-' or '_'`,
-		`now!`:               `invalid message: request: got invalid character 'o' in literal null (expecting 'u'), want one JSON object`,
-		`{"id":"a\r\nb: c"}`: `invalid message: request.id: got "a\r\nb: c", want an id without white space`,
+		`{"actor":"rui"}`:   `invalid message: request.actor: got "rui", want "ana", as the subject says`,
+		`{"group":"db"}`:    `invalid message: request.group: got "db", want "web", as the subject says`,
+		`{"verb":"abort"}`:  `invalid message: request.verb: got "abort", want "failover", as the subject says`,
+		`{"target":"b.c"}`:  `invalid message: request.target: got "b.c", want 1 to 63 letters, digits, '-' or '_'`,
+		`now!`:              `invalid message: request: got invalid character 'o' in literal null (expecting 'u'), want one JSON object`,
+		`{"id":"a\r\nb:c"}`: `invalid message: request.id: got "a\r\nb:c", want an id without white space`,
 	} {
 		_, err := message.DecodeRequest(nil, []byte(body), known, "rq-1")
 		require.EqualError(t, err, want)
