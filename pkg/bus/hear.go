@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -14,7 +15,8 @@ import (
 // Hear hands over what passes on the subjects, at most once and nothing of the past: the quick copy of what a
 // Follow brings for sure. On ham.v1.stored.… it hears what was stored a moment ago, with its sequence. Invalid messages are counted and passed
 // over; whoever follows the stream puts them to the dead letters. handler is called one call at a time and must not block for long: a slow
-// listener loses messages. After cancel has returned it is not called any more; it must not call cancel itself.
+// listener loses messages. What passes
+// after Hear has returned is heard; after cancel has returned handler is not called any more. It must not call cancel itself.
 func (b *Bus) Hear(subjects []string, handler func(Delivery)) (cancel func(), err error) {
 	var mu sync.Mutex // one handler call at a time over all subjects
 	ended := false
@@ -47,7 +49,17 @@ func (b *Bus) Hear(subjects []string, handler func(Delivery)) (cancel func(), er
 		}
 		subs = append(subs, sub)
 	}
+	b.settle()
 	return cancel, nil
+}
+
+// settle waits until the server knows of the subscriptions made so far. While the link is down it does not: they are made anew with the link.
+func (b *Bus) settle() {
+	ctx, cancel := b.bound(context.Background())
+	defer cancel()
+	if up, _ := b.Link(); up {
+		_ = b.nc.FlushWithContext(ctx)
+	}
 }
 
 func (b *Bus) heard(msg *nats.Msg) (Delivery, error) {

@@ -52,6 +52,7 @@ func (b *Bus) FollowHeartbeats(ctx context.Context, o HeartbeatOptions, handler 
 			}
 			defer func() { _ = sub.Unsubscribe() }()
 		}
+		b.settle()
 	}
 	f := flow{
 		bus: b, stream: subject.StreamHeartbeats, subjects: o.Subjects, from: o.From, caughtUp: o.CaughtUp, lost: o.Lost,

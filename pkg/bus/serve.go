@@ -95,6 +95,7 @@ func (b *Bus) Serve(name, version, description string, endpoints ...Endpoint) (*
 			return nil, fmt.Errorf("serve %s: endpoint %s on %s: %w", name, e.Name, e.Subject, err)
 		}
 	}
+	b.settle()
 	return s, nil
 }
 
