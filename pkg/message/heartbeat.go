@@ -37,7 +37,8 @@ type Heartbeat struct {
 	LatencyMicros int64 `json:"latency_us" validate:"min=0"`
 	// EveryMicros is the check's interval, so that a reader knows when to miss the next one.
 	EveryMicros int64 `json:"every_us" validate:"min=1000"`
-	// LateMicros is how long after its due time the look began: a vantage that is slow itself is no witness.
+	// LateMicros is how long after its due time the look began, or after its deadline it ended, whichever is more: a vantage that is slow
+	// itself is no witness.
 	LateMicros int64 `json:"late_us,omitempty" validate:"min=0"`
 	// Blind is set while the vantage sees none of its own reference targets: it is no evidence.
 	Blind bool `json:"blind,omitempty"`

@@ -34,11 +34,16 @@ type answer struct {
 	fresh bool
 }
 
-// ask sends the request over the kept connection, or a new one if there is none or the kept one turns out to be dead:
+// ask sends the request over the kept connection, or a new one if there is none, it is old, or it turns out to be dead:
 // a server may end an idle connection at any moment, also in the one in which the request is under way.
 func (l *looker) ask(ctx context.Context, header http.Header) (answer, error) {
 	req := request(l.method, l.url, header)
-	if conn := l.line.Take(); conn != nil {
+	conn := l.line.Take()
+	if conn != nil && time.Since(l.made) >= freshEvery {
+		_ = conn.Close()
+		conn = nil
+	}
+	if conn != nil {
 		a, keep, err := l.exchange(ctx, conn, req)
 		if err == nil {
 			l.end(conn, keep)
@@ -53,6 +58,7 @@ func (l *looker) ask(ctx context.Context, header http.Header) (answer, error) {
 	if err != nil {
 		return answer{url: l.url, fresh: true}, err
 	}
+	l.made = time.Now()
 	a, keep, err := l.exchange(ctx, conn, req)
 	a.fresh = true
 	if err != nil {

@@ -31,6 +31,10 @@ var Kind = check.Kind{
 	Open:    open,
 }
 
+// freshEvery is how long a connection is kept: a new one shows now and then that the target still accepts any, that its name still
+// leads there, and that its certificate is still good.
+const freshEvery = 30 * time.Second
+
 // anySuccess is what is accepted where nothing is declared.
 var anySuccess = []spec.StatusRange{{From: 200, To: 299}}
 
@@ -43,7 +47,8 @@ type looker struct {
 	names   []string // of the declared headers, sorted
 	dialer  *reach.Dialer
 	line    reach.Line
-	subject string // "GET http://192.0.2.10:8080/alive"
+	made    time.Time // when the kept connection was
+	subject string    // "GET http://192.0.2.10:8080/alive"
 }
 
 func open(t check.Target) (check.Looker, error) {

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/services/prober/check"
 	"github.com/isacloud/ha-manager/services/prober/check/checktest"
 )
 
@@ -39,6 +40,22 @@ func TestOneConnectionCarriesAllLooks(t *testing.T) {
 	}
 	require.EqualValues(t, 1, connections.Load())
 	require.Empty(t, woken)
+}
+
+// A target that serves the connections it has, and takes no new ones, must not look well for ever.
+func TestConnectionIsRenewedNowAndThen(t *testing.T) {
+	t.Parallel()
+	s, connections := counted(t, func(http.ResponseWriter, *http.Request) {})
+	l, err := Kind.Open(check.Target{Check: page(s.URL), Wake: func() { t.Error("nobody is woken by what the prober itself closes") }})
+	require.NoError(t, err)
+	t.Cleanup(l.Close)
+	for n := range 3 {
+		for range 3 {
+			require.Equal(t, message.Up, l.Look(t.Context()).Answer)
+		}
+		require.EqualValues(t, n+1, connections.Load())
+		l.(*looker).made = l.(*looker).made.Add(-freshEvery)
+	}
 }
 
 // The death of the process is noticed by the connection that is kept, and then proven by a refusal.
