@@ -16,7 +16,6 @@ import (
 
 // Everything from warning on goes to everybody, from notice on to the terminal.
 func TestDefaultRule(t *testing.T) {
-	t.Parallel()
 	inWorld(t, func(w *world) {
 		w.start("n1")
 		w.event(message.Event{Sentence: "It burns.", Severity: message.Critical})
@@ -37,7 +36,6 @@ func TestDefaultRule(t *testing.T) {
 
 // An incident is one thread; its first message is kept current, also by events that are not told, and its end is told whatever its severity.
 func TestIncidentIsOneThread(t *testing.T) {
-	t.Parallel()
 	inWorld(t, func(w *world) {
 		w.apply(`[{to: "slack:#web", from: warning}]`)
 		w.start("n1")
@@ -83,7 +81,6 @@ func TestIncidentIsOneThread(t *testing.T) {
 
 // An event that comes a second time, long after the stream has forgotten the first, is told once.
 func TestSameEventAgainIsToldOnce(t *testing.T) {
-	t.Parallel()
 	inWorld(t, func(w *world) {
 		w.start("n1")
 		w.event(message.Event{ID: "same", Sentence: "It burns."})
@@ -103,7 +100,6 @@ func TestSameEventAgainIsToldOnce(t *testing.T) {
 
 // What others wrote acts on nobody's screen.
 func TestHostileTextOnItsWay(t *testing.T) {
-	t.Parallel()
 	inWorld(t, func(w *world) {
 		w.start("n1")
 		for _, s := range rendertest.Samples() {
@@ -127,7 +123,6 @@ func TestHostileTextOnItsWay(t *testing.T) {
 
 // Rules are taken without a restart: a target that is new is told from now on, one that is gone no more.
 func TestRulesChange(t *testing.T) {
-	t.Parallel()
 	inWorld(t, func(w *world) {
 		w.apply(`[{to: "slack:#ops"}]`)
 		n := w.start("n1")
@@ -167,7 +162,6 @@ const reachBackAndMore = 11 * time.Minute
 
 // The queue of a target that no rule leads to any more goes with it.
 func TestQueuesAreCleanedUp(t *testing.T) {
-	t.Parallel()
 	inWorld(t, func(w *world) {
 		// A channel without a default: only the rule leads to it.
 		ch := []spec.Channel{{Name: "slack", Kind: "slack", Token: "${file:/token}", API: "http://slack.test/api"}}
@@ -194,7 +188,6 @@ func TestQueuesAreCleanedUp(t *testing.T) {
 }
 
 func TestOptionsAreChecked(t *testing.T) {
-	t.Parallel()
 	inWorld(t, func(w *world) {
 		for want, ch := range map[string][]spec.Channel{
 			`kind is "pigeon", want one of slack, slack-webhook, webhook, log`: {{Name: "x", Kind: "pigeon"}},

@@ -13,7 +13,6 @@ import (
 
 // An hour in which Slack is away, in each way it can be: nothing is lost, each line is told once and in order, and what comes after does not flood.
 func TestAnHourWithoutSlack(t *testing.T) {
-	t.Parallel()
 	inWorld(t, func(w *world) {
 		w.start("n1")
 		w.event(message.Event{Incident: "web-1"})
@@ -128,7 +127,6 @@ func (w *world) checkPace(from int) {
 
 // A token that is wrong: told at once and as critical on the others, nothing lost, mended by putting a good one in place.
 func TestWrongToken(t *testing.T) {
-	t.Parallel()
 	inWorld(t, func(w *world) {
 		w.secrets.Store("/token", "xoxb-0000-wrongtoken")
 		n := w.start("n1")
@@ -163,7 +161,6 @@ func TestWrongToken(t *testing.T) {
 
 // A change of the spec has a denied target tried at once.
 func TestChangeOfSpecTriesAgainAtOnce(t *testing.T) {
-	t.Parallel()
 	inWorld(t, func(w *world) {
 		w.apply(`[{to: "slack:#web"}]`)
 		w.start("n1")
@@ -178,7 +175,6 @@ func TestChangeOfSpecTriesAgainAtOnce(t *testing.T) {
 
 // A message that Slack does not take in its form is told in the simplest one; one that it takes in no form is put to the dead letters, and the next is told.
 func TestRefusedMessage(t *testing.T) {
-	t.Parallel()
 	inWorld(t, func(w *world) {
 		w.start("n1")
 		w.slack.Next("chat.postMessage", slacktest.Fault{Error: "invalid_blocks"}, slacktest.Fault{}, slacktest.Fault{Error: "invalid_blocks"}, slacktest.Fault{Error: "msg_too_long"})
@@ -198,7 +194,6 @@ func TestRefusedMessage(t *testing.T) {
 
 // Somebody deletes the message of an incident: what comes next begins a new thread.
 func TestCardIsDeleted(t *testing.T) {
-	t.Parallel()
 	inWorld(t, func(w *world) {
 		w.start("n1")
 		w.event(message.Event{Incident: "web-1"})
@@ -221,7 +216,6 @@ func TestCardIsDeleted(t *testing.T) {
 
 // One notifier is cut off from Slack, the other is not: the other one tells.
 func TestTheOtherNotifierReachesSlack(t *testing.T) {
-	t.Parallel()
 	inWorld(t, func(w *world) {
 		cut := channels()
 		cut[0].API = "http://nowhere.test/api"
