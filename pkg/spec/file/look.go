@@ -2,9 +2,7 @@ package file
 
 import (
 	"fmt"
-	"maps"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -152,59 +150,6 @@ func (c cursor) status(into *[]spec.StatusRange) {
 		return
 	}
 	*into = append(*into, spec.StatusRange{From: f, To: t})
-}
-
-// telling are parts of names whose values must not stand in a spec.
-var telling = regexp.MustCompile(`(?i)authori[sz]ation|cookie|token|secret|passw|credential|api-?_?key|private-?_?key`)
-
-func headersKey[T any](sc scope, get func(*T) *map[string]spec.Secret) key[T] {
-	name := regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
-	return secretsKey("headers", "a mapping from header names to values", "Sent along. Values may hold references to secrets, and must where the name tells of one (Authorization, Cookie, …-Token).", sc,
-		func(k string) string {
-			if !name.MatchString(k) {
-				return "want the name of a header, such as Authorization"
-			}
-			return ""
-		}, get)
-}
-
-func envKey[T any](sc scope, get func(*T) *map[string]spec.Secret) key[T] {
-	return secretsKey("env", "a mapping from names to values", "Set in the command's environment. Values may hold references to secrets, and must where the name tells of one (…PASSWORD, …TOKEN).", sc,
-		func(k string) string {
-			switch {
-			case !envName.MatchString(k):
-				return "want the name of an environment variable"
-			case strings.HasPrefix(k, "HAM_"):
-				return "want another name: those that begin with HAM_ are set by ham"
-			}
-			return ""
-		}, get)
-}
-
-func secretsKey[T any](name, form, means string, sc scope, badName func(string) string, get func(*T) *map[string]spec.Secret) key[T] {
-	return key[T]{
-		name: name, form: form, means: means,
-		read: func(c cursor, into *T) {
-			all := map[string]spec.Secret{}
-			c.entries(form, func(k, v cursor) {
-				var value spec.Secret
-				if problem := badName(k.node.Value); problem != "" {
-					k.fail("got %s, %s", k.got(), problem)
-					return
-				}
-				// ${member.…} may stand for a reference by a var.
-				must := telling.MatchString(k.node.Value) && len(spec.Refs(v.node.Value)) == 0
-				if v.secret("a text", must, &value); value == "" {
-					return
-				}
-				v.template(template{text: string(value), scope: sc, secret: true})
-				all[k.node.Value] = value
-			})
-			if len(all) > 0 {
-				*get(into) = maps.Clone(all)
-			}
-		},
-	}
 }
 
 // dirKey is where a command runs.

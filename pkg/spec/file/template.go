@@ -2,9 +2,6 @@ package file
 
 import (
 	"fmt"
-	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/isacloud/ha-manager/pkg/spec"
@@ -36,62 +33,6 @@ type template struct {
 func (c cursor) template(t template) {
 	t.at, t.got = c.place(), c.got()
 	c.r.templates = append(c.r.templates, t)
-}
-
-var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-
-// badReference says what is wrong with a reference to a secret ("env:NAME", "file:/path"), or "".
-func badReference(ref string) string {
-	kind, name, _ := strings.Cut(ref, ":")
-	if kind == "env" && !envName.MatchString(name) {
-		return "want ${env:NAME} with the name of an environment variable"
-	}
-	if kind == "file" && !filepath.IsAbs(name) {
-		return "want ${file:/path} with an absolute path"
-	}
-	return ""
-}
-
-func isSecret(ref string) bool {
-	return strings.HasPrefix(ref, "env:") || strings.HasPrefix(ref, "file:")
-}
-
-// secret reads a text that may hold references to secrets. A value that must be secret has to be one.
-func (c cursor) secret(form string, must bool, into *spec.Secret) {
-	s := c.node.Value
-	switch {
-	case !c.scalar() || s == "":
-		c.fail("got %s, want %s", c.kindOnly(), form)
-		return
-	case len(s) > maxText || strings.ContainsRune(s, 0):
-		c.fail("want %s, at most %d bytes and without a NUL character", form, maxText)
-		return
-	}
-	if must && !slices.ContainsFunc(spec.Refs(s), isSecret) {
-		c.fail("%s", writtenOut)
-		return
-	}
-	*into = spec.Secret(s)
-}
-
-const writtenOut = "the secret is written out, want a reference to it: ${env:NAME} or ${file:/path}; a spec is stored and shown"
-
-// kindOnly describes what stands here without repeating it.
-func (c cursor) kindOnly() string {
-	if c.scalar() {
-		return "an empty text"
-	}
-	return c.got()
-}
-
-// noteSecrets remembers the references of a text, for CheckSecrets.
-func (r *reader) noteSecrets(at place, text string) {
-	for _, ref := range spec.Refs(text) {
-		if isSecret(ref) && badReference(ref) == "" {
-			kind, name, _ := strings.Cut(ref, ":")
-			r.secrets = append(r.secrets, secretUse{at: at, kind: kind, name: name})
-		}
-	}
 }
 
 // judge looks at every template of a group, once the group is complete.

@@ -1,0 +1,34 @@
+package spec
+
+// lookAt makes a look from an executor out of the first check that decides about the member.
+func lookAt(g *Group, m Member, want string) (LookArgs, bool) {
+	for _, check := range g.Checks {
+		if check.Effect == EffectDown && check.Looks(m.Name) {
+			if look, ok := lookWith(check, m, want); ok {
+				return look, true
+			}
+		}
+	}
+	return LookArgs{}, false
+}
+
+func lookWith(check Check, m Member, want string) (LookArgs, bool) {
+	check = check.For(m)
+	look := LookArgs{Timeout: check.Timeout, Want: want}
+	switch {
+	case check.HTTP != nil:
+		look.HTTP = check.HTTP.URL
+		look.Status, look.Headers = check.HTTP.Status, check.HTTP.Headers
+		if check.HTTP.Body != nil {
+			look.Body = check.HTTP.Body.String()
+		}
+		look.TLS = &check.HTTP.TLS
+	case check.TCP != nil:
+		look.TCP, look.TLS = check.TCP.Address, check.TCP.TLS
+	case check.Exec != nil:
+		look.Command, look.Env, look.Dir = check.Exec.Command, check.Exec.Env, check.Exec.Dir
+	default:
+		return LookArgs{}, false
+	}
+	return look, true
+}
