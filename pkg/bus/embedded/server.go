@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"sync"
@@ -16,12 +17,19 @@ import (
 	"github.com/isacloud/ha-manager/pkg/bus"
 )
 
-// Server is a running nats-server.
+// Server is a running nats-server. Safe for concurrent use.
 type Server struct {
-	opts     Options
-	srv      *server.Server
-	lock     *lock
-	inside   User // the identity of this process, where users are asked for credentials
+	opts   Options
+	log    *slog.Logger
+	lock   *lock
+	inside User   // the identity of this process, where users are asked for credentials
+	addr   string // where clients connect, once known: kept over a restart
+
+	mu  sync.Mutex
+	srv *server.Server // replaced by a restart
+
+	stop     context.CancelFunc // ends the watch
+	watching sync.WaitGroup
 	shutdown sync.Once
 	down     chan struct{}
 }
@@ -36,21 +44,38 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{opts: o, lock: held, down: make(chan struct{})}
-	so := s.serverOptions()
-	s.srv, err = server.NewServer(so)
-	if err != nil {
+	s := &Server{opts: o, log: o.Log.With("server", o.Name), lock: held, addr: o.Listen, down: make(chan struct{})}
+	if len(o.Users) > 0 {
+		s.inside = User{Name: "inside-" + o.Name, Password: rand.Text()}
+	}
+	if s.srv, err = s.boot(ctx); err != nil {
 		held.release()
+		return nil, err
+	}
+	if o.Listen != "" {
+		s.addr = s.srv.Addr().String()
+	}
+	var life context.Context
+	life, s.stop = context.WithCancel(context.Background())
+	s.watching.Go(func() { s.watch(life) })
+	return s, nil
+}
+
+// boot runs one nats-server until it is ready; if it does not get there nothing of it is left.
+func (s *Server) boot(ctx context.Context) (*server.Server, error) {
+	srv, err := server.NewServer(s.serverOptions())
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrStart, err)
 	}
-	log := newLogger(o.Log.With("server", o.Name))
-	s.srv.SetLoggerV2(log, o.Trace, o.Trace, false)
-	fail := func(why string) (*Server, error) {
-		_ = s.Shutdown(context.WithoutCancel(ctx))
+	log := newLogger(s.log)
+	srv.SetLoggerV2(log, s.opts.Trace, s.opts.Trace, false)
+	fail := func(why string) (*server.Server, error) {
+		srv.Shutdown()
+		srv.WaitForShutdown()
 		return nil, fmt.Errorf("%w: %s", ErrStart, why)
 	}
-	s.srv.Start()
-	for !s.srv.ReadyForConnections(10 * time.Millisecond) {
+	srv.Start()
+	for !srv.ReadyForConnections(10 * time.Millisecond) {
 		select {
 		case <-log.dead:
 			return fail(log.reason())
@@ -62,10 +87,17 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if why := log.reason(); why != "" {
 		return fail(why)
 	}
-	if !s.srv.JetStreamEnabled() {
+	if !srv.JetStreamEnabled() {
 		return fail("JetStream is not on")
 	}
-	return s, nil
+	return srv, nil
+}
+
+// current is the running nats-server.
+func (s *Server) current() *server.Server {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.srv
 }
 
 func (s *Server) serverOptions() *server.Options {
@@ -79,14 +111,11 @@ func (s *Server) serverOptions() *server.Options {
 	if so.JetStreamMaxMemory == 0 {
 		so.JetStreamMaxMemory = 64 << 20
 	}
-	if o.MaxStore == 0 {
-		so.JetStreamMaxStore = 0
-	}
 	for _, t := range o.Tags {
 		so.Tags.Add(t)
 	}
 	if o.Listen != "" {
-		so.Host, so.Port = hostPort(o.Listen)
+		so.Host, so.Port = hostPort(s.addr)
 	}
 	if o.Monitor != "" {
 		so.HTTPHost, so.HTTPPort = hostPort(o.Monitor)
@@ -96,7 +125,6 @@ func (s *Server) serverOptions() *server.Options {
 		so.TLSVerify = o.TLS.ClientAuth == tls.RequireAndVerifyClientCert
 	}
 	if len(o.Users) > 0 {
-		s.inside = User{Name: "inside-" + o.Name, Password: rand.Text()}
 		for _, u := range append([]User{s.inside}, o.Users...) {
 			p := permissions(u)
 			if u.NKey != "" {
@@ -165,7 +193,7 @@ func (s *Server) InProcess() InProcess { return InProcess{s} }
 type InProcess struct{ s *Server }
 
 // InProcessConn returns one end of a pipe whose other end the server reads.
-func (p InProcess) InProcessConn() (net.Conn, error) { return p.s.srv.InProcessConn() }
+func (p InProcess) InProcessConn() (net.Conn, error) { return p.s.current().InProcessConn() }
 
 // BusOptions are those of a Bus inside this process, with unrestricted rights.
 func (s *Server) BusOptions(name, service string) bus.Options {
@@ -177,12 +205,12 @@ func (s *Server) ClientURL() string {
 	if s.opts.Listen == "" {
 		return ""
 	}
-	return s.srv.ClientURL()
+	return s.current().ClientURL()
 }
 
 // MonitorURL is where the monitoring pages are, or "".
 func (s *Server) MonitorURL() string {
-	if a := s.srv.MonitorAddr(); a != nil {
+	if a := s.current().MonitorAddr(); a != nil {
 		return "http://" + a.String()
 	}
 	return ""
@@ -201,7 +229,7 @@ func (s *Server) Healthz() error {
 		return errors.New("server is shut down")
 	default:
 	}
-	h := s.srv.Healthz(&server.HealthzOptions{})
+	h := s.current().Healthz(&server.HealthzOptions{})
 	if h.StatusCode != 200 {
 		return fmt.Errorf("server %s: %s: %s", s.opts.Name, h.Status, h.Error)
 	}
@@ -212,8 +240,11 @@ func (s *Server) Healthz() error {
 // the server then ends in the background.
 func (s *Server) Shutdown(ctx context.Context) error {
 	go s.shutdown.Do(func() {
-		s.srv.Shutdown()
-		s.srv.WaitForShutdown()
+		s.stop()
+		s.watching.Wait()
+		srv := s.current()
+		srv.Shutdown()
+		srv.WaitForShutdown()
 		s.lock.release()
 		close(s.down)
 	})

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/isacloud/ha-manager/pkg/bus/embedded"
 )
 
@@ -106,3 +108,15 @@ func (c *Child) Pause() { _ = c.cmd.Process.Signal(syscall.SIGSTOP) }
 
 // Resume ends Pause.
 func (c *Child) Resume() { _ = c.cmd.Process.Signal(syscall.SIGCONT) }
+
+// LimitFiles lets it write no file beyond so many bytes, as a disk that is full; 0 lifts the limit.
+func (c *Child) LimitFiles(bytes uint64) {
+	c.t.Helper()
+	limit := unix.Rlimit{Cur: bytes, Max: unix.RLIM_INFINITY}
+	if bytes == 0 {
+		limit.Cur = unix.RLIM_INFINITY
+	}
+	if err := unix.Prlimit(c.cmd.Process.Pid, unix.RLIMIT_FSIZE, &limit, nil); err != nil {
+		c.t.Fatalf("limit the server's files: %v", err)
+	}
+}
