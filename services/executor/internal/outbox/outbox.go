@@ -1,5 +1,8 @@
 // Package outbox tells on the bus what happened, in order, and never makes the teller wait: what the bus does not take
 // now is told when it does.
+//
+// It begins a moment after something was queued. A swap of routes takes a few milliseconds, and each telling is a synced write on the same disks
+// as the journal and the chain: so told, they would take the time of what they tell about.
 package outbox
 
 import (
@@ -27,6 +30,9 @@ type Outbox struct {
 	told    uint64        // how many of them are out of the queue
 	changed chan struct{} // closed and replaced at each change
 }
+
+// lag is how long telling waits for the work that it tells about.
+const lag = 10 * time.Millisecond
 
 // New makes an outbox that publishes as writer. At is called around each publish; nil but in tests.
 func New(writer string, publish func(context.Context, string, message.Message) (bus.Ack, error), log *slog.Logger, at func(string)) *Outbox {
@@ -88,10 +94,13 @@ func (o *Outbox) Run(ctx context.Context) error {
 		if m == nil {
 			select {
 			case <-changed:
-				continue
 			case <-ctx.Done():
 				return context.Cause(ctx)
 			}
+			if !sleep(ctx, lag) {
+				return context.Cause(ctx)
+			}
+			continue
 		}
 		for _, l := range o.letters(m) {
 			if err := o.send(ctx, l.subject, l.message); err != nil {
@@ -123,13 +132,21 @@ func (o *Outbox) send(ctx context.Context, subj string, m message.Message) error
 			return nil
 		}
 		o.log.Warn("not told yet, trying again", "subject", subj, "error", err)
-		timer := time.NewTimer(pause/2 + rand.N(pause/2))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !sleep(ctx, pause/2+rand.N(pause/2)) {
 			return context.Cause(ctx)
 		}
+	}
+}
+
+// sleep waits for d and says true, or false if ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
