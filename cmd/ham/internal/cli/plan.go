@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
 	"github.com/spf13/cobra"
 
@@ -44,16 +47,65 @@ func (a *app) plan() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			looked := a.look(c.Context(), b, p)
 			if a.output == "json" {
-				return a.json(p)
+				return a.json(planned{p, looked})
 			}
-			a.showPreview(p)
+			a.showPreview(p, looked)
 			return nil
 		},
 	}
 	c.Flags().StringVar(&verb, "verb", verb, "failover, switchover or failback (default: failover if the primary is down, else switchover)")
 	c.Flags().StringVar(&k.to, "to", "", "the `member` that shall be primary")
 	return c
+}
+
+// planned is what `ham plan` prints as JSON.
+type planned struct {
+	*message.Preview
+	// Looked is what the steps would find now; nil where no executor answered.
+	Looked *message.Looked `json:"looked,omitempty"`
+}
+
+// look asks an executor what the plan's steps would find now; nil where none answers, which is said where it matters.
+func (a *app) look(ctx context.Context, b *bus.Bus, p *message.Preview) *message.Looked {
+	if p.Plan == nil || len(p.Plan.Steps) == 0 {
+		return nil
+	}
+	header, body, err := message.Encode(p, b.Source(), time.Now())
+	if err != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.timeout)
+	defer cancel()
+	msg, err := b.Conn().RequestMsgWithContext(ctx, &nats.Msg{Subject: subject.LookAny, Header: nats.Header(header), Data: body})
+	if err != nil || msg.Header.Get("Nats-Service-Error") != "" {
+		return nil
+	}
+	looked := new(message.Looked)
+	if message.DecodeAs(message.Header(msg.Header), msg.Data, looked) != nil {
+		return nil
+	}
+	return looked
+}
+
+// finds says what a step would find, in a few words.
+func finds(looked *message.Looked, step string) string {
+	for _, s := range looked.Steps {
+		if s.Step != step {
+			continue
+		}
+		switch {
+		case s.Problem != "":
+			return "! " + clean(s.Problem)
+		case s.State == message.StateDone:
+			return "is so already: " + clean(cmp.Or(s.Found, s.Evidence))
+		case s.Found == "" && s.Wanted == "":
+			return ""
+		}
+		return clean(s.Found) + " → " + clean(s.Wanted)
+	}
+	return ""
 }
 
 // likely is the swap that a person would ask for now.
@@ -70,7 +122,7 @@ func (a *app) likely(ctx context.Context, b *bus.Bus, group string) (string, err
 	return string(message.VerbSwitchover), nil
 }
 
-func (a *app) showPreview(p *message.Preview) {
+func (a *app) showPreview(p *message.Preview, looked *message.Looked) {
 	mark := ""
 	if p.DryRun {
 		mark = a.paint(yellow, " (DRY RUN: it would only be rehearsed)")
@@ -89,6 +141,16 @@ func (a *app) showPreview(p *message.Preview) {
 		rows = append(rows, []string{fmt.Sprintf("%d", i+1), s.Name, string(s.Phase), s.Driver, "on " + s.On, "≤ " + s.Timeout.String(), clean(s.Says)})
 	}
 	table(a.Out, "  ", rows)
+	if looked == nil {
+		a.printf("  no executor answered what the steps would find now: without one nothing is carried out")
+	} else {
+		a.printf("  %s looked what they would find now:", looked.Executor)
+		rows = nil
+		for _, s := range p.Plan.Steps {
+			rows = append(rows, []string{s.Name, finds(looked, s.Name)})
+		}
+		table(a.Out, "    ", rows)
+	}
 	predicted := "not known yet: no such swap was measured"
 	if p.Plan.PredictedRTO > 0 {
 		predicted = p.Plan.PredictedRTO.String() + ", from past swaps"

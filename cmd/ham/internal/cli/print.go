@@ -6,7 +6,6 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
-	"time"
 	"unicode"
 
 	"github.com/isacloud/ha-manager/pkg/message"
@@ -65,17 +64,4 @@ func (a *app) reasons(reasons []message.Reason) {
 		}
 		a.printf("  %s  %s%s", r.Code, clean(r.Sentence), note)
 	}
-}
-
-// ago says how long before now t was, roughly.
-func ago(d time.Duration) string {
-	switch {
-	case d < 0:
-		return "now"
-	case d < time.Second:
-		return fmt.Sprintf("%d ms ago", d.Milliseconds())
-	case d < time.Minute:
-		return fmt.Sprintf("%d s ago", int(d.Seconds()))
-	}
-	return d.Round(time.Second).String() + " ago"
 }

@@ -211,7 +211,7 @@ func (a *app) swap(ctx context.Context, group string, verb message.Verb, k *ask)
 		if err != nil {
 			return err
 		}
-		a.showPreview(preview)
+		a.showPreview(preview, a.look(ctx, b, preview))
 		if !a.confirm(fmt.Sprintf("%s %s now?", verb, group)) {
 			return refusedError{&message.Outcome{Sentence: "not confirmed; nothing was asked"}}
 		}
