@@ -47,8 +47,13 @@ func busServer(l net.Listener) {
 // stored: how much of a core it takes, and how late looks begin. Target and bus are processes of their own. Run it alone:
 //
 //	go test -run '^$' -bench FiveThousand -benchtime 1x ./services/prober
-func BenchmarkFiveThousandChecks(b *testing.B) {
-	const groups, checks, seconds = 500, 5, 10
+func BenchmarkFiveThousandChecks(b *testing.B) { benchmark(b, 500, 5) }
+
+// BenchmarkTwentyChecks is ten groups of two members: the prober's share of a small installation that idles.
+func BenchmarkTwentyChecks(b *testing.B) { benchmark(b, 10, 1) }
+
+func benchmark(b *testing.B, groups, checks int) {
+	const seconds = 10
 	target := checktest.Start(b, "farm")
 	server := checktest.Start(b, "bus", storeDir+"="+b.TempDir())
 	ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
@@ -74,7 +79,7 @@ func BenchmarkFiveThousandChecks(b *testing.B) {
 		}
 		p.roster.Apply(group.Name, group, 1)
 	}
-	require.Equal(b, 5000, p.roster.Len())
+	require.Equal(b, 2*groups*checks, p.roster.Len())
 	time.Sleep(3 * time.Second) // until every connection is made
 
 	var late []time.Duration

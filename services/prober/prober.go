@@ -22,7 +22,6 @@ import (
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec"
 	"github.com/isacloud/ha-manager/pkg/spec/store"
-	"github.com/isacloud/ha-manager/services/prober/internal/pulse"
 	"github.com/isacloud/ha-manager/services/prober/internal/roster"
 )
 
@@ -59,7 +58,6 @@ type Prober struct {
 	references *references
 	roster     *roster.Roster
 	writer     *bus.HeartbeatWriter
-	pulse      pulse.Pulse
 	metrics    *metrics
 	ran        atomic.Bool
 }
@@ -116,7 +114,7 @@ func New(o Options) (*Prober, error) {
 		}
 	}
 	p.roster = roster.New(roster.Options{
-		Vantages: o.Vantages, Open: open, Secrets: o.Secrets, Sight: refs.sight, Boot: p.boot, Now: o.Now, Offer: p.offer, Seen: p.metrics.seen, Lost: p.pulse.Lost,
+		Vantages: o.Vantages, Open: open, Secrets: o.Secrets, Sight: refs.sight, Boot: p.boot, Now: o.Now, Offer: p.offer, Seen: p.metrics.seen,
 		// A look at a reference that is under way, and one after it.
 		ConfirmWithin: 2*o.ReferenceTimeout + referenceGap,
 	})
@@ -143,7 +141,6 @@ func (p *Prober) Run(ctx context.Context) error {
 		lifecycle.Part{Name: "heartbeats", Run: p.writer.Run},
 		lifecycle.Part{Name: "specs", Run: p.watch},
 		lifecycle.Part{Name: "sight", Run: p.tellSight},
-		lifecycle.Part{Name: "pulse", Run: p.pulse.Run},
 	)
 }
 

@@ -25,8 +25,6 @@ type Options struct {
 	Open    func(check.Target) check.Looker
 	Secrets spec.Lookup
 	Sight   *sight.Sight
-	// Lost is how much time this process has lost so far: only differences count.
-	Lost func() time.Duration
 	// ConfirmWithin bounds how long a silence waits for a reference's word.
 	ConfirmWithin time.Duration
 	// Boot identifies this run of the prober.
@@ -132,7 +130,7 @@ func (r *Roster) start(e *entry) {
 	})
 	task := schedule.Task{
 		Every: e.what.Every, Timeout: e.what.Timeout, Place: schedule.Place(e.vantage, e.group, e.member, e.key.check),
-		Looker: counted{looker, &r.running}, Fall: func() int { return int(e.fall.Load()) }, Done: e.seen, Lost: r.o.Lost,
+		Looker: counted{looker, &r.running}, Fall: func() int { return int(e.fall.Load()) }, Done: e.seen,
 	}
 	if r.o.Sight.Possible() {
 		task.Doubt = r.o.Sight.Doubt
@@ -190,13 +188,13 @@ type entry struct {
 
 // seen makes a heartbeat of an observation.
 //
-// Invariants: no silence is told as down by a prober that stood still for most of the look, nor as seen by one that heard
-// nobody since that look began.
+// Invariants: no silence is told as down by a prober that itself stood still during the look, nor as seen by one that
+// heard nobody since that look began.
 func (e *entry) seen(ctx context.Context, o schedule.Observation) {
 	r := e.roster
-	if o.Silent && o.Lost > e.what.Timeout/2 {
+	if o.Silent && o.Stood > e.what.Timeout/4 {
 		o.Result = check.Result{
-			Answer: message.Unknown, Evidence: check.Clip(fmt.Sprintf("this prober stood still for %s of the look: %s", o.Lost.Round(time.Millisecond), o.Evidence), check.MaxEvidence),
+			Answer: message.Unknown, Evidence: check.Clip(fmt.Sprintf("this prober itself stood still for %s meanwhile: %s", o.Stood.Round(time.Millisecond), o.Evidence), check.MaxEvidence),
 		}
 	}
 	blind, _ := r.o.Sight.Now()

@@ -61,9 +61,6 @@ func newBench(t *testing.T, o Options) *bench {
 	if o.Sight == nil {
 		o.Sight = sight.New(0, func() {})
 	}
-	if o.Lost == nil {
-		o.Lost = func() time.Duration { return 0 }
-	}
 	o.ConfirmWithin = time.Second
 	o.Seen = func(schedule.Observation) {}
 	o.Offer = func(hb *message.Heartbeat) {
@@ -360,35 +357,34 @@ func TestSilenceOfABlindProberNeverCounts(t *testing.T) {
 func TestStandingStillIsNotTheTargetsSilence(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var lost atomic.Int64
-		b := newBench(t, Options{Lost: func() time.Duration { return time.Duration(lost.Load()) }})
-		var stall atomic.Int64
+		b := newBench(t, Options{})
+		var stands atomic.Int64
 		b.answer = func(ctx context.Context, target check.Target) check.Result {
-			if target.Member == "b" {
-				return check.Result{Answer: message.Down, Evidence: "503"}
-			}
 			<-ctx.Done()
-			lost.Add(stall.Load())
-			return check.Result{Answer: message.Down, Silent: true, Evidence: "no answer"}
+			time.Sleep(time.Duration(stands.Load())) // a process that stands still comes late to its deadline
+			return check.Result{Answer: message.Down, Silent: target.Member == "a", Evidence: "no answer"}
 		}
 		g := pair(httpCheck("alive", "/alive", "sp"))
 		g.Policy.Fall = 1
 		b.Apply("web", g, 1)
 		for _, c := range []struct {
-			stall time.Duration
-			want  message.Answer
-		}{{0, message.Down}, {150 * time.Millisecond, message.Down}, {151 * time.Millisecond, message.Unknown}, {time.Hour, message.Unknown}} {
-			stall.Store(int64(c.stall))
-			time.Sleep(2 * time.Second)
+			stands time.Duration
+			want   message.Answer
+		}{{0, message.Down}, {75 * time.Millisecond, message.Down}, {76 * time.Millisecond, message.Unknown}, {time.Minute, message.Unknown}} {
+			stands.Store(int64(c.stands))
+			time.Sleep(2*time.Second + c.stands)
 			b.take()
-			time.Sleep(2 * time.Second)
-			for _, hb := range b.take() {
+			time.Sleep(2*time.Second + c.stands)
+			beats := b.take()
+			require.NotEmpty(t, beats)
+			for _, hb := range beats {
+				want := c.want
 				if hb.Member == "b" {
-					require.Equal(t, message.Down, hb.Answer)
-					continue
+					want = message.Down
 				}
-				require.Equal(t, c.want, hb.Answer, "%s lost", c.stall)
+				require.Equal(t, want, hb.Answer, "%s: stood still for %s", hb.Member, c.stands)
 				require.Contains(t, hb.Evidence, "no answer")
+				require.Equal(t, c.stands.Microseconds(), hb.LateMicros)
 			}
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/isacloud/ha-manager/services/prober/check"
@@ -21,10 +22,8 @@ type Task struct {
 	Fall func() int
 	// Done gets each observation, one at a time. The next look begins after it has returned. ctx ends when the job is stopped.
 	Done func(ctx context.Context, o Observation)
-	// Doubt, if set, is called when a look has been silent for half of its time.
+	// Doubt, if set, is called when a look has lasted for half of its time. It must not block.
 	Doubt func()
-	// Lost, if set, is how much time this process has lost so far: only differences count.
-	Lost func() time.Duration
 	// Jitter returns 0 to 1; nil: random.
 	Jitter func() float64
 }
@@ -38,8 +37,9 @@ type Observation struct {
 	// Late is how long after its due time the look began, or how long after its deadline it ended, whichever is more: both say
 	// that this process was not running when it should have been, and a silence that it slept through is none.
 	Late time.Duration
-	// Lost is how much of the look this process stood still.
-	Lost time.Duration
+	// Stood is how long this process is known to have stood still during the look, at its half or its end: stopped, or starved of
+	// processor time. An answer may have waited in a socket meanwhile.
+	Stood time.Duration
 	// Early: a wake or a retry brought it, not its slot.
 	Early bool
 }
@@ -202,25 +202,28 @@ func (j *Job) look() {
 	}
 }
 
+// once looks. At half of its time it also notes whether this process runs on time: who finds the deadline passed may
+// have slept through the answer. That costs nothing where the target answers.
 func (j *Job) once(began time.Time) Observation {
+	half := j.task.Timeout / 2
 	deadline := began.Add(j.task.Timeout)
 	ctx, cancel := context.WithDeadline(j.ctx, deadline)
 	defer cancel()
-	if j.task.Doubt != nil {
-		doubt := time.AfterFunc(j.task.Timeout/2, j.task.Doubt)
-		defer doubt.Stop()
-	}
-	lost := j.lost()
+	var stood atomic.Int64
+	stood.Store(-1)
+	timer := time.AfterFunc(half, func() {
+		stood.Store(int64(time.Since(began) - half))
+		if j.task.Doubt != nil {
+			j.task.Doubt()
+		}
+	})
 	o := Observation{Result: j.task.Looker.Look(ctx), Began: began}
 	ended := time.Now()
-	o.Lost = j.lost() - lost
+	timer.Stop()
 	o.Took, o.Late = ended.Sub(began), ended.Sub(deadline)
-	return o
-}
-
-func (j *Job) lost() time.Duration {
-	if j.task.Lost == nil {
-		return 0
+	if o.Stood = time.Duration(stood.Load()); o.Stood < 0 { // half time was not noticed yet
+		o.Stood = o.Took - half
 	}
-	return j.task.Lost()
+	o.Stood = max(o.Stood, o.Late, 0)
+	return o
 }

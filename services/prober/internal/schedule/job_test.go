@@ -338,7 +338,21 @@ func TestOversleptLookIsLate(t *testing.T) {
 			return soft
 		})
 		time.Sleep(800 * time.Millisecond)
+		synctest.Wait()
 		require.Equal(t, 600*time.Millisecond, l.latest())
+		require.Equal(t, 600*time.Millisecond, l.seen[0].Stood)
+	})
+}
+
+func TestWhoRunsOnTimeHasNotStoodStill(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, l := run(t, Task{Every: time.Second, Timeout: 100 * time.Millisecond}, hang)
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		for _, o := range l.seen {
+			require.Zero(t, o.Stood)
+		}
 	})
 }
 
