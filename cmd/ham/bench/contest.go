@@ -10,7 +10,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/client/haproxy"
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/subject"
 )
 
 // contestant is who sends the clients to the other site when one is lost.
@@ -80,6 +83,9 @@ func (c contest) run(ctx context.Context, dir string) (_ figure, err error) {
 			return wrap(fmt.Errorf("fault %d of %d: %w", n+1, c.runs, err))
 		}
 		f.Values = append(f.Values, millis(gap))
+	}
+	if m, ok := who.(*manager); ok {
+		f.Note += "; " + m.split()
 	}
 	return f, nil
 }
@@ -197,6 +203,9 @@ func (checks) stop()                              {}
 type manager struct {
 	process *child
 	bus     *observer
+
+	mu                              sync.Mutex
+	detect, decide, execute, verify sample // in milliseconds, of each failover
 }
 
 // enterHam runs the program with two members and the policy given.
@@ -228,15 +237,44 @@ ham:
 		}
 		m := &manager{}
 		var err error
-		if m.process, err = (start{name: "ham up", program: program, args: []string{"up", "-c", config}}).spawn(); err != nil {
+		if m.process, err = (start{name: "ham up", program: program, args: []string{"up", "-c", config, "--log-level", "warn"}}).spawn(); err != nil {
 			return nil, err
 		}
 		if m.bus, err = observe(ctx, "nats://"+pl.addr("bus"), m.process); err != nil {
 			m.process.stop()
 			return nil, err
 		}
+		if _, err := m.bus.Hear([]string{subject.StoredCommand("web"), subject.StoredSafetyOf("web")}, m.hear); err != nil {
+			m.stop()
+			return nil, err
+		}
 		return m, nil
 	}
+}
+
+// hear notes what ham says of its own times.
+func (m *manager) hear(d bus.Delivery) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	ms := func(us int64) float64 { return float64(us) / 1000 }
+	switch say := d.Message.(type) {
+	case *message.Command:
+		if say.Kind == message.KindFailover {
+			m.detect, m.decide = append(m.detect, ms(say.DetectMicros)), append(m.decide, ms(say.DecideMicros))
+		}
+	case *message.RunResult:
+		if say.Kind == message.KindFailover && say.State == message.StateDone {
+			m.execute, m.verify = append(m.execute, ms(say.ExecuteMicros)), append(m.verify, ms(say.VerifyMicros))
+		}
+	}
+}
+
+// split says where the time went by ham's own clocks.
+func (m *manager) split() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return fmt.Sprintf("medians by ham's own clocks: detect %s, decide %s, execute %s, verify %s ms", show(m.detect.median()),
+		show(m.decide.median()), show(m.execute.median()), show(m.verify.median()))
 }
 
 // ready waits until nothing stands against a swap by itself.

@@ -37,6 +37,7 @@ members:
   a: {site: sp, url: "http://192.0.2.10:8080"}
   b: {site: rj, url: "http://198.51.100.10:8080"}
 adopt: a
+policy: {quorum: 1, stable_for: 0s}
 checks:
 %s`, name, strings.Join(checks, ""))
 }
@@ -62,6 +63,16 @@ func newState(group string) (*core.State, error) {
 	}})
 	s.Step(at, core.LinkChanged{Up: true})
 	return s, nil
+}
+
+// judged says whether the heartbeats were taken for what they are: both members up, the standby ready.
+func judged(s *core.State, at core.Time) error {
+	for _, m := range s.Status(at).Members {
+		if m.Verdict != message.VerdictUp || !m.Ready {
+			return fmt.Errorf("after all those heartbeats member %s of %s is %s, ready: %t %v", m.Name, s.Group(), m.Verdict, m.Ready, m.Reasons)
+		}
+	}
+	return nil
 }
 
 // measureCore: one core, one thread, heartbeats that change nothing, as nearly all do.
@@ -103,6 +114,9 @@ func measureCore(ctx context.Context, b *bench) ([]figure, error) {
 		runtime.ReadMemStats(&after)
 		if said > 0 {
 			return nil, fmt.Errorf("the core had %d things to say of heartbeats that change nothing", said)
+		}
+		if err := judged(s, now); err != nil {
+			return nil, err
 		}
 		rate.Values = append(rate.Values, per/took.Seconds())
 		allocs.Values = append(allocs.Values, float64(after.Mallocs-before.Mallocs)/per)

@@ -7,25 +7,42 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/isacloud/ha-manager/pkg/bus"
 )
 
 // messageBytes is about the size of ham's messages.
 const messageBytes = 300
 
-// busFloor measures what nothing that goes over the bus can beat: a question and its answer, and one message stored
-// and synced, both inside this process.
-func busFloor(ctx context.Context, b *bench) (_ []figure, err error) {
+// floor is what nothing that goes over the bus can beat: a question and its answer, and one message stored and synced, both
+// inside this process, on a server of their own.
+type floor struct {
+	ask, store figure
+
+	broker *broker
+	asking *bus.Bus
+	body   []byte
+}
+
+func openFloor(ctx context.Context, b *bench) (_ *floor, err error) {
 	k, err := startBroker(ctx, b.dir, "")
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = firstOf(err, k.end()) }()
+	defer func() {
+		if err != nil {
+			_ = k.end() // the first error counts
+		}
+	}()
 	answering, err := k.connect(ctx, "answering")
 	if err != nil {
 		return nil, err
 	}
-	asking, err := k.connect(ctx, "asking")
-	if err != nil {
+	f := &floor{
+		ask: figure{What: "in-process request-reply", Unit: "ms"}, store: figure{What: "one synced publish, in process", Unit: "ms"},
+		broker: k, body: bytes.Repeat([]byte("x"), messageBytes),
+	}
+	if f.asking, err = k.connect(ctx, "asking"); err != nil {
 		return nil, err
 	}
 	if _, err := answering.Conn().Subscribe("floor.ask", func(m *nats.Msg) { _ = m.Respond(m.Data) }); err != nil {
@@ -34,28 +51,31 @@ func busFloor(ctx context.Context, b *bench) (_ []figure, err error) {
 	if err := answering.Conn().Flush(); err != nil {
 		return nil, err
 	}
-	body := bytes.Repeat([]byte("x"), messageBytes)
-	ask := figure{What: "in-process request-reply", Unit: "ms"}
-	for range b.runs(20_000, 2_000) {
-		began := time.Now()
-		if _, err := asking.Conn().RequestWithContext(ctx, "floor.ask", body); err != nil {
-			return nil, err
-		}
-		ask.Values = append(ask.Values, millis(time.Since(began)))
-	}
-	if _, err := asking.JS().CreateStream(ctx, jetstream.StreamConfig{Name: "FLOOR", Subjects: []string{"floor.store"}, Storage: jetstream.FileStorage}); err != nil {
-		return nil, err
-	}
-	store := figure{What: "one synced publish, in process", Unit: "ms"}
-	for range b.runs(5_000, 500) {
-		began := time.Now()
-		if _, err := asking.JS().Publish(ctx, "floor.store", body); err != nil {
-			return nil, err
-		}
-		store.Values = append(store.Values, millis(time.Since(began)))
-	}
-	return []figure{ask, store}, nil
+	_, err = f.asking.JS().CreateStream(ctx, jetstream.StreamConfig{Name: "FLOOR", Subjects: []string{"floor.store"}, Storage: jetstream.FileStorage})
+	return f, err
 }
+
+// sample measures both, a few times each. It is called again and again between what stands beside it, so that both have the same disk and the
+// same neighbours.
+func (f *floor) sample(ctx context.Context, asks, stores int) error {
+	for range asks {
+		began := time.Now()
+		if _, err := f.asking.Conn().RequestWithContext(ctx, "floor.ask", f.body); err != nil {
+			return err
+		}
+		f.ask.Values = append(f.ask.Values, millis(time.Since(began)))
+	}
+	for range stores {
+		began := time.Now()
+		if _, err := f.asking.JS().Publish(ctx, "floor.store", f.body); err != nil {
+			return err
+		}
+		f.store.Values = append(f.store.Values, millis(time.Since(began)))
+	}
+	return nil
+}
+
+func (f *floor) close() error { return f.broker.end() }
 
 // firstOf keeps the error that came first.
 func firstOf(first, second error) error {

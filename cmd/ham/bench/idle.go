@@ -55,7 +55,7 @@ policy: {quorum: 1, stable_for: 0s}
 	if err := os.WriteFile(config, []byte(text.String()), 0o600); err != nil {
 		return nil, err
 	}
-	up, err := start{name: "ham up", program: ham, args: []string{"up", "-c", config}}.spawn()
+	up, err := start{name: "ham up", program: ham, args: []string{"up", "-c", config, "--log-level", "warn"}}.spawn()
 	if err != nil {
 		return nil, err
 	}

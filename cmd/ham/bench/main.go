@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"runtime/pprof"
 	"syscall"
 )
 
@@ -42,6 +43,7 @@ func run(ctx context.Context, args []string, out, problems io.Writer) int {
 	file := flags.String("out", "", "write every measured value to this `file`, as JSON")
 	md := flags.Bool("md", false, "print Markdown, as docs/figures.md has it")
 	program := flags.String("ham", "", "measure this `program` instead of building cmd/ham")
+	profile := flags.String("cpuprofile", "", "write a profile of this process's work to this `file`, for go tool pprof")
 	list := flags.Bool("list", false, "list the rows and measure nothing")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -70,6 +72,18 @@ func run(ctx context.Context, args []string, out, problems io.Writer) int {
 	}
 	defer b.close()
 	b.program = *program
+	if *profile != "" {
+		f, err := os.Create(*profile)
+		if err == nil {
+			defer f.Close()
+			err = pprof.StartCPUProfile(f)
+			defer pprof.StopCPUProfile()
+		}
+		if err != nil {
+			fmt.Fprintf(problems, "bench: -cpuprofile: %v\n", err)
+			return 1
+		}
+	}
 	rep := report{Machine: thisMachine(), Quick: *quick}
 	failed := false
 	for _, r := range chosen {

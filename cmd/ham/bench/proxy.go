@@ -57,6 +57,8 @@ var (
 		"check inter 100ms fall 2 rise 2 backup",
 	}
 	byDefault = settings{"option httpchk GET /alive", "check", "check backup"}
+	// hasty is tuned with a shorter time-out for a check; its connect has that of the backend.
+	hasty = settings{tuned.backend + "\n    timeout check 50ms\n    timeout connect 50ms", tuned.s1, tuned.s2}
 	// watching also judges by the clients' own traffic: the first failed connection marks the server down.
 	watching = settings{tuned.backend, tuned.s1 + " observe layer4 error-limit 1 on-error mark-down", tuned.s2}
 )

@@ -59,14 +59,20 @@ func silentChild(ctx context.Context, b *bench, ham string) silentAnswer {
 }
 
 func silentContests(ctx context.Context, b *bench, ham string, pl place, caveat string) ([]figure, error) {
+	looks := func(what, check string) contest {
+		return contest{
+			what: what, place: pl, rules: switched, runs: b.runs(20, 3), phase: 100 * time.Millisecond, enter: enterHam(ham, pl, check, "fall: 2, rise: 2"),
+			note: caveat + "3 vantages, quorum 2, fall 2",
+		}
+	}
+	theirs := func(what string, rules settings) contest {
+		return contest{what: what, place: pl, rules: rules, runs: b.runs(20, 3), phase: 100 * time.Millisecond, enter: enterChecks, note: "one observer, no quorum"}
+	}
 	return b.contests(ctx, []contest{
-		{
-			what: "the host gone silent, checks every 100 ms → clients served by the other", place: pl, rules: switched, runs: b.runs(20, 3), phase: 100 * time.Millisecond,
-			enter: enterHam(ham, pl, "every: 100ms, timeout: 100ms", "fall: 2, rise: 2"),
-			note:  caveat + "ham looks every 100 ms from 3 vantages, quorum 2, fall 2",
-		},
+		looks("the host gone silent, checks every 100 ms, time-out 50 ms → clients served by the other", "every: 100ms, timeout: 50ms"),
 		{what: "limit: a script that knows of it at once", place: pl, rules: switched, runs: b.runs(20, 3), phase: 50 * time.Millisecond, enter: enterLimit},
-		{what: "HAProxy's own checks, tuned (100 ms, fall 2)", place: pl, rules: tuned, runs: b.runs(20, 3), phase: 100 * time.Millisecond, enter: enterChecks,
-			note: "one observer, no quorum"},
+		theirs("HAProxy's own checks, tuned (100 ms, fall 2, time-out 50 ms)", hasty),
+		looks("ham with a time-out of 100 ms", "every: 100ms, timeout: 100ms"),
+		theirs("HAProxy's own checks with a time-out of 100 ms", tuned),
 	}, atMost("median", 350, "ms"))
 }
