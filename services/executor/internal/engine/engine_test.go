@@ -166,10 +166,14 @@ func (s *stage) job(cmd *message.Command, news *engine.News) engine.Job {
 	}
 }
 
-// go starts a run and gives a function that waits for its end.
+// start starts a run and gives a function that waits for its end, for ten minutes of the bubble's time.
 func (s *stage) start(ctx context.Context, e *engine.Engine, j engine.Job) func() error {
 	done := make(chan error, 1)
-	go func() { done <- e.Run(ctx, j) }()
+	go func() {
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+		defer cancel()
+		done <- e.Run(ctx, j)
+	}()
 	return func() error { return <-done }
 }
 
