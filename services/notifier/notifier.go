@@ -1,5 +1,5 @@
-// Package notifier tells people what happened, in chat and by webhooks: every event that a rule routes there, once, in order, in words that
-// say what happened, why, and what to do.
+// Package notifier tells people what happened, in chat and by webhooks: every event that a rule routes there, once, in
+// order, in words that say what happened, why, and what to do.
 //
 // It reads HAM_EVENTS and never writes anything that a decision rests on: nothing in the loop waits for it. DESIGN.md beside this
 // file says how one post of one event comes about.
@@ -28,7 +28,8 @@ import (
 // Version of the service as $SRV.INFO says it.
 const Version = "1.0.0"
 
-// reachBack is how much of the past a target is told that is new: what happened while the notifier was being started counts, last week does not.
+// reachBack is how much of the past a target is told that is new: what happened while the notifier was being started
+// counts, last week does not.
 const reachBack = 10 * time.Minute
 
 // Notifier is one notifier. Explain and Status may be called by anybody at any time.
@@ -219,7 +220,8 @@ func (n *Notifier) start(ctx context.Context, target route.Target, fail func(err
 	return r
 }
 
-// stint works off a lane's queue until ctx ends, or until its channel does not take posts from here: then the queue is left to other notifiers for a while.
+// stint works off a lane's queue until ctx ends, or until its channel does not take posts from here: then the queue is
+// left to other notifiers for a while.
 func (n *Notifier) stint(ctx context.Context, r *running) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

@@ -34,7 +34,8 @@ func TestDefaultRule(t *testing.T) {
 	})
 }
 
-// An incident is one thread; its first message is kept current, also by events that are not told, and its end is told whatever its severity.
+// An incident is one thread; its first message is kept current, also by events that are not told, and its end is told
+// whatever its severity.
 func TestIncidentIsOneThread(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.apply(`[{to: "slack:#web", from: warning}]`)

@@ -11,7 +11,8 @@ import (
 	"github.com/isacloud/ha-manager/services/notifier/channel/slack/slacktest"
 )
 
-// An hour in which Slack is away, in each way it can be: nothing is lost, each line is told once and in order, and what comes after does not flood.
+// An hour in which Slack is away, in each way it can be: nothing is lost, each line is told once and in order, and what
+// comes after does not flood.
 func TestAnHourWithoutSlack(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.start("n1")
@@ -173,7 +174,8 @@ func TestChangeOfSpecTriesAgainAtOnce(t *testing.T) {
 	})
 }
 
-// A message that Slack does not take in its form is told in the simplest one; one that it takes in no form is put to the dead letters, and the next is told.
+// A message that Slack does not take in its form is told in the simplest one; one that it takes in no form is put to the
+// dead letters, and the next is told.
 func TestRefusedMessage(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.start("n1")

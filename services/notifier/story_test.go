@@ -14,7 +14,8 @@ import (
 	"github.com/isacloud/ha-manager/services/notifier/channel/webhook/webhooktest"
 )
 
-// told returns where each of the sentences "Sentence 001." … stands in what Slack got, in order of acceptance; a sentence that stands twice is there twice.
+// told returns where each of the sentences "Sentence 001." … stands in what Slack got, in order of acceptance; a
+// sentence that stands twice is there twice.
 func (w *world) told() []string {
 	var out []string
 	for _, m := range w.slack.Messages() {
@@ -74,6 +75,42 @@ func TestRestartBeforePost(t *testing.T) {
 			t.Errorf("told %v, want once", got)
 		}
 	})
+}
+
+// The notifier loses the bus while Slack takes its time with a post: what was posted is recorded, or found by another
+// one, and nothing is told twice or not at all.
+func TestBusIsAwayWhilePosting(t *testing.T) {
+	for name, other := range map[string]bool{"alone": false, "beside another": true} {
+		t.Run(name, func(t *testing.T) { inWorld(t, func(w *world) { busIsAway(w, other) }) })
+	}
+}
+
+func busIsAway(w *world, other bool) {
+	n := w.start("n1")
+	w.event(message.Event{})
+	w.until(10*time.Second, "told", func() bool { return len(w.told()) == 1 })
+	w.slack.Next("chat.postMessage", slacktest.Fault{Slow: 5 * time.Second})
+	w.event(message.Event{})
+	w.until(10*time.Second, "asked", func() bool { return w.slack.Calls("chat.postMessage") == 2 })
+	n.link.cut()
+	if other {
+		w.start("n2")
+		w.event(message.Event{})
+		w.until(2*time.Minute, "the other one goes on", func() bool { return slices.Contains(w.told(), "003") })
+	} else {
+		time.Sleep(2 * time.Minute)
+		w.event(message.Event{})
+	}
+	n.link.mend()
+	w.event(message.Event{})
+	w.until(2*time.Minute, "the next told", func() bool { return slices.Contains(w.told(), "004") })
+	time.Sleep(time.Minute)
+	if got := w.told(); !slices.Equal(got, numbers(4)) {
+		w.t.Errorf("told %v, want each once", got)
+	}
+	if got := len(w.pager.Got()); got != 4 {
+		w.t.Errorf("the webhook got %d posts, want 4", got)
+	}
 }
 
 // An orderly stop lets the post that is under way end: nothing is left to be looked up.

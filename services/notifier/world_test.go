@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,8 +77,8 @@ type world struct {
 	n       int
 }
 
-// inWorld runs a story in a bubble of virtual time. Stories run one after the other: nats.go keeps timers in a pool of the whole process, and a
-// timer of one bubble must not be used in another. Two collections empty that pool.
+// inWorld runs a story in a bubble of virtual time. Stories run one after the other: nats.go keeps timers in a pool of
+// the whole process, and a timer of one bubble must not be used in another. Two collections empty that pool.
 func inWorld(t *testing.T, story func(*world)) {
 	t.Helper()
 	runtime.GC()
@@ -99,6 +101,45 @@ func inWorld(t *testing.T, story func(*world)) {
 	})
 }
 
+// link is the way of one notifier to the bus.
+type link struct {
+	server *embedded.Server
+	mu     sync.Mutex
+	conns  []net.Conn
+	down   bool
+}
+
+// InProcessConn makes it a nats.InProcessConnProvider.
+func (l *link) InProcessConn() (net.Conn, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.down {
+		return nil, syscall.ECONNREFUSED
+	}
+	c, err := l.server.InProcess().InProcessConn()
+	if err == nil {
+		l.conns = append(l.conns, c)
+	}
+	return c, err
+}
+
+// cut closes the link until it is mended.
+func (l *link) cut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.down = true
+	for _, c := range l.conns {
+		_ = c.Close()
+	}
+	l.conns = nil
+}
+
+func (l *link) mend() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.down = false
+}
+
 // channels are those of most stories: all events of severity warning go to each.
 func channels() []spec.Channel {
 	return []spec.Channel{
@@ -111,6 +152,7 @@ func channels() []spec.Channel {
 // life is a notifier that runs.
 type life struct {
 	*notifier.Notifier
+	link *link
 	bus  *bus.Bus
 	stop context.CancelFunc
 	done chan error
@@ -123,7 +165,10 @@ func (w *world) start(name string, ch ...spec.Channel) *life {
 	if len(ch) == 0 {
 		ch = channels()
 	}
-	l := &life{bus: bustest.Dial(w.t, w.server.BusOptions(name, "notifier")), done: make(chan error, 1)}
+	l := &life{link: &link{server: w.server}, done: make(chan error, 1)}
+	o := w.server.BusOptions(name, "notifier")
+	o.InProcess = l.link
+	l.bus = bustest.Dial(w.t, o)
 	ready := make(chan struct{})
 	var once sync.Once
 	var err error

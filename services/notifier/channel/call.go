@@ -17,8 +17,8 @@ import (
 // maxAnswer bounds what is read of an answer, in bytes.
 const maxAnswer = 4 << 20
 
-// Caller makes HTTP calls and knows of each whether it can have reached the far side. It has the method Do that HTTP libraries ask for.
-// Use one per call.
+// Caller makes HTTP calls and knows of each whether it can have reached the far side. It has the method Do that HTTP
+// libraries ask for. Use one per call.
 type Caller struct {
 	client  *http.Client
 	secrets []string
@@ -26,10 +26,13 @@ type Caller struct {
 }
 
 // NewClient makes the HTTP client that channels use: no redirects (a post that is sent elsewhere is a mistake in the
-// configuration, and would carry the token there), connections kept only for a burst of posts, so that none is used that the far side has long closed.
+// configuration, and would carry the token there), connections kept only for a burst of posts, so that none is used that
+// the far side has long closed.
 func NewClient() *http.Client {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.IdleConnTimeout = 5 * time.Second
+	t := &http.Transport{
+		Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		TLSHandshakeTimeout: 5 * time.Second, ResponseHeaderTimeout: 30 * time.Second, IdleConnTimeout: 5 * time.Second, ForceAttemptHTTP2: true,
+	}
 	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
@@ -38,8 +41,8 @@ func NewCaller(client *http.Client, secrets ...string) *Caller {
 	return &Caller{client: client, secrets: secrets}
 }
 
-// Do is http.Client.Do with three differences: an error never holds the URL (it may be a secret), an answer is bounded, and it is remembered whether the
-// request had a connection to go out on.
+// Do is http.Client.Do with three differences: an error never holds the URL (it may be a secret), an answer is bounded,
+// and it is remembered whether the request had a connection to go out on.
 func (c *Caller) Do(req *http.Request) (*http.Response, error) {
 	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { c.onWire.Store(true) }}
 	req = req.WithContext(httptrace.WithClientTrace(req.Context(), trace))

@@ -20,8 +20,9 @@ type Channel interface {
 	// Send posts p and returns where it is. It honours ctx's deadline. Every error is an [*Error], whose class says whether the
 	// post may have been accepted. Send never repeats a post by itself.
 	Send(ctx context.Context, p Post) (Ref, error)
-	// Find looks for a post of unknown outcome that was begun at since or later (this program's clock). Errors: [ErrNotFound] (it looked, and it is not
-	// there), [ErrCannotLook] (this channel cannot be read, now or ever), or an [*Error].
+	// Find looks for a post of unknown outcome that was begun at since or later (this program's clock). Errors:
+	// [ErrNotFound] (it looked, and it is not there), [ErrCannotLook] (this channel cannot be read, now or ever), or an
+	// [*Error].
 	Find(ctx context.Context, p Post, since time.Time) (Ref, error)
 }
 

@@ -78,7 +78,10 @@ func title(e *message.Event) string {
 	case message.EventNote:
 		return "note by " + who(Clean(e.Actor), e.Writer)
 	case message.EventNotify:
-		return "a way to reach you"
+		if e.Severity.AtLeast(message.Warning) {
+			return "a channel has trouble"
+		}
+		return "a channel is back"
 	}
 	return Clean(string(e.Kind))
 }

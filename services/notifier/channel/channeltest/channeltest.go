@@ -233,7 +233,7 @@ func long(t *testing.T, s Subject) {
 
 func deadline(t *testing.T, s Subject) {
 	if !s.Fail(Hang) {
-		t.Skip("this kind of channel cannot hang")
+		return // this kind of channel cannot hang
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
@@ -250,7 +250,7 @@ func deadline(t *testing.T, s Subject) {
 
 func cancelled(t *testing.T, s Subject) {
 	if !s.Fail(Hang) {
-		t.Skip("this kind of channel cannot hang")
+		return // this kind of channel cannot hang
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)

@@ -17,8 +17,8 @@ const (
 	pageSize = 200
 	// maxPages bounds one look: 2000 messages of one channel within the minutes that a look goes back are not ours alone.
 	maxPages = 10
-	// clockSlack is how far Slack's clock, which stamps messages, may be behind this program's.
-	clockSlack = 10 * time.Minute
+	// clockSlack is how far Slack's clock, which stamps messages, may be behind this program's. A thread is read whole.
+	clockSlack = 6 * time.Hour
 )
 
 // cannotLook are answers that say that this app may not read: it will not be able to a second later either.
@@ -60,7 +60,7 @@ func (s *Slack) Find(ctx context.Context, p channel.Post, since time.Time) (chan
 func page(ctx context.Context, client *api.Client, place string, thread *channel.Ref, oldest, cursor string) ([]api.Message, string, error) {
 	if thread != nil {
 		m, _, next, err := client.GetConversationRepliesContext(ctx, &api.GetConversationRepliesParameters{
-			ChannelID: place, Timestamp: thread.ID, Cursor: cursor, Oldest: oldest, Limit: pageSize, IncludeAllMetadata: true,
+			ChannelID: place, Timestamp: thread.ID, Cursor: cursor, Limit: pageSize, IncludeAllMetadata: true,
 		})
 		return m, next, err
 	}

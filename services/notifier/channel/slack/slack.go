@@ -1,8 +1,9 @@
-// Package slack posts as a Slack app with a bot token: one thread per incident under a message that is kept current. Every post carries its id in
-// the message's metadata, so that one of unknown outcome is looked up before it is repeated.
+// Package slack posts as a Slack app with a bot token: one thread per incident under a message that is kept current.
+// Every post carries its id in the message's metadata, so that one of unknown outcome is looked up before it is
+// repeated.
 //
-// The app needs chat:write; to look up what it posted also channels:history (groups:history for private channels), and channels:read to
-// find the id of a channel that is only known by name.
+// The app needs chat:write; to look up what it posted also channels:history (groups:history for private channels), and
+// channels:read to find the id of a channel that is only known by name.
 package slack
 
 import (

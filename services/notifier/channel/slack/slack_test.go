@@ -132,8 +132,12 @@ func TestThreadAndCard(t *testing.T) {
 		if m[0].Edits != 2 || !strings.Contains(m[0].Text, "swapping") {
 			t.Errorf("the card was not kept current: %+v", m[0])
 		}
-		if ref, err := ch.Find(ctx, channel.Post{ID: "e2", To: "#ops", Thread: &card}, time.Now()); err != nil || ref.ID != m[2].TS {
+		// Our clock may be hours ahead of Slack's: what was begun "later" than Slack stamped it is found all the same.
+		if ref, err := ch.Find(ctx, channel.Post{ID: "e2", To: "#ops", Thread: &card}, time.Now().Add(48*time.Hour)); err != nil || ref.ID != m[2].TS {
 			t.Errorf("find in the thread: %v %v", ref, err)
+		}
+		if ref, err := ch.Find(ctx, channel.Post{ID: "card", To: "#ops"}, time.Now().Add(5*time.Hour)); err != nil || ref.ID != m[0].TS {
+			t.Errorf("find in the channel: %v %v", ref, err)
 		}
 	})
 }

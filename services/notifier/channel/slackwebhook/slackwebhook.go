@@ -1,5 +1,5 @@
-// Package slackwebhook posts to a Slack incoming webhook. It has no threads, cannot change what it posted and cannot read: a post of unknown outcome is
-// repeated with a mark. The address itself is the secret.
+// Package slackwebhook posts to a Slack incoming webhook. It has no threads, cannot change what it posted and cannot
+// read: a post of unknown outcome is repeated with a mark. The address itself is the secret.
 package slackwebhook
 
 import (

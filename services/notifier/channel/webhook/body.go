@@ -82,8 +82,8 @@ func told(t render.Text) Told {
 	return out
 }
 
-// SignatureHeader holds "t=<unix seconds>,v1=<hex HMAC-SHA256 of t, '.' and the body>" where a key is declared. A receiver computes the
-// same, compares in constant time, and refuses a time that is too far from its own clock.
+// SignatureHeader holds "t=<unix seconds>,v1=<hex HMAC-SHA256 of t, '.' and the body>" where a key is declared. A
+// receiver computes the same, compares in constant time, and refuses a time that is too far from its own clock.
 const SignatureHeader = "Ham-Signature"
 
 // Sign returns that header's value.

@@ -1,5 +1,5 @@
-// Package webhook posts events as JSON to any address: a pager, a chat bridge, a program of one's own. A post of unknown outcome is repeated under
-// the same Idempotency-Key and marked, because a webhook cannot be read.
+// Package webhook posts events as JSON to any address: a pager, a chat bridge, a program of one's own. A post of unknown
+// outcome is repeated under the same Idempotency-Key and marked, because a webhook cannot be read.
 package webhook
 
 import (

@@ -65,8 +65,8 @@ func same(a, b render.Summary) bool {
 	return do && fmt.Sprint(a) == fmt.Sprint(b)
 }
 
-// card makes sure that the incident has its message, where the channel can keep one current, and returns it; nil where there is none. first says that it
-// was posted just now.
+// card makes sure that the incident has its message, where the channel can keep one current, and returns it; nil where
+// there is none. first says that it was posted just now.
 func (l *Lane) card(ctx context.Context, d bus.Delivery, inc *incident) (thread *channel.Ref, first bool, err error) {
 	if _, ok := l.o.Channel.(channel.Updater); !ok || inc == nil || inc.Card >= maxCards {
 		return nil, false, nil

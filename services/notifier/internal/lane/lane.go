@@ -97,8 +97,8 @@ func (l *Lane) Status() Status {
 	return l.status
 }
 
-// ErrBack says that the channel does not take posts from here: the event is handed back to the queue, and this notifier should leave the queue to others
-// until [Lane.Rest] returns.
+// ErrBack says that the channel does not take posts from here: the event is handed back to the queue, and this notifier
+// should leave the queue to others until [Lane.Rest] returns.
 var ErrBack = errors.New("handed back to the queue")
 
 // Rest waits until it is time to try the channel again, or until the configuration changes.
@@ -189,7 +189,8 @@ func (l *Lane) post(ctx context.Context, d bus.Delivery, e *message.Event, inc *
 	}
 }
 
-// call gives f a context with the deadline that every call has. Being told to stop does not cut it off at once: a post that is under way would become one of unknown outcome.
+// call gives f a context with the deadline that every call has. Being told to stop does not cut it off at once: a post that
+// is under way would become one of unknown outcome.
 func (l *Lane) call(ctx context.Context, f func(context.Context) error) error {
 	if err := ctx.Err(); err != nil {
 		return err

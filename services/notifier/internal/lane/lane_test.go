@@ -170,7 +170,8 @@ func TestEntryOfAnotherEnds(t *testing.T) {
 	})
 }
 
-// What is denied for a day is put to the dead letters and told; a newer event has its own day; when the channel takes posts again, that is told.
+// What is denied for a day is put to the dead letters and told; a newer event has its own day; when the channel takes
+// posts again, that is told.
 func TestDeniedForADay(t *testing.T) {
 	t.Parallel()
 	inBench(t, func(b *bench) {

@@ -108,7 +108,14 @@ func (l *Lane) attempt(ctx context.Context, j job, e ledger.Entry, rev uint64) (
 		l.took(ctx)
 		return settled{e, true}, err
 	}
-	return l.failed(ctx, j, e, rev, channel.As(err))
+	cause := channel.As(err)
+	if cause.Class == channel.Gone && post.Thread == nil {
+		// It belongs under nothing that could be gone: the channel refuses for a reason of its own.
+		denied := *cause
+		denied.Class = channel.Denied
+		cause = &denied
+	}
+	return l.failed(ctx, j, e, rev, cause)
 }
 
 // look asks the channel whether a post of unknown outcome is there.

@@ -9,8 +9,8 @@
 //	             ▼  │
 //	     failed, unsure ─▶ given up
 //
-// and a post that is told as a line of another one is folded at once. Whoever finds sending of somebody else waits until that one can no
-// longer be at it, and then looks.
+// and a post that is told as a line of another one is folded at once. Whoever finds sending of somebody else waits until
+// that one can no longer be at it, and then looks.
 package ledger
 
 import (

@@ -8,7 +8,8 @@ const (
 	Broken = "broken"
 )
 
-// Health is what people were told of a notifier's trouble with a target; the zero value: nothing, it takes posts. Times are Unix microseconds.
+// Health is what people were told of a notifier's trouble with a target; the zero value: nothing, it takes posts. Times
+// are Unix microseconds.
 type Health struct {
 	Told string `json:"told,omitempty"`
 	// Seq is the event that it failed at first, Since when; Denied since when it has denied what it was asked.

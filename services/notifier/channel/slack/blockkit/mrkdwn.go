@@ -24,8 +24,9 @@ var (
 	mention  = regexp.MustCompile(`(?i)@(channel|here|everyone|group)`)
 )
 
-// Escape makes quoted text inert in mrkdwn: no mention, no link, no code span that it could end or begin. Slack's three characters become entities,
-// as its documentation asks; a backtick becomes the letter that looks like it, because mrkdwn has no escape for it.
+// Escape makes quoted text inert in mrkdwn: no mention, no link, no code span that it could end or begin. Slack's three
+// characters become entities, as its documentation asks; a backtick becomes the letter that looks like it, because
+// mrkdwn has no escape for it.
 func Escape(s string) string {
 	s = entities.Replace(render.Clean(s))
 	// Clients with old settings still turn a bare @here into a mention.

@@ -1,5 +1,5 @@
-// Package slacktest speaks Slack's Web API and incoming webhooks as far as the notifier uses them, keeps what was posted, checks it as Slack does,
-// and misbehaves on demand as Slack does.
+// Package slacktest speaks Slack's Web API and incoming webhooks as far as the notifier uses them, keeps what was
+// posted, checks it as Slack does, and misbehaves on demand as Slack does.
 package slacktest
 
 import (
