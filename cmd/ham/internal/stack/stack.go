@@ -162,7 +162,7 @@ func (s *Stack) busOptions(service string) (bus.Options, error) {
 	o := bus.Options{Name: name, Service: service, URLs: p.URLs, CredsFile: p.Creds, NKeySeedFile: p.NKey, User: p.User}
 	var err error
 	if o.Password, err = p.Pass.Resolve(spec.LookupSecret); err != nil {
-		return o, fmt.Errorf("ham.bus.password: %w", err)
+		return o, fmt.Errorf("ham.bus.pass: %w", err)
 	}
 	o.TLS, err = clientTLS(p.TLS)
 	return o, err
