@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nuid"
@@ -81,10 +82,10 @@ func (d *Decider) answered(id string) {
 func (d *Decider) reply(o *message.Outcome) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if c := d.asked[o.Request]; c != nil {
-		c <- o // has room for one, and each outcome is stored once
-		delete(d.asked, o.Request)
+	for _, c := range d.asked[o.Request] {
+		c <- o // has room for one, and is told once
 	}
+	delete(d.asked, o.Request)
 }
 
 // serve answers asks, questions, and $SRV.
@@ -104,15 +105,19 @@ func (d *Decider) ask(ctx context.Context, a bus.Ask) (message.Message, error) {
 	}
 	outcome := make(chan *message.Outcome, 1)
 	d.mu.Lock()
-	d.asked[r.ID] = outcome
+	d.asked[r.ID] = append(d.asked[r.ID], outcome)
 	d.mu.Unlock()
-	defer func() {
-		d.mu.Lock()
-		delete(d.asked, r.ID)
-		d.mu.Unlock()
-	}()
-	if _, err := d.bus.Publish(ctx, subject.Request(r.Group, r.Verb, r.Actor), r); err != nil {
-		return nil, fmt.Errorf("the request was not stored; nothing will happen: %w", err)
+	defer d.forget(r.ID, outcome)
+	ack, err := d.bus.Publish(ctx, subject.Request(r.Group, r.Verb, r.Actor), r)
+	switch {
+	case errors.Is(err, bus.ErrUnavailable):
+		return nil, fmt.Errorf("the bus does not confirm request %s; it may still take effect: see `ham status %s`: %w", r.ID, r.Group, err)
+	case err != nil:
+		return nil, fmt.Errorf("the request was not stored, so nothing will happen: %w", err)
+	case ack.Duplicate: // asked before under this id: what came of that is the answer
+		if o, ok := d.outcome(r); ok {
+			return o, nil
+		}
 	}
 	select {
 	case o := <-outcome:
@@ -120,6 +125,26 @@ func (d *Decider) ask(ctx context.Context, a bus.Ask) (message.Message, error) {
 	case <-ctx.Done():
 		return nil, fmt.Errorf("request %s is stored and has no outcome yet; `ham status %s` tells what becomes of it", r.ID, r.Group)
 	}
+}
+
+// forget ends waiting for an outcome.
+func (d *Decider) forget(id string, c chan *message.Outcome) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.asked[id] = slices.DeleteFunc(d.asked[id], func(k chan *message.Outcome) bool { return k == c })
+	if len(d.asked[id]) == 0 {
+		delete(d.asked, id)
+	}
+}
+
+// outcome is what became of the request, if that is known here.
+func (d *Decider) outcome(r *message.Request) (*message.Outcome, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if g := d.groups[r.Group]; g != nil {
+		return g.state.Outcome(r.ID)
+	}
+	return nil, false
 }
 
 var errNoGroup = errors.New("no such group is declared: `ham status` lists those that are")

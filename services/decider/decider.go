@@ -52,7 +52,7 @@ type Decider struct {
 	// waiting are the requests that this decider works on, by id: closed once the outcome is stored.
 	waiting map[string]chan struct{}
 	// asked are the askers that wait for an outcome, by the request's id.
-	asked map[string]chan *message.Outcome
+	asked map[string][]chan *message.Outcome
 	// life ends with Run; the lanes of groups that come later live in it.
 	life  context.Context
 	lanes sync.WaitGroup
@@ -90,7 +90,7 @@ func New(o Options) (*Decider, error) {
 	}
 	return &Decider{
 		o: o, metrics: m, bus: o.Bus, log: o.Log, began: time.Now(), groups: map[string]*group{},
-		waiting: map[string]chan struct{}{}, asked: map[string]chan *message.Outcome{},
+		waiting: map[string]chan struct{}{}, asked: map[string][]chan *message.Outcome{},
 		loaded: make(chan struct{}),
 	}, nil
 }

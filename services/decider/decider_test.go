@@ -26,8 +26,8 @@ members:
   b: {site: rj, url: "http://127.0.0.1:2"}
 adopt: a
 checks:
-  alive: {http: /alive, every: 50ms, timeout: 50ms, from: [sp, rj, witness]}
-policy: {quorum: 2, fall: 2, rise: 2, stable_for: 200ms, cooldown: 1s, undo_window: 1s}
+  alive: {http: /alive, every: 250ms, timeout: 250ms, from: [sp, rj, witness]}
+policy: {quorum: 2, fall: 2, rise: 2, stable_for: 200ms, cooldown: 1s, undo_window: 1s, budget: 50 per 24h}
 `
 
 // stand is a bus with one declared group, probers that say what the test tells them, and an executor that holds what is decided.
@@ -41,11 +41,16 @@ type stand struct {
 
 func newStand(t testing.TB, mode string, edit ...func(*embedded.Options)) *stand {
 	t.Helper()
+	return newStandOf(t, fmt.Sprintf(web, mode), edit...)
+}
+
+func newStandOf(t testing.TB, text string, edit ...func(*embedded.Options)) *stand {
+	t.Helper()
 	srv := bustest.Start(t, edit...)
 	ctx, end := context.WithCancel(t.Context())
 	t.Cleanup(end)
 	s := &stand{t: t, end: end, srv: srv, bus: bustest.Connect(t, srv, "stand"), answer: map[string]*atomic.Value{}}
-	_, err := store.Put(t.Context(), s.bus, fmt.Sprintf(web, mode), "tester", "", 0)
+	_, err := store.Put(t.Context(), s.bus, text, "tester", "", 0)
 	require.NoError(t, err)
 	for _, m := range []string{"a", "b"} {
 		s.answer[m] = new(atomic.Value)
@@ -77,7 +82,7 @@ func (s *stand) probe(ctx context.Context) {
 // publish sends one heartbeat without waiting for it to be stored, as probers do.
 func (s *stand) publish(member, vantage string, seq uint64, a message.Answer) {
 	hb := &message.Heartbeat{Group: "web", Member: member, Vantage: vantage, Check: "alive", Boot: "1", Seq: seq, Answer: a,
-		Hard: a == message.Down, Evidence: "told by the test", EveryMicros: 50_000, At: time.Now().UnixMicro()}
+		Hard: a == message.Down, Evidence: "told by the test", EveryMicros: 250_000, At: time.Now().UnixMicro()}
 	h, body, err := message.Encode(hb, "/ham/prober/"+vantage, time.Now())
 	if err != nil {
 		s.t.Error(err)
@@ -105,7 +110,18 @@ func (s *stand) execute(ctx context.Context) {
 // decide runs a decider until the test ends or it is stopped. Stopping is abrupt: its connection is cut first.
 func (s *stand) decide(name string) (*decider.Decider, func()) {
 	s.t.Helper()
-	b := bustest.Connect(s.t, s.srv, name)
+	return s.decideWith(bustest.Connect(s.t, s.srv, name), name)
+}
+
+// decideOn is decide over a connection of the test's own making.
+func (s *stand) decideOn(b *bus.Bus, name string) *decider.Decider {
+	s.t.Helper()
+	d, _ := s.decideWith(b, name)
+	return d
+}
+
+func (s *stand) decideWith(b *bus.Bus, name string) (*decider.Decider, func()) {
+	s.t.Helper()
 	ready := make(chan struct{})
 	var once atomic.Bool
 	d, err := decider.New(decider.Options{Bus: b, Name: name, Ready: func(why string) {
@@ -127,7 +143,19 @@ func (s *stand) decide(name string) (*decider.Decider, func()) {
 	return d, stop
 }
 
-func (s *stand) until(d *decider.Decider, what string, look func(*message.GroupStatus) bool) *message.GroupStatus {
+// statuser is a decider that can be asked what it knows.
+type statuser interface {
+	Status(group string) (*message.GroupStatus, bool)
+}
+
+func (s *stand) status(d statuser) *message.GroupStatus {
+	s.t.Helper()
+	st, ok := d.Status("web")
+	require.True(s.t, ok)
+	return st
+}
+
+func (s *stand) until(d statuser, what string, look func(*message.GroupStatus) bool) *message.GroupStatus {
 	s.t.Helper()
 	var last *message.GroupStatus
 	if !assertEventually(func() bool {
@@ -165,7 +193,13 @@ func (s *stand) commands() []*message.Command {
 
 func ready(st *message.GroupStatus) bool { return st.Held && st.Swap == nil && len(st.Refusals) == 0 }
 
+// readyButMode is ready in a mode that does not swap by itself.
+func readyButMode(st *message.GroupStatus) bool {
+	return st.Held && st.Swap == nil && len(st.Refusals) == 1
+}
+
 func TestThreeDecidersMakeOneCommandAnEpoch(t *testing.T) {
+	t.Parallel()
 	s := newStand(t, "auto")
 	d1, stop1 := s.decide("d1")
 	d2, _ := s.decide("d2")
@@ -187,9 +221,10 @@ func TestThreeDecidersMakeOneCommandAnEpoch(t *testing.T) {
 }
 
 func TestAStockClientAsksWithAnEmptyBody(t *testing.T) {
+	t.Parallel()
 	s := newStand(t, "manual")
 	d, _ := s.decide("d1")
-	s.until(d, "ready but for the mode", func(st *message.GroupStatus) bool { return st.Held && len(st.Refusals) == 1 })
+	s.until(d, "ready but for the mode", readyButMode)
 	msg, err := s.bus.Conn().Request("ham.v1.ask.web.switchover", nil, 10*time.Second)
 	require.NoError(t, err)
 	o := new(message.Outcome)
@@ -216,6 +251,7 @@ func TestAStockClientAsksWithAnEmptyBody(t *testing.T) {
 func ready2(st *message.GroupStatus) bool { return st.Held && st.Swap == nil }
 
 func TestARestartedDeciderKnowsWhatTheRecordSays(t *testing.T) {
+	t.Parallel()
 	s := newStand(t, "auto")
 	d1, stop := s.decide("d1")
 	s.until(d1, "ready", ready)
@@ -236,6 +272,7 @@ func TestARestartedDeciderKnowsWhatTheRecordSays(t *testing.T) {
 }
 
 func TestPoisonOnEverySubjectIsPutAwayAndTheDeciderGoesOn(t *testing.T) {
+	t.Parallel()
 	s := newStand(t, "auto")
 	d, _ := s.decide("d1")
 	s.until(d, "ready", ready)

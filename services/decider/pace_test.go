@@ -19,7 +19,7 @@ import (
 func BenchmarkRequestToCommand(b *testing.B) {
 	s := newStand(b, "manual", bustest.Synced)
 	d, _ := s.decide("d1")
-	s.until(d, "ready but for the mode", func(st *message.GroupStatus) bool { return st.Held && len(st.Refusals) == 1 })
+	s.until(d, "ready but for the mode", readyButMode)
 	commands := s.hearCommands(b)
 	var took []time.Duration
 	for epoch := uint64(2); b.Loop(); epoch++ {

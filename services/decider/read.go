@@ -78,6 +78,11 @@ func (d *Decider) session(ctx context.Context, lost <-chan struct{}) error {
 	running++
 	past := d.past()
 	follow(func(ctx context.Context) error {
+		select {
+		case <-d.loaded: // the past of a group is of use only once it is declared
+		case <-ctx.Done():
+			return nil
+		}
 		return d.bus.FollowHeartbeats(ctx, bus.HeartbeatOptions{From: past, Hear: true}, d.heartbeat)
 	})
 
@@ -192,7 +197,9 @@ func (d *Decider) eventRead(b bus.Delivery) {
 	case e.Route != nil:
 		d.step(e.Group, core.RouteRead{Route: e.Route, Seq: b.Seq})
 	case e.Outcome != nil:
-		d.step(e.Group, core.OutcomeRead{Outcome: e.Outcome})
+		if e.Outcome.Accepted || e.Code != core.CodeUnknownGroup { // a made-up group gets no core
+			d.step(e.Group, core.OutcomeRead{Outcome: e.Outcome})
+		}
 		d.reply(e.Outcome)
 	case e.Kind == message.EventShadow && e.Command != nil:
 		d.step(e.Group, core.ShadowRead{Command: e.Command})

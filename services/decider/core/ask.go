@@ -69,10 +69,8 @@ func (s *State) requestRule(verb message.Verb) *requestRule {
 
 // done says what the request has led to, if that was read: in the chain, or as an outcome of an earlier delivery.
 func (s *State) done(a *ask) (*message.Outcome, bool) {
-	for _, o := range s.outcomes {
-		if o.Request == a.request.ID {
-			return o, true
-		}
+	if o, ok := s.Outcome(a.request.ID); ok {
+		return o, true
 	}
 	led, ok := s.chain.of(a.request.ID)
 	if !ok {
@@ -85,6 +83,15 @@ func (s *State) done(a *ask) (*message.Outcome, bool) {
 		o.Sentence = "accepted: " + string(a.request.Verb) + " of " + s.group + ", epoch " + epoch(led.epoch)
 	}
 	return o, true
+}
+
+// Outcome is what became of a request, where it is known: one of the last few hundred.
+func (s *State) Outcome(request string) (*message.Outcome, bool) {
+	i := slices.IndexFunc(s.outcomes, func(o *message.Outcome) bool { return o.Request == request })
+	if i < 0 {
+		return nil, false
+	}
+	return s.outcomes[i], true
 }
 
 // asking is the question that a request puts.
@@ -228,7 +235,7 @@ func (s *State) answer(at Time, o *message.Outcome, code string) {
 		}
 		return false
 	})
-	if !slices.ContainsFunc(s.outcomes, func(k *message.Outcome) bool { return k.Request == o.Request }) {
+	if _, known := s.Outcome(o.Request); !known {
 		s.outcomes = remember(s.outcomes, o)
 	}
 	severity, sentence := message.Info, o.Sentence

@@ -108,6 +108,17 @@ func (s *State) tellDecision(at Time, c *message.Command) {
 	})
 }
 
+// tellPauseOver tells that a pause which was given a time has run out.
+func (s *State) tellPauseOver(at Time) {
+	m := s.chain.mark
+	_, paused := s.chain.paused(at)
+	if s.pauseSeen && !paused && m != nil && m.Paused {
+		s.tell(at, message.Event{ID: "mode." + m.ID + ".over", Kind: message.EventMode, Severity: message.Notice, Epoch: s.chain.epoch(),
+			Sentence: "the pause of " + s.group + " by " + m.Actor + " is over after " + span(m.For.Std()), Actor: m.Actor})
+	}
+	s.pauseSeen = paused
+}
+
 func (s *State) tellMark(at Time, m *message.Mark) {
 	sentence := m.Actor + " resumed " + s.group + because(m.Reason)
 	if m.Paused {

@@ -114,7 +114,7 @@ func (s *State) WhyNot(at Time, target string) string {
 func (s *State) Status(at Time) *message.GroupStatus {
 	st := &message.GroupStatus{
 		Group: s.group, Sentence: clip(s.Sentence(at), 2000), Mode: "none", Epoch: s.chain.epoch(), Primary: s.chain.primary(),
-		Held: s.chain.held, Incident: s.incident.id(s.group), Blind: !s.judging(at), Decider: s.decider, At: at.Wall,
+		Held: s.chain.held, Incident: s.incident.id(s.group), Blind: s.blindNow(at), Decider: s.decider, At: at.Wall,
 		Members: []message.MemberStatus{},
 	}
 	if s.spec != nil {
@@ -152,6 +152,11 @@ func (s *State) Status(at Time) *message.GroupStatus {
 		st.Routes = append(st.Routes, r.seen)
 	}
 	return st
+}
+
+// blindNow says that nothing was concluded yet since the decider began to watch.
+func (s *State) blindNow(at Time) bool {
+	return !s.judging(at) || slices.ContainsFunc(s.members, func(m *member) bool { return len(m.decides) > 0 && !m.judged })
 }
 
 // acting is the member that is primary now: of the last epoch that was held.

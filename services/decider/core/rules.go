@@ -119,8 +119,11 @@ type refusalRule struct {
 	holds       func(*State, Time, question) words
 }
 
+// CodeUnknownGroup refuses what is asked of a group that nobody declared.
+const CodeUnknownGroup = "R301"
+
 var refusalRules = []refusalRule{
-	{Rule{"R301", "the group is not declared", "",
+	{Rule{CodeUnknownGroup, "the group is not declared", "",
 		"no group {group} is declared: see ham status for those there are, or apply its spec"},
 		anySwap | anyAsked, false, unknownGroup},
 	{Rule{"R302", "nothing is adopted yet", "",

@@ -56,7 +56,8 @@ type State struct {
 	asks     []*ask // in the order they came; the first one is worked on
 	outcomes []*message.Outcome
 	previews []preview
-	// drift and adoption refusals as last told.
+	// pauseSeen: it was paused a moment ago. Drift and adoption refusals as last told.
+	pauseSeen    bool
 	driftTold    string
 	driftSince   time.Duration
 	adoptRefused string

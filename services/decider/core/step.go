@@ -89,6 +89,7 @@ func (s *State) conclude(at Time) []Output {
 		s.readiness(at)
 		s.drifts(at)
 		s.keepIncident(at)
+		s.tellPauseOver(at)
 	}
 	s.serve(at)
 	if rule, w := s.situation(at); rule.act != nil {
