@@ -5,8 +5,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/isacloud/ha-manager/services/executor/driver"
 	"github.com/isacloud/ha-manager/services/executor/driver/assert"
@@ -77,12 +79,17 @@ func TestWhatHolds(t *testing.T) {
 		{"wanted down, is silent", `"http": "http://` + silent(t) + `", "want": "down"`, driver.Yes, false, false},
 		{"wanted down, nobody could look", blind + `"http": "` + up.URL + `", "want": "down"`, driver.Yes, false, false},
 		{"a command says up", `"command": ["sh", "-c", "echo OK; exit 0"], "want": "up"`, driver.Yes, false, false},
+		{"a command is told", `"command": ["sh", "-c", "test $TOKEN.$HAM_EPOCH = x.7"], "env": {"TOKEN": "x"}, "dir": "/", "want": "up"`, driver.Yes, false, false},
 		{"a command says degraded", `"command": ["sh", "-c", "exit 1"], "want": "up"`, driver.Yes, false, false},
 		{"a command says down", `"command": ["sh", "-c", "exit 2"], "want": "up"`, driver.No, true, false},
 		{"a command does not know", `"command": ["sh", "-c", "exit 3"], "want": "up"`, driver.No, false, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			in := drivertest.In(t, `{"that": {`+c.that+`, "timeout_ns": 300000000}, "ends": true}`)
+			limit := 10 * time.Second
+			if strings.Contains(c.name, "silent") {
+				limit = 200 * time.Millisecond
+			}
+			in := drivertest.In(t, fmt.Sprintf(`{"that": {%s, "timeout_ns": %d}, "ends": true}`, c.that, limit))
 			d, err := assert.Kind().New(in.Step.With)
 			if err != nil {
 				t.Fatal(err)

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/isacloud/ha-manager/pkg/spec"
@@ -121,7 +119,7 @@ func (c *command) Do(ctx context.Context, in driver.Input) (driver.Deed, error) 
 }
 
 func (c *command) run(ctx context.Context, in driver.Input, argv []string) (process.Result, error) {
-	env, err := c.environment(in)
+	env, err := driver.Env(in, c.args.Env)
 	if err != nil {
 		return process.Result{}, err
 	}
@@ -131,29 +129,6 @@ func (c *command) run(ctx context.Context, in driver.Input, argv []string) (proc
 	r, err := process.Run(ctx, process.Command{Argv: argv, Env: env, Dir: c.args.Dir})
 	r.Output = in.Secrets.Mask(r.Output)
 	return r, err
-}
-
-// environment is what the command is told, and the operator's own variables.
-func (c *command) environment(in driver.Input) ([]string, error) {
-	cmd := in.Command
-	env := []string{
-		"HAM_GROUP=" + cmd.Group, "HAM_EPOCH=" + strconv.FormatUint(cmd.Epoch, 10), "HAM_KIND=" + string(cmd.Kind),
-		"HAM_OLD=" + cmd.From, "HAM_NEW=" + cmd.Primary, "HAM_STEP=" + in.Step.Name, "HAM_ROLE=" + in.Role(), "HAM_MEMBER=" + in.Member(),
-		"HAM_COMMAND=" + cmd.ID, "HAM_EXECUTOR=" + in.Executor, "HAM_GRACEFUL=" + strconv.FormatBool(cmd.Plan.Graceful), "HAM_DRY_RUN=" + strconv.FormatBool(cmd.DryRun),
-	}
-	names := make([]string, 0, len(c.args.Env))
-	for name := range c.args.Env {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		value, err := in.Secrets.Resolve(c.args.Env[name])
-		if err != nil {
-			return nil, driver.Unasked("env.%s: %w", name, err)
-		}
-		env = append(env, name+"="+value)
-	}
-	return env, nil
 }
 
 // printed is the last line that it printed, for a sentence.

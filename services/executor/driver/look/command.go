@@ -5,12 +5,17 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/isacloud/ha-manager/services/executor/driver"
 	"github.com/isacloud/ha-manager/services/executor/driver/process"
 )
 
 // command follows the convention of Nagios plugins: 0 up, 1 degraded (which serves), 2 down, all else unknown.
-func (e *Eye) command(ctx context.Context) Seen {
-	r, err := process.Run(ctx, process.Command{Argv: e.args.Command})
+func (e *Eye) command(ctx context.Context, in driver.Input) Seen {
+	env, err := driver.Env(in, e.args.Env)
+	if err != nil {
+		return Seen{Says: err.Error()}
+	}
+	r, err := process.Run(ctx, process.Command{Argv: e.args.Command, Env: env, Dir: e.args.Dir})
 	first, _, _ := strings.Cut(r.Output, "\n")
 	switch {
 	case err != nil:

@@ -90,5 +90,5 @@ func (e *Eye) Look(ctx context.Context, in driver.Input) Seen {
 	case e.args.TCP != "":
 		return e.tcp(ctx)
 	}
-	return e.command(ctx)
+	return e.command(ctx, in)
 }
