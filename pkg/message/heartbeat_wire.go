@@ -118,78 +118,61 @@ func (r *HeartbeatReader) name(b []byte) string {
 	return s
 }
 
-// parse reads one flat object as our own writers write it. It declines anything else: white space, escapes, other keys, figures, odd numbers, a key twice.
+// parse reads one flat object as our own writers write it. It declines anything else: white space, escapes, other keys, figures, odd numbers. Of a key that
+// comes twice the last one counts, as everywhere in JSON.
 func (r *HeartbeatReader) parse(b []byte, m *Heartbeat) bool {
 	*m = Heartbeat{}
 	if len(b) < 2 || b[0] != '{' || b[len(b)-1] != '}' {
 		return false
 	}
 	b = b[1:]
-	seen := uint32(0)
 	for {
 		key, rest, ok := quoted(b)
 		if !ok || len(rest) == 0 || rest[0] != ':' {
 			return false
 		}
 		rest = rest[1:]
-		var bit uint32
 		switch string(key) {
 		case "group":
-			bit = 1 << 0
 			rest, ok = r.text(rest, &m.Group)
 		case "member":
-			bit = 1 << 1
 			rest, ok = r.text(rest, &m.Member)
 		case "vantage":
-			bit = 1 << 2
 			rest, ok = r.text(rest, &m.Vantage)
 		case "check":
-			bit = 1 << 3
 			rest, ok = r.text(rest, &m.Check)
 		case "boot":
-			bit = 1 << 4
 			rest, ok = r.text(rest, &m.Boot)
 		case "seq":
-			bit = 1 << 5
 			m.Seq, rest, ok = natural(rest)
 		case "answer":
-			bit = 1 << 6
 			var v []byte
 			v, rest, ok = quoted(rest)
 			m.Answer = Answer(r.name(v))
 		case "hard":
-			bit = 1 << 7
 			m.Hard, rest, ok = boolean(rest)
 		case "evidence":
-			bit = 1 << 8
 			var v []byte
 			v, rest, ok = quoted(rest)
 			m.Evidence = string(v)
 		case "latency_us":
-			bit = 1 << 9
 			rest, ok = micros(rest, &m.LatencyMicros)
 		case "every_us":
-			bit = 1 << 10
 			rest, ok = micros(rest, &m.EveryMicros)
 		case "late_us":
-			bit = 1 << 11
 			rest, ok = micros(rest, &m.LateMicros)
 		case "blind":
-			bit = 1 << 12
 			m.Blind, rest, ok = boolean(rest)
 		case "spec_revision":
-			bit = 1 << 13
 			m.SpecRevision, rest, ok = natural(rest)
 		case "at_us":
-			bit = 1 << 14
 			rest, ok = micros(rest, &m.At)
 		default:
 			return false
 		}
-		if !ok || seen&bit != 0 || len(rest) == 0 {
+		if !ok || len(rest) == 0 {
 			return false
 		}
-		seen |= bit
 		switch rest[0] {
 		case ',':
 			b = rest[1:]

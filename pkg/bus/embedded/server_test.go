@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -289,4 +290,28 @@ func (b *syncBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.String()
+}
+
+// Unless somebody says otherwise, what is acknowledged is on the disk.
+func TestAServerSyncsByDefault(t *testing.T) {
+	t.Parallel()
+	for want, edit := range map[bool]func(*embedded.Options){true: bustest.Synced, false: func(*embedded.Options) {}} {
+		s := bustest.Start(t, edit, func(o *embedded.Options) { o.Monitor = "127.0.0.1:0" })
+		resp, err := http.Get(s.MonitorURL() + "/varz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var v struct {
+			JetStream struct {
+				Config struct {
+					SyncAlways bool `json:"sync_always"`
+				} `json:"config"`
+			} `json:"jetstream"`
+		}
+		err = json.NewDecoder(resp.Body).Decode(&v)
+		resp.Body.Close()
+		if err != nil || v.JetStream.Config.SyncAlways != want || s.SyncAlways() != want {
+			t.Errorf("the server says sync_always %v, itself %v; want %v (%v)", v.JetStream.Config.SyncAlways, s.SyncAlways(), want, err)
+		}
+	}
 }
