@@ -72,6 +72,22 @@ func TestDryRunIsMarked(t *testing.T) {
 	}
 }
 
+// What the sentence says already is not said again as its reason; of several reasons none is left out.
+func TestWhyDoesNotRepeatTheSentence(t *testing.T) {
+	t.Parallel()
+	reason := message.Reason{Code: "R335", Sentence: "this would undo the last swap"}
+	other := message.Reason{Code: "R302", Sentence: "b is not ready"}
+	for want, e := range map[int]message.Event{
+		0: {Sentence: "Refused: this would undo the last swap.", Reasons: []message.Reason{reason}},
+		1: {Sentence: "Refused.", Reasons: []message.Reason{reason}},
+		2: {Sentence: "Refused: this would undo the last swap; and more.", Reasons: []message.Reason{reason, other}},
+	} {
+		if got := render.Event(&e).Why; len(got) != want {
+			t.Errorf("%q: why is %q, want %d lines", e.Sentence, got, want)
+		}
+	}
+}
+
 // Commands are copied into shells: nothing that somebody else wrote may stand in them.
 func TestCommandsHoldNoQuotedText(t *testing.T) {
 	t.Parallel()

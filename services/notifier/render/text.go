@@ -92,11 +92,14 @@ func line(format string, args ...any) string {
 	return Cut(Clean(fmt.Sprintf(format, args...)), maxLine)
 }
 
+// why leaves out what the event's own sentence already says, word for word.
 func why(e *message.Event) []string {
 	var out []string
 	reasons := e.Reasons
 	if e.Command != nil {
-		out = append(out, line("%s %s", e.Command.Rule, e.Command.Sentence))
+		if !strings.Contains(e.Sentence, e.Command.Sentence) {
+			out = append(out, line("%s %s", e.Command.Rule, e.Command.Sentence))
+		}
 		if e.Command.Actor != "" {
 			out = append(out, line("asked by %s%s", e.Command.Actor, because(e.Command.Why)))
 		}
@@ -108,7 +111,9 @@ func why(e *message.Event) []string {
 		reasons = e.Outcome.Reasons
 	}
 	for _, r := range reasons {
-		out = append(out, line("%s %s", r.Code, r.Sentence))
+		if len(reasons) > 1 || !strings.Contains(e.Sentence, r.Sentence) {
+			out = append(out, line("%s %s", r.Code, r.Sentence))
+		}
 	}
 	return few(out, maxWhy)
 }

@@ -137,7 +137,7 @@ func story() []Sample {
 		{"hostile", &message.Event{
 			Kind: message.EventVerdict, Severity: message.Warning, Incident: "web-14", Epoch: 7, Member: "a", Code: "<!here>", Actor: "ana",
 			Sentence: Hostile,
-			Reasons:  []message.Reason{{Code: "`R1`", Sentence: Hostile, Overridable: true}},
+			Reasons:  []message.Reason{{Code: "`R1`", Sentence: "because " + Hostile, Overridable: true}},
 			Views:    []message.View{{Member: "a", Vantage: "sp", Check: "alive", Says: "<!here>", AgoMS: 10, Evidence: Hostile}},
 			Verdict:  &message.VerdictChange{From: message.VerdictUp, To: message.VerdictSuspect},
 		}},

@@ -79,7 +79,7 @@ func FuzzMessage(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		e := *rendertest.Samples()[0].Event
 		e.Sentence, e.Code = s, s
-		e.Reasons[0].Sentence, e.Views[0].Evidence = s, s
+		e.Reasons[0].Sentence, e.Views[0].Evidence = "because "+s, s
 		summary := render.Summary{}.Apply(&e)
 		for _, p := range []channel.Post{{Texts: []render.Text{render.Event(&e)}}, {Card: &summary}, {Texts: []render.Text{render.Event(&e), render.Event(&e)}}} {
 			text, blocks := blockkit.Message(p)
