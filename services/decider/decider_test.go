@@ -99,8 +99,16 @@ func (s *stand) execute(ctx context.Context) {
 			return
 		}
 		held := &message.Held{ID: "held." + c.ID, Group: c.Group, Epoch: c.Epoch, Primary: c.Primary, Command: c.ID, Executor: "stand"}
-		if _, err := s.bus.Propose(ctx, subject.Command(c.Group), held, d.Seq); err != nil {
-			return
+		for after := d.Seq; ; {
+			r, err := s.bus.Propose(ctx, subject.Command(c.Group), held, after)
+			if _, mark := r.Entry.Message.(*message.Mark); err == nil && !r.Won && mark {
+				after = r.Entry.Seq // somebody paused or resumed meanwhile
+				continue
+			}
+			if err != nil || !r.Won {
+				return // a newer command took its place
+			}
+			break
 		}
 		_, _ = s.bus.Publish(ctx, subject.Safety(c.Group, subject.SafetyRun, "stand"), &message.RunResult{ID: "done." + c.ID, Group: c.Group, Epoch: c.Epoch,
 			Command: c.ID, Kind: c.Kind, Primary: c.Primary, State: message.StateDone, Executor: "stand", Sentence: "done", ExecuteMicros: 1000, VerifyMicros: 1000})
