@@ -33,6 +33,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	choose := flags.String("run", "", "judge only mutants whose name matches `regexp`")
 	workers := flags.Int("j", runtime.NumCPU(), "how many mutants are judged at once")
 	timeout := flags.Duration("timeout", 3*time.Minute, "time limit of one test run; a test that hangs is red")
+	list := flags.String("list", "", "judge nothing; write a Markdown list of the mutants to `file`")
 	keep := flags.Bool("keep", false, "keep the overlays and say how to run a mutant by hand")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
@@ -51,6 +52,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	j := judge{workers: *workers, timeout: *timeout}
 	if j.root, err = filepath.Abs(*root); err != nil {
 		return wrongUse(stderr, "-C: %v", err)
+	}
+	if *list != "" {
+		if err := writeList(filepath.Join(j.root, "mutants"), *list); err != nil {
+			return wrongUse(stderr, "-list: %v", err)
+		}
+		return 0
 	}
 	if j.scratch, err = os.MkdirTemp("", "mutants-"); err != nil {
 		return wrongUse(stderr, "%v", err)
