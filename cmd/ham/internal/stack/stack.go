@@ -210,7 +210,7 @@ func (s *Stack) service(name string, b *bus.Bus) (func(context.Context) error, e
 	switch name {
 	case Prober:
 		x, err := prober.New(prober.Options{
-			Bus: b, Name: p.Name, Vantages: p.Prober.Vantages, References: p.Prober.References,
+			Bus: b, Name: p.Name, Vantages: p.Prober.Vantages, References: p.Prober.References, ReferenceTimeout: p.Prober.Timeout,
 			Secrets: spec.LookupSecret, Log: log, Metrics: s.metrics, Ready: ready,
 		})
 		if err != nil {
