@@ -5,6 +5,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"time"
 	"testing"
 )
 
@@ -62,7 +63,7 @@ func (r *Relay) accept() {
 			_ = c.Close()
 			continue
 		}
-		s, err := net.Dial("tcp", r.target)
+		s, err := net.DialTimeout("tcp", r.target, 5*time.Second)
 		if err != nil {
 			_ = c.Close()
 			continue
