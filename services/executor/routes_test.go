@@ -215,6 +215,28 @@ func TestRoutesDuringASwap(t *testing.T) {
 	p.right(t, "the swap is done", ledToB)
 }
 
+// No proxy can be reached during a failover: the step is tried again, then waits for a person, and goes on when told to.
+func TestProxyGoneDuringAFailover(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, "auto")
+	p.start("x1")
+	p.swap(t, 1, message.KindAdopt, "", "a")
+	p.right(t, "adopted", ledToA)
+	p.sites[0].Kill()
+	p.proxy.Kill()
+	p.swap(t, 2, message.KindFailover, "a", "b")
+	paused := p.step("web", 2, "route-front", message.StatePaused)
+	if paused.Attempt != 3 || !strings.Contains(paused.Problem, p.proxy.Runtime("admin")) {
+		t.Errorf("attempt %d: %s", paused.Attempt, paused.Problem)
+	}
+	p.proxy.Restart()
+	p.instruct("web", 2, message.VerbRetry, "route-front", 3)
+	p.run("web", 2, message.StateDone)
+	if got := p.serves(t); got != ledToB {
+		t.Errorf("after the retry: %s", got)
+	}
+}
+
 // In dry run routes are seen and told, never set.
 func TestRoutesInDryRun(t *testing.T) {
 	t.Parallel()

@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	// shadowsSince is how far back a starting executor looks for rehearsals that nobody has finished.
-	shadowsSince = 10 * time.Minute
+	// shadowsSince is how far back a starting executor looks for rehearsals that nobody has finished. What is older would be rehearsed on what is
+	// no longer so.
+	shadowsSince = time.Minute
 	// shadowLimit ends a rehearsal that cannot come to its end, because no executor serves one of its sites.
 	shadowLimit = 2 * time.Minute
 )

@@ -21,4 +21,9 @@
 //     what it did" ([ErrUnknown]) are told apart.
 //   - No secret stands in what it returns.
 //   - No goroutine, connection or process of its own outlives the call.
+//
+// # Adding one
+//
+// A folder of its own with a function Kind, a test that hands a target to drivertest.Run, and one line in the list of
+// services/executor/drivers.go.
 package driver

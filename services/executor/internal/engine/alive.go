@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -26,10 +27,13 @@ func newAlive(parent context.Context, limit time.Duration) *alive {
 	return a
 }
 
+// errLapsed is the cause with which a claim ends that another executor may be about to take over.
+var errLapsed = errors.New("cut short: the journal did not answer")
+
 func (a *alive) expire() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.cut(fmt.Errorf("cut short: the journal did not answer for %s, and another executor may take over", a.limit))
+	a.cut(fmt.Errorf("%w for %s, and another executor may take over", errLapsed, a.limit))
 }
 
 // heard says that the journal answered now.

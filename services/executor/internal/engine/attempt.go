@@ -25,6 +25,9 @@ func (e *Engine) attempt(ctx context.Context, cmd *message.Command, w plan.Work)
 	}
 	a.make(ctx)
 	a.out.Took = e.Clock.Mono() - began
+	if errors.Is(context.Cause(ctx), errLapsed) && a.out.Verdict != plan.Done {
+		a.out.Verdict = plan.Lapsed
+	}
 	return a.out, !errors.Is(context.Cause(ctx), ErrStopped)
 }
 

@@ -362,8 +362,7 @@ func TestCutOffStopsItself(t *testing.T) {
 			cut <- time.Now()
 			return driver.InDoubt("%w", context.Cause(ctx))
 		}
-		ctx, stop := context.WithCancelCause(t.Context())
-		wait := s.start(ctx, s.engine("x1", 1), s.job(command(5, "one"), engine.NewNews(5)))
+		wait := s.start(t.Context(), s.engine("x1", 1), s.job(command(5, "one"), engine.NewNews(5)))
 		time.Sleep(5 * time.Second)
 		away := time.Now()
 		s.journal.setAway(true)
@@ -375,8 +374,12 @@ func TestCutOffStopsItself(t *testing.T) {
 		case <-time.After(20 * time.Second):
 			t.Error("it works on although another may have taken over")
 		}
-		stop(engine.ErrStopped)
-		_ = wait()
+		s.target.do = nil
+		time.Sleep(time.Minute)
+		s.journal.setAway(false)
+		if err := wait(); err != nil || s.target.times("one") != 1 || s.journal.step("web.5", "one").Take != 1 {
+			t.Errorf("the bus is back: %v, applied %v, %+v", err, s.target.applied, s.journal.step("web.5", "one"))
+		}
 	})
 }
 

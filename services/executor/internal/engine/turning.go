@@ -133,6 +133,7 @@ func (t *turning) stop() {
 
 // insist does f until it works, with pauses that grow to a second, until ctx ends.
 func insist(ctx context.Context, log *slog.Logger, what string, f func(context.Context) error) error {
+	said := ""
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		err := f(ctx)
 		if err == nil {
@@ -141,7 +142,10 @@ func insist(ctx context.Context, log *slog.Logger, what string, f func(context.C
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		log.Warn("cannot "+what+", trying again", "error", err)
+		if err.Error() != said {
+			said = err.Error()
+			log.Warn("cannot "+what+", trying again", "error", err)
+		}
 		timer := time.NewTimer(pause/2 + rand.N(pause/2))
 		select {
 		case <-timer.C:

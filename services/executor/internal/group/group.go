@@ -334,13 +334,16 @@ func (g *Group) supersede(epoch uint64) {
 
 // refuse keeps away from a chain that is older than what this executor has seen.
 func (g *Group) refuse(epoch, seen uint64) {
-	err := fmt.Errorf("epoch %d of %s is refused: this executor has seen epoch %d", epoch, g.name, seen)
+	what := fmt.Sprintf("epoch %d of %s", epoch, g.name)
+	if epoch == 0 {
+		what = fmt.Sprintf("the chain of %s, which is empty,", g.name)
+	}
 	g.mu.Lock()
-	g.refused, g.active = err, nil
+	g.refused, g.active = fmt.Errorf("%s is refused: this executor has seen epoch %d", what, seen), nil
 	g.mu.Unlock()
 	g.log.Error("stale epoch refused", "epoch", epoch, "seen", seen)
-	g.alarm(fmt.Sprintf("stale.%d.%d", epoch, seen), epoch, fmt.Sprintf("executor %s refuses epoch %d of %s, because it has seen epoch %d: the bus was put back to an older state, or it is another bus; "+
-		"bring back the newer state, or let an operator adopt the roles as they are with an epoch above %d", g.deps.Name, epoch, g.name, seen, seen))
+	g.alarm(fmt.Sprintf("stale.%d.%d", epoch, seen), epoch, fmt.Sprintf("executor %s refuses %s because it has seen epoch %d: the bus was put back to an older state, or it is another bus; "+
+		"bring back the newer state, or let an operator adopt the roles as they are until the epoch is above %d", g.deps.Name, what, seen, seen))
 }
 
 func (g *Group) alarm(what string, epoch uint64, sentence string) {

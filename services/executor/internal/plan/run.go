@@ -99,6 +99,10 @@ func (r *Run) Stored(m Move) {
 func (r *Run) Next(now time.Duration, see Seen) Move {
 	m := Move{Record: r.stored.clone()}
 	rec := &m.Record
+	// First of all: what was cut short for a newer epoch is no failure that waits for a person.
+	if see.Newest > r.Command.Epoch && !rec.Over() {
+		r.supersede(rec, see.Newest)
+	}
 	for _, o := range r.outcomes {
 		r.settle(rec, o, see)
 	}
@@ -107,14 +111,10 @@ func (r *Run) Next(now time.Duration, see Seen) Move {
 			r.obey(rec, o, see)
 		}
 	}
-	switch {
-	case rec.Over():
-	case see.Newest > r.Command.Epoch:
-		r.supersede(rec, see.Newest)
-	default:
-		if !see.Paused {
-			r.begin(&m, now, see)
-		}
+	if !rec.Over() && !see.Paused {
+		r.begin(&m, now, see)
+	}
+	if !rec.Over() {
 		r.conclude(&m, now, see)
 	}
 	m.Store = rec.dirty && !m.onlyHeld()
@@ -239,7 +239,7 @@ func (r *Run) settledUpTo(rec *Record, phase message.Phase) bool {
 // conclude ends the run once everything is settled.
 func (r *Run) conclude(m *Move, now time.Duration, see Seen) {
 	rec := &m.Record
-	if rec.Over() || !r.looked(rec) || !r.held(rec, see) || !r.settledUpTo(rec, message.PhaseAct) {
+	if !r.looked(rec) || !r.held(rec, see) || !r.settledUpTo(rec, message.PhaseAct) {
 		return
 	}
 	if rec.ExecuteMicros == 0 {

@@ -19,11 +19,12 @@ import (
 //	plan [kind=…] [epoch=…] [dry]     lines: <step> <phase> on=… after=a,b retries=… backoff=… failure=… unskippable site=…
 //	go                                lines: <time> <executor> <what>
 //	    starts [boot=n] [sites=a,b]   begins to follow the run, reading the journal
-//	    done|fails|doubts|ends|cut <step> [applied] [doubt]
+//	    done|fails|doubts|ends|cut|lapses <step> [applied] [doubt]
 //	    holds                         its writing of held succeeds: all see it
 //	    reads                         reads the journal
 //	    beats                         shows that it is alive
-//	    hears <epoch> | pause | unpause
+//	    hears <epoch> [fails=<step>]  a newer epoch, and the step in flight fails at the same moment
+//	    pause | unpause
 //	    told <verb> <step> attempt=n [epoch=n]
 //	    waits                         time passes and nothing else
 //	    crashes
@@ -174,6 +175,10 @@ func (p *play) act(now time.Duration, name, what string, args []string) {
 		}
 		a.run.Take(Outcome{})
 	case "hears":
+		if step := opt("fails"); step != "" {
+			w := a.takes[step]
+			a.run.Take(Outcome{Step: step, Attempt: w.Attempt, Take: w.Take, Verdict: Failed, Problem: "it was cut short"})
+		}
 		a.see.Newest, _ = strconv.ParseUint(args[0], 10, 64)
 	case "pause", "unpause":
 		a.see.Paused = what == "pause"
@@ -184,10 +189,10 @@ func (p *play) act(now time.Duration, name, what string, args []string) {
 			in.Epoch, _ = strconv.ParseUint(e, 10, 64)
 		}
 		a.run.Instruct(in)
-	case "done", "fails", "doubts", "ends", "cut":
+	case "done", "fails", "doubts", "ends", "cut", "lapses":
 		w := a.takes[args[0]]
 		o := Outcome{Step: args[0], Attempt: w.Attempt, Take: w.Take, Applied: slices.Contains(args, "applied"), Doubt: slices.Contains(args, "doubt")}
-		o.Verdict = map[string]Verdict{"done": Done, "fails": Failed, "doubts": InDoubt, "ends": Ends, "cut": Cut}[what]
+		o.Verdict = map[string]Verdict{"done": Done, "fails": Failed, "doubts": InDoubt, "ends": Ends, "cut": Cut, "lapses": Lapsed}[what]
 		if what != "done" {
 			o.Problem = "it " + what
 		}

@@ -23,6 +23,8 @@ const (
 	Ends
 	// Cut: it was cut short because the run came to its end.
 	Cut
+	// Lapsed: it was cut short because another executor might have taken it over, and is not known to be done. If none has, it is taken up again.
+	Lapsed
 )
 
 // Outcome is what became of one piece of this executor's work.
@@ -68,6 +70,8 @@ func (r *Run) settle(rec *Record, o Outcome, see Seen) {
 			r.Command.Kind, rec.Group, r.Command.Primary, cmp.Or(s.Problem, s.Found)))
 	case rec.Over() || v == Cut:
 		s.State, s.Final = message.StateFailed, true
+	case v == Lapsed:
+		s.Take, s.Doubt = s.Take+1, true // still started, by this executor: begin takes it up
 	case v == InDoubt:
 		s.State, s.Doubt = message.StatePaused, true
 	case s.Attempt <= step.Retries:
