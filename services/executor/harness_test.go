@@ -1,7 +1,6 @@
 package executor
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -369,7 +368,6 @@ type member struct {
 	*Executor
 	stop context.CancelFunc
 	done chan error
-	log  *bytes.Buffer
 }
 
 // options are those of an executor in a test: it takes over quickly.

@@ -407,10 +407,6 @@ func (w *world) route(name, proxy string, serves ...string) {
 	w.append(RouteRead{&message.RouteSeen{Route: name, Proxy: proxy, Reachable: true, Serves: serves}, uint64(len(w.log) + 1)})
 }
 
-func (w *world) ask(d *decider, r *message.Request) {
-	d.later(w.delay(), RequestReceived{r, w.stream()})
-}
-
 func (w *world) apply(g *spec.Group) {
 	w.spec = g
 	w.specs = append(w.specs, specAt{w.now, g})

@@ -32,13 +32,13 @@ func Main(m *testing.M) {
 }
 
 func runChild(text string) error {
-	var o embedded.Options
+	var o childOptions
 	if err := json.Unmarshal([]byte(text), &o); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	s, err := embedded.Start(ctx, o)
+	s, err := embedded.Start(ctx, embedded.Options{Name: "child", StoreDir: o.StoreDir, Listen: o.Listen, MaxStore: 2 << 30})
 	if err != nil {
 		return err
 	}
@@ -46,10 +46,13 @@ func runChild(text string) error {
 	select {} // until it is killed: by the test, or by the kernel with its parent
 }
 
+// childOptions are what the child is told.
+type childOptions struct{ StoreDir, Listen string }
+
 // Child is a server in a process of its own.
 type Child struct {
 	t   testing.TB
-	o   embedded.Options
+	o   childOptions
 	cmd *exec.Cmd
 	url string
 }
@@ -57,7 +60,7 @@ type Child struct {
 // StartChild runs a synced, listening server in a process of its own, that can be killed. The package needs a TestMain that calls [Main].
 func StartChild(t testing.TB) *Child {
 	t.Helper()
-	c := &Child{t: t, o: embedded.Options{Name: "child", StoreDir: t.TempDir(), Listen: "127.0.0.1:0", MaxStore: 2 << 30}}
+	c := &Child{t: t, o: childOptions{StoreDir: t.TempDir(), Listen: "127.0.0.1:0"}}
 	c.Start()
 	c.o.Listen = strings.TrimPrefix(c.url, "nats://")
 	t.Cleanup(c.Kill)

@@ -5,8 +5,8 @@ import (
 	"net"
 	"strings"
 	"sync"
-	"time"
 	"testing"
+	"time"
 )
 
 // Relay stands between clients and a server on loopback, and can lose what passes.

@@ -52,7 +52,7 @@ func TestWatch(t *testing.T) {
 	j := journal.New(bustest.Connect(t, bustest.Start(t), "x1"))
 	real := &message.Command{ID: "c5", Group: "web", Epoch: 5}
 	dry := &message.Command{ID: "c5", Group: "web", Epoch: 5, DryRun: true}
-	if journal.Key(real) != "web.5" || journal.Key(dry) == journal.Key(real) || journal.Key(dry) != journal.Key(dry) {
+	if journal.Key(real) != "web.5" || journal.Key(dry) == journal.Key(real) {
 		t.Errorf("keys %s and %s", journal.Key(real), journal.Key(dry))
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)

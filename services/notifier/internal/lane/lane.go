@@ -61,12 +61,11 @@ type Options struct {
 
 // Lane works for one target. Handle is called by one goroutine at a time; Status by anybody.
 type Lane struct {
-	o      Options
-	me     string
-	pace   pace
-	back   backoff
-	until  time.Time // no call before
-	posted time.Time
+	o     Options
+	me    string
+	pace  pace
+	back  backoff
+	until time.Time // no call before
 
 	mu     sync.Mutex
 	status Status
