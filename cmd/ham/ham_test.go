@@ -145,7 +145,10 @@ func TestTheScriptedDemoTellsItsWholeStory(t *testing.T) {
 	w := newWorld(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, ham, "demo", "--script", "--output", "json", "--listen", "127.0.0.1:0")
+	taken, err := net.Listen("tcp", "127.0.0.1:0") // the usual port is often in use: it takes another one
+	require.NoError(t, err)
+	defer taken.Close()
+	cmd := exec.CommandContext(ctx, ham, "demo", "--script", "--output", "json", "--listen", taken.Addr().String())
 	scratch := filepath.Join(w.dir, "scratch")
 	require.NoError(t, os.Mkdir(scratch, 0o700))
 	cmd.Env = append(w.env(), "TMPDIR="+scratch)

@@ -187,7 +187,7 @@ func (d *demo) start(ctx context.Context, dir string) error {
 func freeOr(addr string) string {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return "127.0.0.1:-1"
+		return "127.0.0.1:0"
 	}
 	l.Close()
 	return addr
