@@ -1,12 +1,13 @@
 // Command picture turns what a terminal shows into an SVG, for the docs:
 //
-//	tmux capture-pane -e -p | go run ./dev/picture > docs/demo.svg
+//	script -qec "bin/ham demo --script" /dev/null | tr -d '\r' | head -70 | go run ./dev/picture -columns 150 > docs/demo.svg
 //
 // It knows colours 31 to 37, bold, dim and reset, which is what ham prints.
 package main
 
 import (
 	"bufio"
+	"flag"
 	"fmt"
 	"html"
 	"io"
@@ -26,18 +27,20 @@ var colors = map[string]string{
 }
 
 func main() {
-	if err := draw(os.Stdin, os.Stdout); err != nil {
+	columns := flag.Int("columns", 160, "longer lines are cut here, with a mark")
+	flag.Parse()
+	if err := draw(os.Stdin, os.Stdout, *columns); err != nil {
 		fmt.Fprintln(os.Stderr, "picture:", err)
 		os.Exit(1)
 	}
 }
 
-func draw(in io.Reader, out io.Writer) error {
+func draw(in io.Reader, out io.Writer, columns int) error {
 	var rows []string
 	widest := 0
 	scan := bufio.NewScanner(in)
 	for scan.Scan() {
-		row, width := spans(strings.TrimRight(scan.Text(), " "))
+		row, width := spans(strings.TrimRight(scan.Text(), " "), columns)
 		rows = append(rows, row)
 		widest = max(widest, width)
 	}
@@ -61,13 +64,16 @@ func draw(in io.Reader, out io.Writer) error {
 }
 
 // spans turns one line with escape sequences into SVG spans, and counts its columns.
-func spans(line string) (string, int) {
+func spans(line string, columns int) (string, int) {
 	var out strings.Builder
 	width := 0
 	style := ""
 	emit := func(text string) {
-		if text == "" {
+		if text == "" || width >= columns {
 			return
+		}
+		if letters := []rune(text); width+len(letters) > columns {
+			text = string(letters[:columns-width-1]) + "…"
 		}
 		width += utf8.RuneCountInString(text)
 		fmt.Fprintf(&out, "<tspan%s>%s</tspan>", style, html.EscapeString(text))
