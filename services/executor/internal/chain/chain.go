@@ -23,7 +23,8 @@ type View struct {
 	MarkedAt time.Time
 }
 
-// Add takes in the entry with that sequence. It returns false for one that was read before; entries must come in order.
+// Add takes in the entry with that sequence; nil stands for a message that is none, and only holds its place. It returns false for one that
+// was read before; entries must come in order.
 func (v *View) Add(seq uint64, at time.Time, m message.Message) bool {
 	if seq <= v.Last {
 		return false

@@ -235,7 +235,8 @@ func (g *Group) take(e bus.Entry) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	epoch := g.view.Epoch()
-	if e.Message == nil || !g.view.Add(e.Seq, e.Time, e.Message) {
+	// What is no valid entry says nothing, but it holds its place: held, too, has to be written after it.
+	if !g.view.Add(e.Seq, e.Time, e.Message) {
 		return false
 	}
 	g.changed()

@@ -190,3 +190,14 @@ func TestTarget(t *testing.T) {
 	s.deliver(s.propose(&message.Mark{ID: "m1", Group: "web", Paused: true, Actor: "ana", Decider: "d1"}, last.Seq))
 	wait("the group is paused")
 }
+
+// What is no entry holds its place in the chain all the same: held is written after it.
+func TestHeldAfterWhatIsNoEntry(t *testing.T) {
+	s := newStage(t)
+	first := s.propose(command(1), 0)
+	if _, err := s.bus.JS().Publish(t.Context(), subject.Command("web"), []byte("no entry")); err != nil {
+		t.Fatal(err)
+	}
+	s.deliver(first) // nobody ever delivers the other: it is a dead letter
+	s.await(message.StateHeld, 1)
+}
