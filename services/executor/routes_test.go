@@ -163,7 +163,7 @@ func TestRoutesAreKeptRight(t *testing.T) {
 	p.right(t, "restarted", ledToA)
 
 	p.proxy.Kill()
-	p.seen(false, "a")
+	await(p.lab, "the proxy away", func(m *message.Event) bool { return m.Route != nil && !m.Route.Reachable })
 	p.drift("does not answer")
 	p.proxy.Restart()
 	p.right(t, "gone for a while", ledToA)

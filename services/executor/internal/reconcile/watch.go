@@ -25,6 +25,7 @@ type watch struct {
 	told    *message.RouteSeen // what was told last
 	away    time.Time          // since when it cannot be reached; zero: it can
 	wrong   time.Time          // since when it is not as it should be; zero: it is
+	rightOf uint64             // the newest epoch for which it was seen right; 0: none yet
 	alarm   string             // what was alarmed about, until it is over
 	mended  time.Time          // when a correction was told last
 	silence int                // corrections since then that were not told
@@ -85,7 +86,7 @@ func (w *watch) saw(ctx context.Context, conn *haproxy.Conn, s haproxy.Snapshot,
 	wrong, _ := goal.Compare(s)
 	switch {
 	case len(wrong) == 0:
-		w.wrong = time.Time{}
+		w.wrong, w.rightOf = time.Time{}, t.Epoch
 		w.clear(t)
 		return
 	case w.wrong.IsZero():
@@ -122,6 +123,9 @@ func (w *watch) mend(ctx context.Context, conn *haproxy.Conn, t group.Target, go
 		_, err = conn.Do(ctx, commands...)
 	}
 	after, readErr := conn.Snapshot(ctx, w.route.Backend)
+	if conn.Err() != nil {
+		return // it went away meanwhile: what is there next will be looked at
+	}
 	if err == nil {
 		err = readErr
 	}
@@ -133,7 +137,7 @@ func (w *watch) mend(ctx context.Context, conn *haproxy.Conn, t group.Target, go
 		} else {
 			w.corrected(t, wrong, fresh)
 			w.observe(after)
-			w.wrong = time.Time{}
+			w.wrong, w.rightOf = time.Time{}, t.Epoch
 			return
 		}
 	}
@@ -201,15 +205,21 @@ func (w *watch) tell(seen message.RouteSeen, sentence string) {
 // corrected tells of a correction.
 func (w *watch) corrected(t group.Target, wrong []driver.Wrong, fresh bool) {
 	w.alarm = ""
-	if now := time.Now(); now.Sub(w.mended) < toldEvery {
-		w.silence++
-		return
-	} else {
-		w.mended = now
-	}
-	why := "a foreign hand changed it"
-	if fresh {
+	why, severity := "a foreign hand changed it", message.Warning
+	switch {
+	case w.rightOf == 0:
+		why, severity = "it was found so", message.Notice
+	case fresh:
 		why = "the proxy came back so"
+	case w.rightOf != t.Epoch:
+		why, severity = fmt.Sprintf("it had not been set for epoch %d yet", t.Epoch), message.Notice
+	}
+	if severity == message.Warning {
+		if time.Since(w.mended) < toldEvery {
+			w.silence++
+			return
+		}
+		w.mended = time.Now()
 	}
 	again := ""
 	if w.silence > 0 {
@@ -217,7 +227,7 @@ func (w *watch) corrected(t group.Target, wrong []driver.Wrong, fresh bool) {
 	}
 	w.silence = 0
 	w.r.event(message.Event{
-		Group: w.group, Kind: message.EventDrift, Severity: message.Warning, Epoch: t.Epoch, Member: t.Primary,
+		Group: w.group, Kind: message.EventDrift, Severity: severity, Epoch: t.Epoch, Member: t.Primary,
 		Sentence: fmt.Sprintf("route %s of %s was not as it should be on %s and was set right: %s; %s%s", w.name, w.group, w.proxy, sentence(wrong), why, again),
 	})
 }
