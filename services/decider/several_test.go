@@ -114,7 +114,12 @@ func TestARequestOutlivesItsDecider(t *testing.T) {
 	require.NoError(t, s.bus.Conn().Publish("ham.v1.request.web.switchover.me", []byte(`{"id": "the-one"}`)))
 	<-lost
 	d2, _ := s.decide("d2")
-	o := <-outcomes
+	var o *message.Outcome
+	select {
+	case o = <-outcomes:
+	case <-time.After(20 * time.Second):
+		t.Fatal("nobody answers the request")
+	}
 	require.True(t, o.Accepted, o.Sentence)
 	require.Equal(t, "the-one", o.Request)
 	require.Equal(t, uint64(2), o.Epoch)

@@ -36,14 +36,14 @@ type member struct {
 	cause string
 }
 
-// remember takes a look of the past, read back from the stream: nothing is concluded from it but how long the member has been
+// recall takes a look of the past, read back from the stream: nothing is concluded from it but how long the member has been
 // steady, so that a decider which was restarted or cut off knows that as well as one that was not.
-func (m *member) remember(taken time.Duration, v *sight, hb *message.Heartbeat) {
+func (m *member) recall(taken time.Duration, v *sight, hb *message.Heartbeat) {
 	witness := hb.Answer != message.Unknown && !hb.Blind
 	gap := taken-m.pastLook > v.limit
 	m.pastLook = max(m.pastLook, taken)
 	switch {
-	case m.judged: // it is watched already
+	case !v.decides, m.judged: // of a check that decides nothing, or it is watched already
 	case !m.steady:
 		m.steady, m.steadySince = witness, taken
 	case gap || witness && hb.Answer == message.Down:
@@ -53,7 +53,7 @@ func (m *member) remember(taken time.Duration, v *sight, hb *message.Heartbeat) 
 
 type sightKey struct{ member, check, vantage string }
 
-// arrange makes the members of a new spec, taking over what was seen where a check is looked at as before.
+// arrange makes the members of a new spec, taking over what is known of those that stay.
 func (s *State) arrange(g *spec.Group) {
 	sights := make(map[sightKey]*sight)
 	members := make([]*member, 0, len(g.Members))
@@ -75,7 +75,7 @@ func (s *State) arrange(g *spec.Group) {
 				if old := s.sights[key]; old != nil {
 					*v = *old
 				}
-				v.limit = 2*c.Every + c.Timeout
+				v.limit, v.decides = 2*c.Every+c.Timeout, c.Effect == spec.EffectDown || c.Effect == ""
 				sights[key] = v
 				w.sights = append(w.sights, v)
 			}

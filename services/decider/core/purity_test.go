@@ -14,7 +14,7 @@ import (
 // The core imports only these.
 var allowed = []string{
 	"github.com/isacloud/ha-manager/pkg/message", "github.com/isacloud/ha-manager/pkg/spec",
-	"cmp", "crypto/sha256", "encoding/hex", "fmt", "slices", "strconv", "strings", "time", "unicode/utf8",
+	"cmp", "crypto/sha256", "encoding/hex", "fmt", "reflect", "slices", "strconv", "strings", "time", "unicode/utf8",
 }
 
 // clocks are what the core must not use of package time: time comes in with each input.

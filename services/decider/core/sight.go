@@ -12,6 +12,8 @@ type sight struct {
 	vantage string
 	// limit is the silence after which the vantage does not count: two intervals and a time-out.
 	limit time.Duration
+	// decides: it is by a check that makes the member down.
+	decides bool
 
 	// boot and seq are those of the newest look; gone are boots that were left, so that their late copies are known for what they are.
 	boot string

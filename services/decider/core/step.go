@@ -1,6 +1,7 @@
 package core
 
 import (
+	"reflect"
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/message"
@@ -64,7 +65,7 @@ func (s *State) see(at Time, in *HeartbeatSeen) bool {
 	}
 	m := s.member(hb.Member)
 	if age := time.Duration(at.Stream-in.Stored) * time.Microsecond; in.Stored > 0 && age > v.limit {
-		m.remember(at.Mono-age, v, hb)
+		m.recall(at.Mono-age, v, hb)
 		return false // it lay in the stream while this decider was away: history, no news
 	}
 	if v.old(hb) {
@@ -73,7 +74,7 @@ func (s *State) see(at Time, in *HeartbeatSeen) bool {
 	m.pastLook = at.Mono
 	counts := s.judging(at)
 	changed := v.take(at.Mono, in, &s.spec.Policy, counts)
-	if !counts && v.witnesses() && !v.up() && m.steady {
+	if !counts && v.decides && v.witnesses() && !v.up() && m.steady {
 		m.steadySince = at.Mono
 	}
 	return changed || !m.calm
@@ -109,8 +110,8 @@ func (s *State) declare(at Time, g *spec.Group) {
 	before := s.spec
 	s.spec = g
 	s.arrange(g)
-	if before == nil {
-		s.watch(at)
+	if before == nil || !reflect.DeepEqual(before.Checks, g.Checks) || !reflect.DeepEqual(before.Members, g.Members) {
+		s.watch(at) // what was seen until now was seen by other checks, or of other addresses
 	}
 	if before != nil && before.Mode != g.Mode {
 		s.tell(at, message.Event{
