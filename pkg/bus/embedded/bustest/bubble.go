@@ -14,6 +14,7 @@ func Bubble(t *testing.T, f func(t *testing.T, s *Server)) {
 	outside(t)
 	synctest.Test(t, func(t *testing.T) {
 		s := Restartable(t)
+		s.settle = synctest.Wait
 		f(t, s)
 	})
 }

@@ -1,10 +1,9 @@
 package bustest
 
 import (
+	"net"
 	"sync"
 	"testing"
-
-	"net"
 
 	"github.com/nats-io/nats.go"
 
@@ -19,6 +18,9 @@ type Server struct {
 	opts embedded.Options
 	mu   sync.Mutex
 	now  *embedded.Server
+	// settle, where set, waits until everything is idle; conns are then what clients of this process hold.
+	settle func()
+	conns  []net.Conn
 }
 
 // Restartable is Start for a server that the test stops and starts.
@@ -50,9 +52,17 @@ func (s *Server) Start() {
 func (s *Server) Stop() {
 	s.t.Helper()
 	s.mu.Lock()
-	n := s.now
-	s.now = nil
+	n, conns := s.now, s.conns
+	s.now, s.conns = nil, nil
 	s.mu.Unlock()
+	if s.settle != nil {
+		// A server that stops sleeps for a moment with its locks held. In virtual time a client that asks for something then would stop the clock
+		// for ever: so clients lose their links first.
+		for _, c := range conns {
+			_ = c.Close()
+		}
+		s.settle()
+	}
 	if n != nil {
 		Stop(s.t, n)
 	}
@@ -71,7 +81,11 @@ func (s *Server) InProcessConn() (net.Conn, error) {
 	if s.now == nil {
 		return nil, nats.ErrNoServers
 	}
-	return s.now.InProcess().InProcessConn()
+	c, err := s.now.InProcess().InProcessConn()
+	if err == nil && s.settle != nil {
+		s.conns = append(s.conns, c)
+	}
+	return c, err
 }
 
 // Options are those of a bus in this process that reconnects to whichever instance runs.
