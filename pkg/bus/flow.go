@@ -32,6 +32,7 @@ type flow struct {
 	lastTime int64  // its stream timestamp
 	caught   bool
 	started  bool
+	waits    bool // told that it cannot begin yet
 	broken   bool
 }
 
@@ -51,7 +52,8 @@ func (f *flow) run(ctx context.Context) error {
 			return nil
 		case errors.Is(err, ErrPermission), errors.Is(err, ErrRegressed):
 			return err
-		case apiCode(err) != 0 && !transient(err) && !f.started:
+		case apiCode(err) != 0 && !transient(err) && apiCode(err) != codeNoResources && !f.started:
+			// "No resources" is not final: it is also what a cluster says while the only server that holds the stream is gone.
 			return fmt.Errorf("follow %s: %w", f.stream, refused("consumer on "+f.stream, err))
 		}
 		f.interrupted(err)
@@ -70,6 +72,10 @@ func (f *flow) run(ctx context.Context) error {
 }
 
 func (f *flow) interrupted(err error) {
+	if !f.started && !f.waits && err != nil {
+		f.waits = true
+		f.bus.log.Warn("stream cannot be read yet; will begin as soon as it can", "stream", f.stream, "error", err)
+	}
 	if f.broken || !f.started {
 		return
 	}

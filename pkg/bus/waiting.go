@@ -14,6 +14,7 @@ type outgoing struct {
 	at         time.Time // when it was offered
 	body       []byte
 	sent       time.Time
+	fresh      bool // offered since the writer's last step, and not sent
 	prev, next *outgoing
 }
 

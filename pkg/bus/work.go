@@ -88,7 +88,7 @@ func (b *Bus) Work(ctx context.Context, o WorkOptions, handler func(context.Cont
 			return nil
 		case errors.Is(err, ErrIncompatible), errors.Is(err, ErrPermission):
 			return fmt.Errorf("work on %s as %s: %w", o.Stream, o.Durable, err)
-		case apiCode(err) != 0 && !transient(err) && try == 0:
+		case apiCode(err) != 0 && !transient(err) && apiCode(err) != codeNoResources && try == 0: // see flow.run
 			return fmt.Errorf("work on %s as %s: %w", o.Stream, o.Durable, refused("queue", err))
 		}
 		b.log.Warn("work queue interrupted, will go on", "stream", o.Stream, "durable", o.Durable, "error", err)

@@ -29,7 +29,11 @@ type WriterOptions struct {
 
 // HeartbeatWriter sends heartbeats without ever making the prober wait. While the bus is away, or slower than the prober, it
 // keeps the newest heartbeat of each (group, member, check, vantage) and counts the ones it dropped for it. When the bus is back, one heartbeat
-// tries whether the stream answers, then those kept are sent over Options.Spread, never all at once. Safe for concurrent use.
+// tries whether the stream answers, then those kept are sent over Options.Spread, never all at once.
+//
+// While the link is up and only the stream does not answer, each heartbeat that is offered is also said: published once, at once, without
+// asking for an acknowledgement. Who listens hears it, whatever becomes of the stream. It is kept to be stored all the same, so that readers
+// may get it twice; (Boot, Seq) tells. Safe for concurrent use.
 type HeartbeatWriter struct {
 	bus   *Bus
 	o     WriterOptions
@@ -39,10 +43,12 @@ type HeartbeatWriter struct {
 	form    *message.HeartbeatForm
 	msg     nats.Msg // used for each one in turn
 	queue   waiting
+	fresh   []*outgoing          // offered since the last step; those still waiting then may have to be said
 	flights map[uint64]*outgoing // sent, not yet acknowledged, by number
 	oldest  uint64               // no flight has a lower number
 	next    uint64
 	state   writerState
+	silent  bool      // the stream did not answer, or said no, and has not yet taken what waits
 	hold    time.Time // probing: not before
 	quota   int       // recovering: how many waited when the bus came back
 	due     int       // recovering: how many may be sent now
@@ -64,11 +70,16 @@ type WriterStats struct {
 	Stored  uint64 // acknowledged by the stream
 	Dropped uint64 // a newer one of the same key took its place, or there were too many keys
 	Invalid uint64 // refused by Offer: never sent
+	Said    uint64 // published without asking for an acknowledgement, because the stream did not answer
 	Waiting int    // kept, not yet sent
 }
 
-// pace is how often a recovering writer sends a portion.
-const pace = 10 * time.Millisecond
+const (
+	// pace is how often a recovering writer sends a portion.
+	pace = 10 * time.Millisecond
+	// stalled is after how long without an answer the stream is taken for one that is away, not slow.
+	stalled = 250 * time.Millisecond
+)
 
 // NewHeartbeatWriter returns a writer; nothing is sent before Run.
 func (b *Bus) NewHeartbeatWriter(o WriterOptions) *HeartbeatWriter {
@@ -121,6 +132,7 @@ func (w *HeartbeatWriter) keep(out *outgoing, fresh bool) {
 		w.counts.Dropped++
 		if fresh {
 			old.id, old.at, old.body = out.id, out.at, out.body
+			w.offered(old)
 		}
 		return
 	}
@@ -130,10 +142,18 @@ func (w *HeartbeatWriter) keep(out *outgoing, fresh bool) {
 	}
 	if fresh {
 		w.queue.push(out)
+		w.offered(out)
 	} else {
 		w.queue.pushFront(out)
 	}
 	w.due++
+}
+
+func (w *HeartbeatWriter) offered(out *outgoing) {
+	if !out.fresh && len(w.fresh) < w.o.MaxKeys {
+		out.fresh = true
+		w.fresh = append(w.fresh, out)
+	}
 }
 
 // Dropped is how many heartbeats were given up for newer ones.
@@ -185,13 +205,17 @@ func (w *HeartbeatWriter) step(up bool, now time.Time) time.Duration {
 	defer w.mu.Unlock()
 	if !up {
 		w.fail(now, 0)
+		w.silent = false
+		w.say(false)
 		return 0
 	}
+	defer w.sayFresh(now)
 	for ; w.oldest < w.next; w.oldest++ {
 		if f := w.flights[w.oldest]; f != nil {
 			if now.Sub(f.sent) < w.o.AckTimeout {
 				break
 			}
+			w.silent = true
 			w.fail(now, jitter(100*time.Millisecond, 200*time.Millisecond))
 			break
 		}
@@ -229,15 +253,57 @@ func (w *HeartbeatWriter) step(up bool, now time.Time) time.Duration {
 	return 0
 }
 
+// sayFresh says what was offered since the last step and could not be sent, where the stream does not answer. The caller holds mu.
+func (w *HeartbeatWriter) sayFresh(now time.Time) {
+	first := w.flights[w.oldest]
+	if first != nil && now.Sub(first.sent) >= stalled && (w.state == probing || len(w.flights) >= w.o.MaxInFlight) {
+		w.silent = true
+	}
+	switch {
+	case w.state == flowing && len(w.flights) < w.o.MaxInFlight:
+		w.silent = false // all was sent
+	case w.state == probing && !w.silent:
+		return // a moment more for the answer
+	}
+	w.say(w.silent)
+}
+
+// say goes through what was offered lately. Where aloud, those that still wait are published for who listens: as they came in, each once, so
+// that whatever the stream does, its server gets no more than on a good day. The caller holds mu.
+func (w *HeartbeatWriter) say(aloud bool) {
+	for i, out := range w.fresh {
+		w.fresh[i] = nil
+		if !out.fresh {
+			continue // it was sent
+		}
+		out.fresh = false
+		if !aloud || w.queue.by[out.key] != out {
+			continue
+		}
+		w.address(out, "")
+		if err := w.bus.nc.PublishMsg(&w.msg); err != nil {
+			aloud = false // the link went this moment
+			continue
+		}
+		w.counts.Said++
+	}
+	w.fresh = w.fresh[:0]
+}
+
+// address makes the message of out.
+func (w *HeartbeatWriter) address(out *outgoing, reply string) {
+	w.msg.Subject = subject.Heartbeat(out.key.group, out.key.member, out.key.vantage)
+	w.msg.Reply = reply
+	w.msg.Header = nats.Header(w.form.Header(out.id, out.key.group, out.at))
+	w.msg.Data = out.body
+}
+
 // send sends up to n of those that waited longest and says how many.
 func (w *HeartbeatWriter) send(n int, now time.Time) (sent int) {
 	for ; sent < n && w.queue.first != nil && len(w.flights) < w.o.MaxInFlight; sent++ {
 		out := w.queue.pop()
-		out.sent = now
-		w.msg.Subject = subject.Heartbeat(out.key.group, out.key.member, out.key.vantage)
-		w.msg.Reply = w.inbox + strconv.FormatUint(w.next, 36)
-		w.msg.Header = nats.Header(w.form.Header(out.id, out.key.group, out.at))
-		w.msg.Data = out.body
+		out.sent, out.fresh = now, false
+		w.address(out, w.inbox+strconv.FormatUint(w.next, 36))
 		if err := w.bus.nc.PublishMsg(&w.msg); err != nil { // it copies the message
 			w.keep(out, false)
 			w.fail(now, jitter(pace, 10*pace))
@@ -275,6 +341,7 @@ func (w *HeartbeatWriter) answered(m *nats.Msg) {
 		return
 	}
 	if bad {
+		w.silent = true
 		w.fail(time.Now(), jitter(100*time.Millisecond, 200*time.Millisecond))
 		w.poke()
 		return

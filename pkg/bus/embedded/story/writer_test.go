@@ -103,13 +103,20 @@ func TestAProberWhoseBusWasAwaySendsTheNewestOfEachCheckSlowly(t *testing.T) {
 	})
 }
 
-// The link is up, but the stream does not answer (it elects a leader, or it is gone): the same rules hold.
+// The link is up, but the stream does not answer (it elects a leader, or it is gone): the same rules hold, and who listens hears each
+// observation as it is made.
 func TestAProberWhoseStreamDoesNotAnswerKeepsTheNewest(t *testing.T) {
 	bustest.Bubble(t, func(t *testing.T, srv *bustest.Server) {
 		b := srv.Connect("p1")
 		defer b.Close()
-		var heard atomic.Int64
-		sub, err := b.Conn().Subscribe(subject.AllHeartbeats, func(*nats.Msg) { heard.Add(1) })
+		var tries, said atomic.Int64
+		sub, err := b.Conn().Subscribe(subject.AllHeartbeats, func(m *nats.Msg) {
+			if m.Reply != "" {
+				tries.Add(1)
+			} else {
+				said.Add(1)
+			}
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,8 +139,12 @@ func TestAProberWhoseStreamDoesNotAnswerKeepsTheNewest(t *testing.T) {
 			t.Fatalf("%+v, want %d waiting, none stored", s, checks)
 		}
 		// One try at a time, a few a second: it must not hammer on a stream that is in trouble.
-		if n := heard.Load(); n > rounds*15 {
+		if n := tries.Load(); n > rounds*15 {
 			t.Fatalf("%d tries in %d seconds", n, rounds)
+		}
+		// Those of the first moment were sent before anybody could know; a try now and then is itself heard.
+		if n := said.Load(); n < checks*(rounds-3) || n > checks*rounds || w.Stats().Said != uint64(n) {
+			t.Fatalf("%d of %d were heard, %d said", n, checks*rounds, w.Stats().Said)
 		}
 		bustest.Provision(t, b)
 		time.Sleep(5 * time.Second)
