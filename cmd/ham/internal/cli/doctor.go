@@ -101,7 +101,7 @@ func (k *checkup) bus(ctx context.Context, b *bus.Bus) {
 				"for two sites, run three nats-servers and set ham.bus.replicas: 3")
 			continue
 		}
-		k.ok("stream "+name, "%d messages, %d bytes, %d copies", info.State.Msgs, info.State.Bytes, info.Config.Replicas)
+		k.ok("stream "+name, "messages: %d, bytes: %d, copies: %d", info.State.Msgs, info.State.Bytes, info.Config.Replicas)
 	}
 }
 
@@ -118,7 +118,7 @@ func (k *checkup) services(ctx context.Context, b *bus.Bus) {
 			k.bad(want, "none answers", "start `ham up`, or `ham "+want+"` on a host that reaches this bus")
 			continue
 		}
-		k.ok(want, "%d answer", len(names))
+		k.ok(want, "answering: %d", len(names))
 		if want == "decider" && len(names) == 1 {
 			k.warn(want, "there is one; while its host is gone nothing is decided", "run a decider at each site")
 		}
@@ -172,7 +172,10 @@ func (k *checkup) group(ctx context.Context, b *bus.Bus, s *message.GroupStatus)
 		k.bad(what, "no roles are adopted: "+s.Sentence, "`ham explain "+s.Group+"`")
 		return
 	}
-	if len(s.Refusals) == 0 {
+	switch {
+	case primaryDown(s):
+		k.bad(what, s.Sentence, "`ham explain "+s.Group+"`")
+	case len(s.Refusals) == 0:
 		k.ok(what, "%s", s.Sentence)
 	}
 	for _, r := range s.Refusals {
@@ -185,9 +188,26 @@ func (k *checkup) group(ctx context.Context, b *bus.Bus, s *message.GroupStatus)
 	for _, r := range s.Routes {
 		if !r.Reachable {
 			k.bad(what, "no executor reaches "+r.Proxy+" of route "+r.Route+": "+r.Problem, "check the proxy and its runtime API socket (level admin)")
+			continue
+		}
+		if len(r.Serves) == 0 {
+			k.bad(what, "route "+r.Route+" on "+r.Proxy+" serves nobody: its clients get errors", unserved(s))
 		}
 	}
 	k.vantages(ctx, b, s)
+}
+
+// unserved says what leads a route to the primary again. The executors do so by themselves, unless somebody holds them back.
+func unserved(s *message.GroupStatus) string {
+	switch {
+	case s.Swap != nil && s.Swap.State == message.StatePaused:
+		return "a stopped swap touches no route: `ham retry " + s.Group + "`, `ham skip " + s.Group + "` or `ham abort " + s.Group + "`"
+	case s.Paused:
+		return "a paused group's routes are not touched: `ham resume " + s.Group + "`, or open the server by hand"
+	case s.Mode == string(spec.DryRun):
+		return "in dry run no route is touched: open the server of " + s.Primary + " by hand, or apply the spec with mode: auto or manual"
+	}
+	return "an executor leads it to " + s.Primary + " within seconds; if it does not, `ham explain " + s.Group + "`"
 }
 
 // vantages looks whether every declared vantage was heard.
@@ -216,7 +236,7 @@ func (k *checkup) vantages(ctx context.Context, b *bus.Bus, s *message.GroupStat
 		k.bad("group "+s.Group, "no prober speaks for vantage "+strings.Join(names, ", "), "start `ham prober` there with ham.prober.vantages, or take it out of `from`")
 	}
 	if n := len(applied.Spec.Vantages()); n < 3 {
-		k.warn("group "+s.Group, fmt.Sprintf("%d vantages look; with fewer than three a broken link looks like a dead primary", n), "add a prober at a witness site")
+		k.warn("group "+s.Group, fmt.Sprintf("vantages that look: %d; with fewer than three a broken link looks like a dead primary", n), "add a prober at a witness site")
 	}
 }
 

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -114,12 +114,17 @@ func (a *app) likely(ctx context.Context, b *bus.Bus, group string) (string, err
 	if err := a.query(ctx, b, group, subject.QueryStatus, nil, s); err != nil {
 		return "", err
 	}
-	for _, m := range s.Members {
-		if m.Role == message.RolePrimary && m.Verdict == message.VerdictDown {
-			return string(message.VerbFailover), nil
-		}
+	if primaryDown(s) {
+		return string(message.VerbFailover), nil
 	}
 	return string(message.VerbSwitchover), nil
+}
+
+// primaryDown says whether the primary is judged to be down.
+func primaryDown(s *message.GroupStatus) bool {
+	return slices.ContainsFunc(s.Members, func(m message.MemberStatus) bool {
+		return m.Role == message.RolePrimary && m.Verdict == message.VerdictDown
+	})
 }
 
 func (a *app) showPreview(p *message.Preview, looked *message.Looked) {
@@ -127,7 +132,7 @@ func (a *app) showPreview(p *message.Preview, looked *message.Looked) {
 	if p.DryRun {
 		mark = a.paint(yellow, " (DRY RUN: it would only be rehearsed)")
 	}
-	a.printf("%s of %s: %s → %s, epoch %d%s", p.Verb, p.Group, p.From, p.To, p.Epoch, mark)
+	a.printf("%s of %s: %s → %s, epoch %d%s", p.Verb, p.Group, cmp.Or(p.From, "nobody"), cmp.Or(p.To, "nobody"), p.Epoch, mark)
 	a.printf("%s", clean(p.Sentence))
 	if !p.Accepted {
 		a.printf("%s", a.paint(red, "It would be refused now:"))
@@ -191,12 +196,17 @@ func (a *app) explain() *cobra.Command {
 }
 
 func (a *app) showWhy(s *message.GroupStatus) {
-	if len(s.Refusals) == 0 {
+	switch {
+	case len(s.Refusals) == 0:
 		a.printf("Nothing stands against an automatic swap if %s dies.", s.Primary)
-	} else {
+	case s.Primary == "":
+		a.printf("Nobody is primary, and none is adopted by itself:")
+	case primaryDown(s):
+		a.printf("%s is down, and no automatic swap happens:", s.Primary)
+	default:
 		a.printf("If %s died now, no automatic swap would happen:", s.Primary)
-		a.reasons(s.Refusals)
 	}
+	a.reasons(s.Refusals)
 	for _, m := range s.Members {
 		a.printf("")
 		a.printf("%s is %s:", m.Name, m.Verdict)
@@ -214,7 +224,7 @@ func (a *app) showWhy(s *message.GroupStatus) {
 			a.printf("  nobody has looked yet")
 		}
 		if len(m.Reasons) > 0 {
-			a.printf("  it is not ready to take over: %s", strings.TrimSpace(fmt.Sprintf("%d reasons", len(m.Reasons))))
+			a.printf("  it is not ready to take over:")
 			a.reasons(m.Reasons)
 		}
 	}
