@@ -118,7 +118,7 @@ func (a *app) showStatus(s *message.GroupStatus) {
 	for _, m := range s.Members {
 		if !m.Ready && m.Role != message.RolePrimary {
 			for _, r := range m.Reasons {
-				a.printf("  %s is not ready: %s %s", m.Name, r.Code, clean(r.Sentence))
+				a.printf("  %s  %s", r.Code, clean(r.Sentence))
 			}
 		}
 	}
@@ -157,18 +157,28 @@ func modeColor(s *message.GroupStatus) string {
 	return yellow
 }
 
-// seen sums up the views by vantage: "sp up, rj up, witness down (3 in a row)".
+// seen sums up the views: "rj up, sp up, witness down (no answer within 300ms)". Vantages that say the same for the same
+// reason stand together, so that the reason is read once.
 func seen(views []message.View) string {
-	var parts []string
+	var says []string
+	vantages := map[string][]string{}
 	for _, v := range views {
-		text := v.Vantage + " " + v.Says
+		text := v.Says
 		if v.Says != "up" && v.Evidence != "" {
 			text += " (" + clean(v.Evidence) + ")"
 		}
-		parts = append(parts, text)
+		if vantages[text] == nil {
+			says = append(says, text)
+		}
+		if !slices.Contains(vantages[text], v.Vantage) {
+			vantages[text] = append(vantages[text], v.Vantage)
+		}
 	}
-	if len(parts) == 0 {
+	if len(says) == 0 {
 		return "nobody yet"
 	}
-	return strings.Join(parts, ", ")
+	for i, text := range says {
+		says[i] = strings.Join(vantages[text], ", ") + " " + text
+	}
+	return strings.Join(says, "; ")
 }
