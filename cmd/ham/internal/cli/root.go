@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/mattn/go-isatty"
@@ -64,8 +65,11 @@ func (a *app) root() *cobra.Command {
 		Long:          "ham watches both infrastructures of a service, decides when their roles must swap, swaps them step by step,\ntells people what happened, and hands over the post-mortem.",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          usageArgs(cobra.NoArgs),
+		Args:          noSuchCommand,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+
+		SuggestionsMinimumDistance: 2,
+
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
 			if a.output != "table" && a.output != "json" {
 				return usagef("--output is %q, want table or json", a.output)
@@ -106,6 +110,17 @@ func (a *app) root() *cobra.Command {
 	add(operate.ID, a.careCommands()...)
 	root.AddCommand(a.demoChildren()...)
 	return root
+}
+
+// noSuchCommand says which command may have been meant by a word that is none.
+func noSuchCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		return usagef("unknown command %q, did you mean %s? `ham help` lists them all", args[0], strings.Join(near, " or "))
+	}
+	return usagef("unknown command %q: `ham help` lists those there are", args[0])
 }
 
 // usageArgs makes a wrong number of arguments wrong use.

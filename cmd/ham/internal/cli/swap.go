@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -140,6 +141,9 @@ func (a *app) care(ctx context.Context, group string, verb message.Verb, k *ask)
 
 // send asks the deciders and returns their answer.
 func (a *app) send(ctx context.Context, b *bus.Bus, r *message.Request) (*message.Outcome, error) {
+	if len(r.Override) > 0 && r.Reason == "" {
+		return nil, usagef("--override %s needs --reason: say why, for the record", strings.Join(r.Override, ","))
+	}
 	if err := message.Validate(r); err != nil {
 		return nil, usageError{err}
 	}
@@ -179,6 +183,9 @@ func (a *app) outcome(o *message.Outcome) error {
 	return nil
 }
 
+// undoes is the code of the refusal that is set aside by naming the epoch; its sentence speaks of the message's field.
+const undoes = "R335"
+
 func (a *app) sayOutcome(o *message.Outcome) {
 	if !o.Accepted {
 		if len(o.Reasons) == 0 {
@@ -187,6 +194,9 @@ func (a *app) sayOutcome(o *message.Outcome) {
 		}
 		a.printf("%s", a.paint(red, "Refused:"))
 		a.reasons(o.Reasons)
+		if slices.ContainsFunc(o.Reasons, func(r message.Reason) bool { return r.Code == undoes }) {
+			a.printf("If that is meant, repeat the command with --expect-epoch %d.", o.Epoch)
+		}
 		return
 	}
 	mark := ""

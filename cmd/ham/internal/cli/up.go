@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -72,7 +74,7 @@ func (a *app) runServices(ctx context.Context, config string, services []string)
 	defer cancel()
 	s, err := stack.Start(startCtx, stack.Options{Process: p, Services: services, Out: a.Out, Log: log})
 	if err != nil {
-		return err
+		return portHint(err)
 	}
 	defer func() {
 		if err := s.Close(); err != nil {
@@ -92,6 +94,14 @@ func (a *app) runServices(ctx context.Context, config string, services []string)
 	}
 	log.Info("stopped")
 	return nil
+}
+
+// portHint says what to do about a port that is taken: nats-server reports it as text alone.
+func portHint(err error) error {
+	if !strings.Contains(err.Error(), syscall.EADDRINUSE.Error()) {
+		return err
+	}
+	return hinted{err, "something listens there already, perhaps another `ham up` or a nats-server: end it, or name another address in the file (ham.bus.listen, ham.http)"}
 }
 
 // process completes what the file says of this process.
