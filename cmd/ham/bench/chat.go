@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/bus"
@@ -99,7 +100,36 @@ func measureChat(ctx context.Context, b *bench) (_ []figure, err error) {
 			return nil, context.Cause(ctx)
 		}
 	}
-	return []figure{one}, nil
+	burst := figure{What: fmt.Sprintf("each of %d events of one incident, published at once to one channel", burstEvents), Unit: "ms",
+		Note: "Slack takes a post a second in a channel; what has to wait is told together"}
+	for i := range b.runs(2*workspaces, 2) {
+		took, err := postedAtOnce(ctx, telling, chats[i%workspaces], i)
+		if err != nil {
+			return nil, fmt.Errorf("%w; the notifier's state: %+v", err, n.Status())
+		}
+		burst.Values = append(burst.Values, took...)
+	}
+	return []figure{one, burst}, nil
+}
+
+// burstEvents is about what a failover tells from warning on, from the first suspicion to its end.
+const burstEvents = 6
+
+// postedAtOnce publishes the events of one incident and waits until the chat has them all.
+func postedAtOnce(ctx context.Context, b *bus.Bus, chat *slacktest.Server, round int) (sample, error) {
+	all := make([]time.Duration, burstEvents)
+	errs := make([]error, burstEvents)
+	var told sync.WaitGroup
+	for i := range burstEvents {
+		e := chatEvent(round%workspaces, 100_000+round*burstEvents+i, fmt.Sprintf("%s-%d", chatGroup(round%workspaces), round+1))
+		told.Go(func() { all[i], errs[i] = posted(ctx, b, chat, e) })
+	}
+	told.Wait()
+	var took sample
+	for _, d := range all {
+		took = append(took, millis(d))
+	}
+	return took, errors.Join(errs...)
 }
 
 func chatGroup(i int) string { return fmt.Sprintf("web%d", i) }
