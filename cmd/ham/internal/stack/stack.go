@@ -206,7 +206,9 @@ func (s *Stack) addServices(ctx context.Context) error {
 func (s *Stack) service(name string, b *bus.Bus) (func(context.Context) error, error) {
 	p, log := s.o.Process, s.o.Log.With("part", name)
 	ready := func(reason string) { s.ready.Set(name, reason) }
-	ready("starting")
+	if name != Executor { // which names its parts by itself
+		ready("starting")
+	}
 	switch name {
 	case Prober:
 		x, err := prober.New(prober.Options{
@@ -218,7 +220,7 @@ func (s *Stack) service(name string, b *bus.Bus) (func(context.Context) error, e
 		}
 		return x.Run, nil
 	case Decider:
-		x, err := decider.New(decider.Options{Bus: b, Name: p.Name, Log: log, Ready: ready})
+		x, err := decider.New(decider.Options{Bus: b, Name: p.Name, Log: log, Ready: ready, Metrics: s.metrics})
 		if err != nil {
 			return nil, err
 		}
@@ -226,7 +228,7 @@ func (s *Stack) service(name string, b *bus.Bus) (func(context.Context) error, e
 	case Executor:
 		x, err := executor.New(executor.Options{
 			Bus: b, Sites: p.Executor.Sites, StateDir: filepath.Join(p.StateDir, "executor"), Secrets: spec.LookupSecret, Log: log,
-			Ready: func(_, reason string) { ready(reason) },
+			Metrics: s.metrics, Ready: func(part, reason string) { s.ready.Set(name+" "+part, reason) },
 		})
 		if err != nil {
 			return nil, err
