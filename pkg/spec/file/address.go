@@ -3,6 +3,7 @@ package file
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"strconv"
@@ -48,6 +49,14 @@ func badHostPort(s string) string {
 		return "want host:port, such as 192.0.2.10:5432"
 	}
 	return badPort(port)
+}
+
+// badIPPort wants ip:port: HAProxy's runtime API takes no names.
+func badIPPort(s string) string {
+	if _, err := netip.ParseAddrPort(s); err != nil {
+		return "want ip:port, such as 192.0.2.10:8080: the proxy's runtime API takes no names"
+	}
+	return badHostPort(s)
 }
 
 func badPort(p string) string {

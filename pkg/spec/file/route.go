@@ -50,13 +50,13 @@ var routeObject = object[spec.HAProxyRoute]{
 		duration("timeout", time.Second, 10*time.Millisecond, time.Minute, "How long one conversation with one proxy may take.",
 			func(h *spec.HAProxyRoute) *time.Duration { return &h.Timeout }),
 		{
-			name: "addresses", form: "a mapping from members to host:port", means: "The address that a member's server is given when the member becomes primary.",
+			name: "addresses", form: "a mapping from members to ip:port", means: "The address that a member's server is given when the member becomes primary.",
 			def: "as HAProxy has it",
 			read: func(c cursor, h *spec.HAProxyRoute) {
 				h.Addresses = map[string]string{}
-				c.entries("a mapping from members to host:port", func(k, v cursor) {
+				c.entries("a mapping from members to ip:port", func(k, v cursor) {
 					var s string
-					if v.address("host:port", badHostPort, &s); s != "" {
+					if v.address("ip:port", badIPPort, &s); s != "" {
 						h.Addresses[k.node.Value] = s
 					}
 				})
