@@ -222,7 +222,8 @@ func (a *app) swap(ctx context.Context, group string, verb message.Verb, k *ask)
 			return err
 		}
 		a.showPreview(preview, a.look(ctx, b, preview))
-		if !a.confirm(fmt.Sprintf("%s %s now?", verb, group)) {
+		if !a.confirm(ctx, fmt.Sprintf("%s %s now?", verb, group)) {
+			a.printf("Not confirmed; nothing was asked.")
 			return refusedError{&message.Outcome{Sentence: "not confirmed; nothing was asked"}}
 		}
 		if k.planHash == "" && preview.Plan != nil {
@@ -247,15 +248,24 @@ func (a *app) swap(ctx context.Context, group string, verb message.Verb, k *ask)
 	return a.wait(ctx, follow, out)
 }
 
-// confirm asks a yes-or-no question; anything but y or yes is no.
-func (a *app) confirm(question string) bool {
+// confirm asks a yes-or-no question; anything but y or yes is no, and so is the end of ctx, which is what Ctrl-C is.
+func (a *app) confirm(ctx context.Context, question string) bool {
 	fmt.Fprintf(a.Out, "%s [y/N] ", question)
-	line, _ := bufio.NewReader(a.In).ReadString('\n') // no answer is no
-	switch strings.ToLower(strings.TrimSpace(line)) {
-	case "y", "yes":
-		return true
+	answer := make(chan string, 1) // the reader below may outlive the question: the program ends soon
+	go func() {
+		line, _ := bufio.NewReader(a.In).ReadString('\n') // no answer is no
+		answer <- line
+	}()
+	select {
+	case <-ctx.Done():
+		return false
+	case line := <-answer:
+		switch strings.ToLower(strings.TrimSpace(line)) {
+		case "y", "yes":
+			return ctx.Err() == nil
+		}
+		return false
 	}
-	return false
 }
 
 // swapResult is what a swap prints as JSON.
