@@ -118,7 +118,7 @@ func (k *checkup) services(ctx context.Context, b *bus.Bus) {
 			k.bad(want, "none answers", "start `ham up`, or `ham "+want+"` on a host that reaches this bus")
 			continue
 		}
-		k.ok(want, "answering: %d", len(names))
+		k.ok(want, "%d answer", len(names))
 		if want == "decider" && len(names) == 1 {
 			k.warn(want, "there is one; while its host is gone nothing is decided", "run a decider at each site")
 		}
