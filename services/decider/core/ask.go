@@ -37,7 +37,8 @@ func (s *State) serve(at Time) {
 			s.answer(at, o, rule.Code)
 			continue
 		}
-		late := at.Mono-a.since > answerLimit
+		// While the bus is away nobody can tell what became of it: the chain says so when it is back.
+		late := s.linked && at.Mono-a.since > answerLimit
 		waits := s.proposal != nil || a.step != "" || at.Mono < s.proposeAfter || !s.linked ||
 			rule.who&(swapAsked|adoptAsked) != 0 && s.spec != nil && !s.judging(at) && s.interval() <= blindPatience
 		if waits && !late {
