@@ -61,10 +61,10 @@ func TestAFollowerSeesEverythingOnceOverRestartsOfTheServer(t *testing.T) {
 	}
 	var seen []string
 	caughtAt, losses := -1, 0
-	finished := make(chan struct{})
+	begun, finished := make(chan struct{}), make(chan struct{})
 	stop := follow(t, reader, bus.FollowOptions{
 		Stream: subject.StreamEvents, Subjects: []string{subject.AllEvents},
-		CaughtUp: func() { caughtAt = len(seen) },
+		CaughtUp: func() { caughtAt = len(seen); close(begun) },
 		Lost: func(lost bool) {
 			if lost {
 				losses++
@@ -75,6 +75,7 @@ func TestAFollowerSeesEverythingOnceOverRestartsOfTheServer(t *testing.T) {
 			close(finished)
 		}
 	})
+	await(t, begun, "the past")
 	for i := past; i < all; i++ {
 		if i%50 == 10 {
 			srv.Stop()
