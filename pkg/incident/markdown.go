@@ -72,7 +72,11 @@ func (r Report) Markdown() string {
 func (r Report) swap(p func(string, ...any), s Swap) {
 	c := s.Command
 	p("")
-	p("## %s of epoch %d: %s", title(c.Kind), c.Epoch, direction(c))
+	rehearsed := ""
+	if s.DryRun {
+		rehearsed = " (dry run: only rehearsed)"
+	}
+	p("## %s of epoch %d: %s%s", title(c.Kind), c.Epoch, direction(c), rehearsed)
 	p("")
 	p("%s", text(s.Sentence))
 	p("")
@@ -149,36 +153,47 @@ func (r Report) verdict(s Swap) string {
 	return "**missed** (" + r.Objective.String() + ")"
 }
 
+// summarize says in a sentence or two how it ended. What was only rehearsed is told where nothing real happened.
 func summarize(r Report) string {
-	var done, other int
-	var last *Swap
+	var last *Swap // the newest that was done; a real one before a rehearsal
+	undone := 0
 	for i := range r.Swaps {
-		if r.Swaps[i].State == message.StateDone {
-			done++
-			last = &r.Swaps[i]
-		} else {
-			other++
+		s := &r.Swaps[i]
+		switch {
+		case s.State != message.StateDone:
+			if !s.DryRun {
+				undone++
+			}
+		case last == nil || last.DryRun || !s.DryRun:
+			last = s
 		}
 	}
 	switch {
+	case last != nil && last.Command.Kind == message.KindResume:
+		return fmt.Sprintf("%s is primary again as of epoch %d, rule %s: %s. What was tried before did not complete; see below.",
+			last.Command.Primary, last.Command.Epoch, last.Command.Rule, text(strings.TrimSuffix(last.Command.Sentence, ".")))
 	case last != nil:
-		c := last.Command
-		what := "took over from " + c.From
-		if c.From == "" {
-			what = "is primary"
-		}
-		s := fmt.Sprintf("%s %s in %s (detect %s, decide %s, execute %s, verify %s), epoch %d, rule %s.", c.Primary, what, round(last.Times.Total()),
-			round(last.Times.Detect), round(last.Times.Decide), round(last.Times.Execute), round(last.Times.Verify), c.Epoch, c.Rule)
-		if r.DryRun {
-			s = "It would have been so: " + s
-		}
-		return s
-	case other > 0:
+		return took(last)
+	case undone > 0:
 		return "A swap was decided and did not complete. See below."
 	case len(r.Refused) > 0:
 		return "No swap happened. What was refused, and why, is below."
 	}
 	return "No swap happened and none was refused."
+}
+
+func took(s *Swap) string {
+	c := s.Command
+	what := "took over from " + c.From
+	if c.From == "" || c.From == c.Primary {
+		what = "is primary"
+	}
+	text := fmt.Sprintf("%s %s in %s (detect %s, decide %s, execute %s, verify %s), epoch %d, rule %s.", c.Primary, what, round(s.Times.Total()),
+		round(s.Times.Detect), round(s.Times.Decide), round(s.Times.Execute), round(s.Times.Verify), c.Epoch, c.Rule)
+	if s.DryRun {
+		return "It would have been so: " + text
+	}
+	return text
 }
 
 func title(k message.Kind) string {

@@ -21,7 +21,7 @@ type Report struct {
 	ID       string    `json:"id"`
 	Group    string    `json:"group"`
 	Open     bool      `json:"open"`
-	DryRun   bool      `json:"dry_run,omitempty"`
+	DryRun   bool      `json:"dry_run,omitempty"` // nothing in it was real
 	From     time.Time `json:"from"`
 	Until    time.Time `json:"until"` // of the last record
 	Summary  string    `json:"summary"`
@@ -34,6 +34,8 @@ type Report struct {
 
 // Swap is one command and what became of it.
 type Swap struct {
+	// DryRun: it was only rehearsed.
+	DryRun   bool             `json:"dry_run,omitempty"`
 	Command  *message.Command `json:"command"`
 	At       time.Time        `json:"at"`
 	State    message.State    `json:"state"` // of the run, as last told; "" where no executor told anything
@@ -92,42 +94,60 @@ type Line struct {
 func Build(id string, objective time.Duration, records []Record) Report {
 	mine := belonging(id, records)
 	r := Report{ID: id, Objective: objective, Open: true, Swaps: []Swap{}, Refused: []Refusal{}, Timeline: []Line{}}
-	swaps := map[uint64]*Swap{}
-	var order []uint64
+	swaps := swapList{}
 	for _, rec := range mine {
 		r.span(rec)
 		switch m := rec.Message.(type) {
 		case *message.Command:
-			swaps[m.Epoch], order = newSwap(m, rec.Time), append(order, m.Epoch)
+			swaps.add(m, rec.Time)
 			r.line(rec, message.Warning, "decided", m.Rule+": "+m.Sentence, m.Decider, m.Evidence)
 		case *message.Held:
 			r.line(rec, message.Info, "held", m.Primary+" holds the epoch; the swap only goes forward", m.Executor, nil)
 		case *message.StepResult:
-			if s := swaps[m.Epoch]; s != nil {
+			if s := swaps.of(m.Command); s != nil {
 				s.step(m)
 			}
 			r.stepLine(rec, m)
 		case *message.RunResult:
-			if s := swaps[m.Epoch]; s != nil {
+			if s := swaps.of(m.Command); s != nil {
 				s.run(m)
 			}
 			r.line(rec, runSeverity(m.State), "run "+string(m.State), m.Sentence, m.Executor, nil)
 		case *message.Instruction:
 			r.line(rec, message.Notice, string(m.Verb), m.Actor+" said "+string(m.Verb)+" for step "+m.Step+because(m.Reason), m.Decider, nil)
 		case *message.Event:
-			order = r.event(rec, m, swaps, order)
+			r.event(rec, m, &swaps)
 		}
 	}
-	for _, e := range order {
-		r.Swaps = append(r.Swaps, *swaps[e])
+	for _, s := range swaps {
+		r.Swaps = append(r.Swaps, *s)
 	}
+	r.DryRun = len(r.Swaps) > 0 && !slices.ContainsFunc(r.Swaps, func(s Swap) bool { return !s.DryRun })
 	r.Summary = summarize(r)
 	return r
 }
 
+// swapList are the swaps of a report in their order, each once: a rehearsal and the real swap may have the same epoch, but
+// never the same command.
+type swapList []*Swap
+
+func (l swapList) of(command string) *Swap {
+	for _, s := range l {
+		if s.Command.ID == command {
+			return s
+		}
+	}
+	return nil
+}
+
+func (l *swapList) add(c *message.Command, at time.Time) {
+	if l.of(c.ID) == nil {
+		*l = append(*l, newSwap(c, at))
+	}
+}
+
 // event takes one event into the report. Events that copy what safety rests on are left out: the original is there.
-func (r *Report) event(rec Record, m *message.Event, swaps map[uint64]*Swap, order []uint64) []uint64 {
-	r.DryRun = r.DryRun || m.DryRun
+func (r *Report) event(rec Record, m *message.Event, swaps *swapList) {
 	switch m.Kind {
 	case message.EventIncident:
 		if m.Opened != nil && !*m.Opened {
@@ -136,35 +156,35 @@ func (r *Report) event(rec Record, m *message.Event, swaps map[uint64]*Swap, ord
 	case message.EventRefused:
 		r.Refused = append(r.Refused, Refusal{At: rec.Time, Sentence: m.Sentence, Reasons: m.Reasons})
 	case message.EventShadow:
-		if m.Command != nil && swaps[m.Command.Epoch] == nil {
-			swaps[m.Command.Epoch], order = newSwap(m.Command, rec.Time), append(order, m.Command.Epoch)
+		if m.Command != nil {
+			swaps.add(m.Command, rec.Time)
 		}
 	case message.EventStep:
 		if m.Step == nil || !m.Step.DryRun {
-			return order
+			return
 		}
-		if s := swaps[m.Step.Epoch]; s != nil {
+		if s := swaps.of(m.Step.Command); s != nil {
 			s.step(m.Step)
 		}
 		r.stepLine(rec, m.Step)
-		return order
+		return
 	case message.EventRun:
 		if m.Run == nil || !m.Run.DryRun {
-			return order
+			return
 		}
-		if s := swaps[m.Run.Epoch]; s != nil {
+		if s := swaps.of(m.Run.Command); s != nil {
 			s.run(m.Run)
 		}
 	case message.EventDecision:
 		// The command itself is in the record; its event knows how long it took until it was stored.
-		if m.Command != nil && swaps[m.Command.Epoch] != nil {
-			t := &swaps[m.Command.Epoch].Times
-			t.Decide = max(t.Decide, time.Duration(m.Command.DecideMicros)*time.Microsecond)
+		if m.Command != nil {
+			if s := swaps.of(m.Command.ID); s != nil {
+				s.Times.Decide = max(s.Times.Decide, time.Duration(m.Command.DecideMicros)*time.Microsecond)
+			}
 		}
-		return order
+		return
 	}
 	r.line(rec, m.Severity, string(m.Kind), m.Sentence, m.Writer, m.Views)
-	return order
 }
 
 func (r *Report) span(rec Record) {
@@ -202,7 +222,7 @@ func (r *Report) stepLine(rec Record, m *message.StepResult) {
 }
 
 func newSwap(c *message.Command, at time.Time) *Swap {
-	s := &Swap{Command: c, At: at, Sentence: c.Sentence, Times: Times{
+	s := &Swap{DryRun: c.DryRun, Command: c, At: at, Sentence: c.Sentence, Times: Times{
 		Detect: time.Duration(c.DetectMicros) * time.Microsecond,
 		Decide: time.Duration(c.DecideMicros) * time.Microsecond,
 	}}

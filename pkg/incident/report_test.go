@@ -101,3 +101,42 @@ func TestIDsAreTakenApart(t *testing.T) {
 	}
 	require.Equal(t, []string{"web-3", "web-4"}, incident.IDs(failover()))
 }
+
+// A rehearsal and the real swap of the same epoch fell into one incident: the mode was changed while it was open.
+func TestARehearsalDoesNotHideARealSwap(t *testing.T) {
+	records := failover()
+	rehearsed := *records[2].Message.(*message.Command)
+	rehearsed.ID, rehearsed.DryRun = "shadow.web.1", true
+	early := incident.Record{Stream: subject.StreamEvents, Seq: 90, Time: records[0].Time.Add(500 * time.Microsecond), Message: &message.Event{
+		ID: rehearsed.ID, Group: "web", Kind: message.EventShadow, Severity: message.Critical, Incident: "web-3", DryRun: true, Command: &rehearsed,
+		Sentence: "dry run: nothing was done", Writer: "d1"}}
+	r := incident.Build("web-3", 0, append([]incident.Record{early}, records...))
+	require.False(t, r.DryRun)
+	require.Len(t, r.Swaps, 2)
+	require.True(t, r.Swaps[0].DryRun)
+	require.Empty(t, r.Swaps[0].State, "what was done is the real one's")
+	require.Equal(t, message.StateDone, r.Swaps[1].State)
+	require.NotContains(t, r.Markdown(), "**DRY RUN.**")
+	require.Contains(t, r.Summary, "b took over from a in 7.8ms")
+	require.Contains(t, r.Markdown(), "(dry run: only rehearsed)")
+}
+
+func TestAnAbortedSwapIsNotToldAsASuccess(t *testing.T) {
+	records := failover()
+	for i, rec := range records {
+		if m, ok := rec.Message.(*message.RunResult); ok {
+			aborted := *m
+			aborted.State = message.StateAborted
+			records[i].Message = &aborted
+		}
+	}
+	last := records[len(records)-1]
+	resume := &message.Command{ID: "c10", Group: "web", Epoch: 10, Kind: message.KindResume, Primary: "b", Members: []string{"a", "b"}, Rule: "R222",
+		Sentence: "b stays primary: failover was aborted after it took effect", Incident: "web-3", Decider: "d1", Plan: message.Plan{Hash: "x"}}
+	records = append(records, incident.Record{Stream: subject.StreamCommands, Seq: 100, Time: last.Time, Message: resume},
+		incident.Record{Stream: subject.StreamSafety, Seq: 101, Time: last.Time.Add(time.Millisecond), Message: &message.RunResult{ID: "r10", Group: "web", Epoch: 10,
+			Command: "c10", Kind: message.KindResume, Primary: "b", Incident: "web-3", State: message.StateDone, Executor: "rj1", Sentence: "b is primary"}})
+	r := incident.Build("web-3", 0, records)
+	require.Contains(t, r.Summary, "b is primary again as of epoch 10, rule R222")
+	require.Contains(t, r.Summary, "What was tried before did not complete")
+}
