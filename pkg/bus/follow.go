@@ -15,6 +15,7 @@ type From struct {
 	policy jetstream.DeliverPolicy
 	seq    uint64
 	time   time.Time
+	seen   uint64 // the stream is known to have held this one
 }
 
 // FromAll begins with the oldest message of the stream.
@@ -26,6 +27,14 @@ func FromNew() From { return From{policy: jetstream.DeliverNewPolicy} }
 // FromSeq begins with this sequence, or the first one after it.
 func FromSeq(seq uint64) From {
 	return From{policy: jetstream.DeliverByStartSequencePolicy, seq: max(seq, 1)}
+}
+
+// FromAfter goes on after this sequence, which was seen: a stream that ends before it has gone back, see [ErrRegressed]. 0: FromAll.
+func FromAfter(seq uint64) From {
+	if seq == 0 {
+		return FromAll()
+	}
+	return From{policy: jetstream.DeliverByStartSequencePolicy, seq: seq + 1, seen: seq}
 }
 
 // FromTime begins with the first message stored at t or later, by the stream's clock.
@@ -53,7 +62,7 @@ type FollowOptions struct {
 // handler is called from one goroutine; while it works nothing else is handed over. Follow returns nil when ctx ends, else
 // [ErrClosed], [ErrPermission], [ErrRefused] (the stream does not exist at the start), or [ErrRegressed].
 func (b *Bus) Follow(ctx context.Context, o FollowOptions, handler func(Delivery)) error {
-	f := flow{bus: b, stream: o.Stream, subjects: o.Subjects, from: o.From, caughtUp: o.CaughtUp, lost: o.Lost}
+	f := flow{bus: b, stream: o.Stream, subjects: o.Subjects, from: o.From, last: o.From.seen, caughtUp: o.CaughtUp, lost: o.Lost}
 	f.handle = func(msg *nats.Msg, at position) {
 		h := message.Header(msg.Header)
 		m, parts, err := decode(msg.Subject, h, msg.Data, at.Seq, at.Time())

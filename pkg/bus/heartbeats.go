@@ -55,7 +55,7 @@ func (b *Bus) FollowHeartbeats(ctx context.Context, o HeartbeatOptions, handler 
 		b.settle()
 	}
 	f := flow{
-		bus: b, stream: subject.StreamHeartbeats, subjects: o.Subjects, from: o.From, caughtUp: o.CaughtUp, lost: o.Lost,
+		bus: b, stream: subject.StreamHeartbeats, subjects: o.Subjects, from: o.From, last: o.From.seen, caughtUp: o.CaughtUp, lost: o.Lost,
 		batch: 4096, forgetful: true,
 	}
 	f.handle = func(msg *nats.Msg, at position) {

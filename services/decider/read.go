@@ -50,10 +50,8 @@ func (d *Decider) session(ctx context.Context, lost <-chan struct{}) error {
 	}
 	running, behind := 0, 0
 	stream := func(name string, subjects []string, read *atomic.Uint64, take func(bus.Delivery)) {
-		from := bus.FromAll()
-		if seq := read.Load(); seq > 0 {
-			from = bus.FromSeq(seq + 1)
-		}
+		// A stream that was put back while the link was down ends the decider: it has to read all of it anew.
+		from := bus.FromAfter(read.Load())
 		running++
 		behind++
 		follow(func(ctx context.Context) error {
@@ -132,7 +130,7 @@ const history = 90 * time.Second
 func (d *Decider) past() bus.From {
 	now := time.Now()
 	if seq, at := d.read.heartbeats.Load(), d.read.heartbeatAt.Load(); seq > 0 && now.Sub(d.began)-time.Duration(at) < history {
-		return bus.FromSeq(seq + 1)
+		return bus.FromAfter(seq)
 	}
 	return bus.FromTime(time.UnixMicro(d.clock.at(now)).Add(-history))
 }

@@ -159,6 +159,25 @@ func TestAFollowerSaysThatItsStreamWentBack(t *testing.T) {
 	})
 }
 
+// Who had read further than the stream goes, before it began to follow again, is told so too.
+func TestAFollowerThatGoesOnSaysThatItsStreamWentBack(t *testing.T) {
+	bustest.Bubble(t, func(t *testing.T, srv *bustest.Server) {
+		b := srv.Connect("d1")
+		defer b.Close()
+		publishEvent(t, b, "e0")
+		for seq := range uint64(2) { // nothing was seen, or all there is
+			caughtUp := make(chan struct{})
+			stop := follow(t, b, bus.FollowOptions{Stream: subject.StreamEvents, From: bus.FromAfter(seq), CaughtUp: func() { close(caughtUp) }}, func(bus.Delivery) {})
+			await(t, caughtUp, "the end of the stream")
+			if err := stop(); err != nil {
+				t.Fatalf("after %d: %v", seq, err)
+			}
+		}
+		err := b.Follow(within(t, time.Hour), bus.FollowOptions{Stream: subject.StreamEvents, From: bus.FromAfter(5)}, func(bus.Delivery) {})
+		wantError(t, err, bus.ErrRegressed, subject.StreamEvents, "1", "5")
+	})
+}
+
 func TestFollowersBeginWhereTheyAreTold(t *testing.T) {
 	t.Parallel()
 	b := bustest.Connect(t, bustest.Start(t), "d1")
