@@ -19,12 +19,15 @@ func newLane() *lane { return &lane{more: make(chan struct{}, 1)} }
 // laneLimit bounds what waits while the bus takes nothing. Deciding stops then too, so that only hours of trouble get there.
 const laneLimit = 8192
 
-// put says false where the lane was full and out is an event, which is then left out: what others wait for never is.
+// put adds out. An incident that waits gives way to its newer version: while the bus is away the core asks for it again and again. It
+// says false where the lane was full and out is an event, which is then left out: what others wait for never is.
 func (l *lane) put(out core.Output) bool {
 	_, event := out.(core.Tell)
 	l.mu.Lock()
 	full := event && len(l.queue) >= laneLimit
-	if !full {
+	if n := len(l.queue); n > 0 && isRecord(out) && isRecord(l.queue[n-1]) {
+		l.queue[n-1] = out
+	} else if !full {
 		l.queue = append(l.queue, out)
 	}
 	l.mu.Unlock()
@@ -36,6 +39,11 @@ func (l *lane) put(out core.Output) bool {
 	default:
 	}
 	return true
+}
+
+func isRecord(out core.Output) bool {
+	_, ok := out.(core.Record)
+	return ok
 }
 
 func (l *lane) take() []core.Output {
