@@ -3,7 +3,9 @@ package message
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"strconv"
+	"strings"
 )
 
 // DecodeRequest reads a request whose group, verb and perhaps actor are known from its subject. An empty body is a valid
@@ -24,8 +26,19 @@ func DecodeRequest(header Header, body []byte, known Request, fresh string) (*Re
 		if len(body) > MaxBody {
 			return nil, &Invalid{Type: "request", Got: strconv.Itoa(len(body)) + " bytes", Want: "at most " + strconv.Itoa(MaxBody) + " bytes"}
 		}
-		if err := json.Unmarshal(body, m); err != nil {
+		read := json.NewDecoder(bytes.NewReader(body))
+		if header.Get(HeaderType) == "" {
+			// Nobody says that a program wrote it, so a person typed it: a misspelt expect_epoch must not become a swap without a guard.
+			read.DisallowUnknownFields()
+		}
+		if err := read.Decode(m); err != nil {
+			if field, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
+				return nil, &Invalid{Type: "request", Field: strings.Trim(field, `"`), Want: "one of target, reason, expect_epoch, plan_hash, override, epoch, step, for"}
+			}
 			return nil, invalidJSON("request", err)
+		}
+		if _, err := read.Token(); err != io.EOF {
+			return nil, &Invalid{Type: "request", Want: "one JSON object and nothing after it"}
 		}
 	}
 	for _, f := range []struct {

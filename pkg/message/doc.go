@@ -22,7 +22,9 @@
 // Adding a field is no new version: unknown fields are accepted and ignored. A
 // change that an old reader would misread is a new version of that one type; a
 // reader that does not know it answers [ErrUnknownVersion] and puts the message
-// to the dead letters.
+// to the dead letters. One exception: a request without ce-type was typed by a
+// person, and a field that nobody knows is refused, so that a misspelt
+// expect_epoch never becomes a swap without its guard.
 //
 // # Time
 //

@@ -93,16 +93,21 @@ func TestDecodeRequest(t *testing.T) {
 	require.Equal(t, &message.Request{ID: "mine", Group: "web", Verb: message.VerbFailover, Actor: "ana", Target: "b"}, m)
 
 	for body, want := range map[string]string{
-		`{"actor":"rui"}`:   `invalid message: request.actor: got "rui", want "ana", as the subject says`,
-		`{"group":"db"}`:    `invalid message: request.group: got "db", want "web", as the subject says`,
-		`{"verb":"abort"}`:  `invalid message: request.verb: got "abort", want "failover", as the subject says`,
-		`{"target":"b.c"}`:  `invalid message: request.target: got "b.c", want 1 to 63 letters, digits, '-' or '_'`,
-		`now!`:              `invalid message: request: got invalid character 'o' in literal null (expecting 'u'), want one JSON object`,
-		`{"id":"a\r\nb:c"}`: `invalid message: request.id: got "a\r\nb:c", want an id without white space`,
+		`{"actor":"rui"}`:    `invalid message: request.actor: got "rui", want "ana", as the subject says`,
+		`{"group":"db"}`:     `invalid message: request.group: got "db", want "web", as the subject says`,
+		`{"verb":"abort"}`:   `invalid message: request.verb: got "abort", want "failover", as the subject says`,
+		`{"target":"b.c"}`:   `invalid message: request.target: got "b.c", want 1 to 63 letters, digits, '-' or '_'`,
+		`{"expect_epcoh":7}`: `invalid message: request.expect_epcoh: want one of target, reason, expect_epoch, plan_hash, override, epoch, step, for`,
+		`{} {}`:              `invalid message: request: want one JSON object and nothing after it`,
+		`now!`:               `invalid message: request: got invalid character 'o' in literal null (expecting 'u'), want one JSON object`,
+		`{"id":"a\r\nb:c"}`:  `invalid message: request.id: got "a\r\nb:c", want an id without white space`,
 	} {
 		_, err := message.DecodeRequest(nil, []byte(body), known, "rq-1")
 		require.EqualError(t, err, want)
 	}
+	// A program that says which type it writes may be newer than this one.
+	_, err = message.DecodeRequest(message.Header{message.HeaderType: {"io.isacloud.ham.v1.request"}}, []byte(`{"later":1}`), known, "rq-1")
+	require.NoError(t, err)
 	_, err = message.DecodeRequest(message.Header{message.HeaderType: {"io.isacloud.ham.v1.mark"}}, nil, known, "rq-1")
 	require.EqualError(t, err, "invalid message: request: got a mark, want a request")
 	_, err = message.DecodeRequest(message.Header{message.HeaderType: {"io.isacloud.ham.v2.request"}}, nil, known, "rq-1")

@@ -63,16 +63,19 @@ type HTTPCheck struct {
 }
 
 // StatusRange is From to To, both included.
-type StatusRange struct{ From, To int }
+type StatusRange struct {
+	From int `json:"from"`
+	To   int `json:"to"`
+}
 
 // TLS is how a check or a driver speaks it.
 type TLS struct {
-	CAFile     string
-	CertFile   string
-	KeyFile    string
-	ServerName string
+	CAFile     string `json:"ca,omitempty"`
+	CertFile   string `json:"cert,omitempty"`
+	KeyFile    string `json:"key,omitempty"`
+	ServerName string `json:"server_name,omitempty"`
 	// InsecureSkipVerify accepts any certificate; said in every plan and by doctor.
-	InsecureSkipVerify bool
+	InsecureSkipVerify bool `json:"insecure_skip_verify,omitempty"`
 }
 
 // TCPCheck connects, and may send and expect bytes. The connection is kept open where Hold is set, so that its end is noticed at once.
