@@ -195,8 +195,10 @@ func (w *world) stillDown(member string, at time.Duration) int {
 // dissents names a vantage that has seen the member up all the time while another one said down: those who can see it disagree.
 func (w *world) dissents(member string, at time.Duration) string {
 	const long = 5 * slack / 2
-	if w.stillDown(member, at-long) == 0 || w.stillDown(member, at) == 0 {
-		return ""
+	for t := at - long; t <= at; t += w.spec.Checks[0].Every / 2 {
+		if w.stillDown(member, t) == 0 {
+			return ""
+		}
 	}
 	for _, v := range w.vantages {
 		n := 0

@@ -23,7 +23,7 @@ type tally struct {
 	vantages int
 	seeing   int
 	downs    int // say down, and their newest look was down
-	ups      int // their newest look was up, heard after the first of the downs was first seen failing
+	ups      int // have seen it up since the first of the downs was first seen failing
 	failing  int // something failed, enough to say down or not
 	// since is when the first of the downs was first seen failing.
 	since time.Duration
@@ -47,14 +47,33 @@ func (w *watched) count(at time.Duration, quorum int, blind bool) {
 			t.downs++
 		}
 	}
+	w.tally = t
 	if t.downs > 0 {
 		for _, v := range w.sights {
-			if v.sees(at) && v.up() && v.heardAt > t.since {
-				t.ups++
+			if w.objects(at, v) {
+				w.tally.ups++
 			}
 		}
 	}
-	w.tally = t
+}
+
+// objects says whether the vantage has seen the member up since the first of the downs was first seen failing. One that
+// falls silent takes its word with it only when a quorum was heard to say down after that: where all of them fall silent, one has to be
+// the first, and those that say down must not win by lasting a moment longer.
+func (w *watched) objects(at time.Duration, v *sight) bool {
+	if !v.heard || !v.witnesses() || !v.up() || v.heardAt <= w.tally.since {
+		return false
+	}
+	if !v.silent(at) {
+		return true
+	}
+	after := 0
+	for _, d := range w.sights {
+		if d.sees(at) && d.saysDown && !d.up() && d.heardAt > v.heardAt+v.limit {
+			after++
+		}
+	}
+	return after < w.tally.quorum
 }
 
 // judge finds the rule that holds of the check. The last one always does.
@@ -82,7 +101,7 @@ func (w *watched) begunSince(at, t time.Duration) int {
 func (w *watched) words(at time.Duration, member string) words {
 	t := w.tally
 	var downs, ups, failing, out []string
-	evidence := ""
+	evidence, serving := "", 0
 	for _, v := range w.sights {
 		switch {
 		case !v.sees(at):
@@ -90,6 +109,9 @@ func (w *watched) words(at time.Duration, member string) words {
 		case v.saysDown && !v.up():
 			downs = append(downs, v.vantage)
 		case v.up():
+			serving++
+		}
+		if t.downs > 0 && w.objects(at, v) {
 			ups = append(ups, v.vantage)
 		}
 		if v.sees(at) && (v.saysDown || !v.up()) {
@@ -99,7 +121,7 @@ func (w *watched) words(at time.Duration, member string) words {
 			}
 		}
 	}
-	if len(failing) > 0 && evidence == "" && len(downs) == 0 && len(ups) >= len(failing) {
+	if len(failing) > 0 && evidence == "" && len(downs) == 0 && serving >= len(failing) {
 		evidence = " (up again, not yet often enough)"
 	}
 	saying := ""

@@ -454,7 +454,8 @@ func (w *world) condition(v *vantage, member string) condition {
 
 // see publishes one look.
 func (w *world) see(v *vantage, c spec.Check, member string) {
-	if v.state == "silent" {
+	state := v.state
+	if state == "silent" {
 		return
 	}
 	how := w.condition(v, member)
@@ -475,7 +476,7 @@ func (w *world) see(v *vantage, c spec.Check, member string) {
 			Group: w.spec.Name, Member: member, Vantage: v.name, Check: c.Name, Boot: fmt.Sprintf("boot%d", v.boot), Seq: v.seq[key],
 			Answer: how.answer, Hard: how.hard, Evidence: how.evidence, EveryMicros: c.Every.Microseconds(), LatencyMicros: took.Microseconds(),
 		}
-		switch v.state {
+		switch state {
 		case "blind":
 			hb.Blind = true
 		case "late":
@@ -483,7 +484,7 @@ func (w *world) see(v *vantage, c spec.Check, member string) {
 		case "unknown":
 			hb.Answer, hb.Hard, hb.Evidence = message.Unknown, false, "no route to host"
 		}
-		w.looks = append(w.looks, lookTaken{w.now, v.name, member, hb.Answer, v.state == "", hb.Hard})
+		w.looks = append(w.looks, lookTaken{w.now, v.name, member, hb.Answer, state == "", hb.Hard})
 		in := &HeartbeatSeen{Heartbeat: &hb, Seq: uint64(len(w.looks)), Stored: w.stream()}
 		w.stored = append(w.stored, in)
 		for _, d := range w.deciders {
@@ -577,7 +578,9 @@ func (x *executor) stopped(c *message.Command) bool {
 	}
 	if newest != c {
 		x.run(c, message.StateSuperseded, "", "epoch "+epoch(newest.Epoch)+" took its place")
-		x.wait = nil
+		if x.wait == c {
+			x.wait = nil
+		}
 		return true
 	}
 	return mark != nil && mark.Paused && (mark.For == 0 || x.w.stream()-at < mark.For.Std().Microseconds())
