@@ -122,8 +122,8 @@ func override(g, verb string, epoch uint64, reasons []message.Reason) []Command 
 		}
 		codes = append(codes, r.Code)
 	}
-	if len(codes) == 0 {
-		return nil
+	if len(codes) == 0 || verb == string(message.VerbAdopt) {
+		return nil // an adoption names its member, which an outcome does not tell
 	}
 	run := "ham " + verb + " " + g
 	if epoch > 0 {
