@@ -149,7 +149,9 @@ func (s *State) Status(at Time) *message.GroupStatus {
 		st.Members = append(st.Members, ms)
 	}
 	for _, r := range s.routes {
-		st.Routes = append(st.Routes, r.seen)
+		if r.declared(s) {
+			st.Routes = append(st.Routes, r.seen)
+		}
 	}
 	return st
 }

@@ -216,6 +216,14 @@ func drifting(s *State, _ Time, _ question) words {
 	return s.elsewhere(s.chain.primary())
 }
 
+// routeCutOff: a swap that cannot lead the clients would stop half way. Once a proxy is reached again it happens.
+func routeCutOff(s *State, _ Time, _ question) words {
+	if s.spec == nil || s.underWay() {
+		return nil
+	}
+	return s.cutOff()
+}
+
 func primaryUndeclared(s *State, _ Time, q question) words {
 	if s.spec == nil || s.chain.command == nil || s.member(s.chain.primary()) != nil {
 		return nil

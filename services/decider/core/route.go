@@ -15,8 +15,11 @@ type route struct {
 }
 
 // counts says whether what was seen is of use: the spec knows the route, and the proxy was asked.
-func (r *route) counts(s *State) bool {
-	if !r.seen.Reachable || s.spec == nil {
+func (r *route) counts(s *State) bool { return r.seen.Reachable && r.declared(s) }
+
+// declared says whether the spec knows the route and its proxy; what was seen of others is the past.
+func (r *route) declared(s *State) bool {
+	if s.spec == nil {
 		return false
 	}
 	for _, d := range s.spec.Routes {
@@ -57,6 +60,25 @@ func (s *State) elsewhere(to string) words {
 		return nil
 	}
 	return words{"where": clip(strings.Join(where, "; "), 600)}
+}
+
+// cutOff names the first route of which no executor reaches any proxy; nil: there is none. A route that nobody has told of yet
+// is not known to be cut off.
+func (s *State) cutOff() words {
+	for _, d := range s.spec.Routes {
+		var away []string
+		reached := false
+		for _, r := range s.routes {
+			if r.seen.Route == d.Name && r.declared(s) {
+				reached = reached || r.seen.Reachable
+				away = append(away, r.seen.Proxy)
+			}
+		}
+		if !reached && len(away) > 0 {
+			return words{"route": d.Name, "where": clip(list(away), 400)}
+		}
+	}
+	return nil
 }
 
 // drifts tells a drift that lasts, and its end. A swap under way moves the routes itself.
