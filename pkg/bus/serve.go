@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 
 	"github.com/isacloud/ha-manager/pkg/message"
@@ -119,12 +120,11 @@ func (b *Bus) answer(ctx context.Context, e Endpoint, r micro.Request) {
 		if errors.Is(err, message.ErrInvalid) || errors.Is(err, message.ErrUnknownType) || errors.Is(err, message.ErrUnknownVersion) {
 			code = "400"
 		}
-		if e := r.Error(code, cut(err.Error(), 1024), nil); e != nil {
-			b.log.Warn("answer not sent", "subject", a.Subject, "error", e)
-		}
-		return
+		h, body = message.Header{micro.ErrorHeader: {cut(err.Error(), 1024)}, micro.ErrorCodeHeader: {code}}, nil
 	}
-	if err := r.Respond(body, micro.WithHeaders(micro.Headers(h))); err != nil {
+	// Not by the request's own Respond: the micro package looks at what that leaves in the request as soon as its handler has
+	// returned, which is before this one has answered.
+	if err := b.nc.PublishMsg(&nats.Msg{Subject: r.Reply(), Header: nats.Header(h), Data: body}); err != nil {
 		b.log.Warn("answer not sent", "subject", a.Subject, "error", err)
 	}
 }

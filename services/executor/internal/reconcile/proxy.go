@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,6 +26,7 @@ type proxy struct {
 func (p *proxy) set(watches []*watch) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	watches = slices.Clone(watches) // the one before may be in use by the look that is under way
 	for i, w := range watches {
 		for _, old := range p.watches {
 			if old.same(w) {
