@@ -26,4 +26,33 @@
 //	Propose            compare-and-set on a chain: commands, held, marks
 //	HeartbeatWriter    never blocks, keeps the newest
 //	Serve              answers to requests
+//
+// # What happens when
+//
+//	the link is cut or silent    noticed within a ping or three (Options.PingEvery), reconnects within 100 ms of the server's return, to the
+//	                             first URL first; Follow goes on after the last message seen, Work and Watch go on, writers repeat
+//	an answer gets lost          Publish stores one copy; Propose and Table learn whether it was theirs
+//	the stream has no leader     calls wait, within their context; heartbeats are still heard as they pass
+//	a stream went back           Follow and Propose end with ErrRegressed; heartbeats, which may lose their newest in a crash, go on
+//	the disk is full             calls end with ErrRefused where the server says so, else as unanswered; the embedded server opens its streams
+//	                             again by itself when there is room, any other nats-server has to be restarted then
+//	a message is poison          dead letter, event, and on; a work queue gives up what fails or kills its workers too often
+//	a permission is missing      the call ends with ErrPermission and names the subject
+//
+// # Permissions
+//
+// Besides the subjects of its own messages and its inbox (subscribe to [InboxPrefix] of the service, ".>"), an identity may publish, for stream S
+// (HAM_…, or KV_<bucket> for a Table):
+//
+//	Last, Next, Since, Get      $JS.API.STREAM.MSG.GET.S
+//	Propose, Update             the same
+//	Follow, Watch, Keys, Range  $JS.API.CONSUMER.CREATE.S.> (with one subject it ends in that), $JS.API.CONSUMER.MSG.NEXT.S.*,
+//	                            $JS.API.CONSUMER.DELETE.S.*, $JS.API.STREAM.INFO.S
+//	Work                        $JS.API.CONSUMER.INFO.S.<durable>, $JS.API.CONSUMER.CREATE.S.<durable>.>,
+//	                            $JS.API.CONSUMER.MSG.NEXT.S.<durable>, $JS.ACK.S.<durable>.>
+//	writes to a Table           $KV.<bucket>.<keys>
+//	dead letters                ham.v1.deadletter.*.<name>, ham.v1.event.*.deadletter.<name>, $JS.API.STREAM.MSG.GET.HAM_DEADLETTER
+//	Provision, Inspect          $JS.API.INFO, $JS.API.STREAM.INFO.*, and to make something $JS.API.STREAM.CREATE.*, $JS.API.STREAM.UPDATE.*
+//
+// Nobody but the server may publish on ham.v1.stored.>: who hears something there takes it for stored. Serve needs responses to be allowed.
 package bus

@@ -16,7 +16,8 @@ import (
 type Result struct {
 	// Won: the message stands in the stream right after the one that the caller had read.
 	Won bool
-	// Entry is what follows `after` on the subject: the caller's own message where Won, else the one that was first.
+	// Entry is what follows `after` on the subject: the caller's own message where Won, else the one that was first. A message whose id was
+	// proposed before for an earlier place is not Won, and Entry is it, at that place.
 	Entry Entry
 }
 
@@ -87,9 +88,18 @@ func (p *proposal) resolve(ctx context.Context) (uint64, bool, error) {
 		ack, err := p.bus.send(ctx, p.msg)
 		read := false
 		switch code := apiCode(err); {
-		case err == nil:
-			// A duplicate is an earlier try of our own, whose answer was lost.
+		case err == nil && !ack.Duplicate:
 			return ack.Seq, true, nil
+		case err == nil && ack.Seq <= p.after:
+			// This id was proposed once before, for an earlier place. It stands there, and only there.
+			if p.first, err = p.bus.get(ctx, p.stream, map[string]any{"seq": ack.Seq}, p.id); err == nil {
+				return 0, false, nil
+			}
+			p.open = true
+		case err == nil:
+			// An earlier try of ours, whose answer was lost; or of somebody else with this id, for whatever place.
+			p.open, read = true, true
+			err = errDuplicate
 		case code == codeWrongLast:
 			// Decided. On an unreplicated stream this is also the answer to a try of ours that was stored: the server looks at the
 			// expectation before it looks at the id. Only reading tells which.
@@ -141,6 +151,8 @@ func (p *proposal) resolve(ctx context.Context) (uint64, bool, error) {
 		}
 	}
 }
+
+var errDuplicate = errors.New("stored already, but not yet seen by the server that was asked where")
 
 // regressTries spans what a deposed leader may take to notice: 4 quick tries, then one each 100 to 200 ms.
 const regressTries = 24

@@ -93,7 +93,7 @@ func transient(err error) bool {
 	}
 	switch int(api.ErrorCode) {
 	case codeWrongLastInFlight, codeDuplicateInFlight, codeNotReady,
-		10004, 10007, 10008, 10009, // cluster: incomplete, not assigned, not available, not leader
+		10004, 10005, 10007, 10008, 10009, // cluster: incomplete, too few servers yet, not assigned, not available, not leader
 		10118: // stream is offline
 		return true
 	}

@@ -200,6 +200,21 @@ func TestAChainThatWentBackIsToldAndNotWrittenTo(t *testing.T) {
 	})
 }
 
+// A decision that was stored and is proposed a second time, for a later place, is not taken for a new one: it stands where it stands.
+func TestADecisionThatStandsAlreadyIsNotWonAgain(t *testing.T) {
+	t.Parallel()
+	b := bustest.Connect(t, bustest.Start(t), "d1")
+	m1 := mustWin(t, b, mark("m1", "web"), 0)
+	m2 := mustWin(t, b, mark("m2", "web"), m1.Seq)
+	r, err := b.Propose(within(t, 30*time.Second), subject.Command("web"), mark("m1", "web"), m2.Seq)
+	if err != nil || r.Won || r.Entry.Seq != m1.Seq || r.Entry.ID() != "m1" {
+		t.Fatalf("won %v, %s at %d, error %v; want not won, m1 at %d", r.Won, r.Entry.ID(), r.Entry.Seq, err, m1.Seq)
+	}
+	if es := chain(t, b, "web"); ids(es) != "m1 m2 " {
+		t.Fatalf("the chain is %s", ids(es))
+	}
+}
+
 // Proposals of one group never disturb another group's chain.
 func TestChainsOfTwoGroupsAreIndependent(t *testing.T) {
 	t.Parallel()
