@@ -48,7 +48,7 @@
 //	Propose, Update             the same
 //	Follow, Watch, Keys, Range  $JS.API.CONSUMER.CREATE.S.> (with one subject it ends in that), $JS.API.CONSUMER.MSG.NEXT.S.*,
 //	                            $JS.API.CONSUMER.DELETE.S.*, $JS.API.STREAM.INFO.S
-//	Work                        $JS.API.CONSUMER.INFO.S.<durable>, $JS.API.CONSUMER.CREATE.S.<durable>.>,
+//	Work                        $JS.API.CONSUMER.INFO.S.<durable>, $JS.API.CONSUMER.CREATE.S.<durable> (with one subject: and .>),
 //	                            $JS.API.CONSUMER.MSG.NEXT.S.<durable>, $JS.ACK.S.<durable>.>
 //	writes to a Table           $KV.<bucket>.<keys>
 //	dead letters                ham.v1.deadletter.*.<name>, ham.v1.event.*.deadletter.<name>, $JS.API.STREAM.MSG.GET.HAM_DEADLETTER
