@@ -193,7 +193,7 @@ func (d *Decider) eventRead(b bus.Delivery) {
 	}
 	switch {
 	case e.Route != nil:
-		d.step(e.Group, core.RouteRead{Route: e.Route, Seq: b.Seq})
+		d.step(e.Group, core.RouteRead{Route: e.Route, Seq: b.Seq, Executor: e.Writer})
 	case e.Outcome != nil:
 		if e.Outcome.Accepted || e.Code != core.CodeUnknownGroup { // a made-up group gets no core
 			d.step(e.Group, core.OutcomeRead{Outcome: e.Outcome})

@@ -63,6 +63,8 @@ type SpecChanged struct{ Spec *spec.Group }
 type RouteRead struct {
 	Route *message.RouteSeen
 	Seq   uint64 // of the event that told it
+	// Executor is who saw it: of several, one may be cut off from a proxy that another reaches.
+	Executor string
 }
 
 // IncidentRead is the group's newest incident, as the table holds it.

@@ -12,6 +12,19 @@ import (
 type route struct {
 	seen message.RouteSeen
 	seq  uint64
+	// cut are the executors whose newest word is that they do not reach it; reach those that do.
+	cut, reach []string
+}
+
+// heardFrom notes whether the executor reaches the proxy.
+func (r *route) heardFrom(executor string, reaches bool) {
+	not := func(name string) bool { return name == executor }
+	r.cut, r.reach = slices.DeleteFunc(r.cut, not), slices.DeleteFunc(r.reach, not)
+	if reaches {
+		r.reach = append(r.reach, executor)
+	} else {
+		r.cut = append(r.cut, executor)
+	}
 }
 
 // counts says whether what was seen is of use: the spec knows the route, and the proxy was asked.
@@ -43,6 +56,7 @@ func (s *State) routeSeen(in RouteRead) {
 	}
 	if r := s.routes[i]; in.Seq > r.seq || !found {
 		r.seen, r.seq = *in.Route, in.Seq
+		r.heardFrom(in.Executor, in.Route.Reachable)
 	}
 }
 
@@ -70,7 +84,7 @@ func (s *State) cutOff() words {
 		reached := false
 		for _, r := range s.routes {
 			if r.seen.Route == d.Name && r.declared(s) {
-				reached = reached || r.seen.Reachable
+				reached = reached || len(r.reach) > 0
 				away = append(away, r.seen.Proxy)
 			}
 		}

@@ -313,9 +313,9 @@ func (s *script) happen(t *testing.T, what string) {
 		if s.exec.wait != nil && flags[0] == "on" {
 			s.exec.begin(s.exec.wait)
 		}
-	case "route": // route front serves b | route front away
+	case "route": // route front serves b | route front away x2
 		if flags[1] == "away" {
-			s.append(RouteRead{&message.RouteSeen{Route: flags[0], Proxy: "tcp://192.0.2.2:9999", Serves: []string{}, Problem: "connection refused"}, uint64(len(s.world.log) + 1)})
+			s.append(RouteRead{&message.RouteSeen{Route: flags[0], Proxy: "tcp://192.0.2.2:9999", Serves: []string{}, Problem: "connection refused"}, uint64(len(s.world.log) + 1), flags[2]})
 			break
 		}
 		s.route(flags[0], "tcp://192.0.2.2:9999", strings.Split(flags[2], ",")...)

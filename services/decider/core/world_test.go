@@ -404,7 +404,7 @@ func (w *world) report(m message.Message) {
 
 func (w *world) route(name, proxy string, serves ...string) {
 	slices.Sort(serves)
-	w.append(RouteRead{&message.RouteSeen{Route: name, Proxy: proxy, Reachable: true, Serves: serves}, uint64(len(w.log) + 1)})
+	w.append(RouteRead{&message.RouteSeen{Route: name, Proxy: proxy, Reachable: true, Serves: serves}, uint64(len(w.log) + 1), "x1"})
 }
 
 func (w *world) apply(g *spec.Group) {
