@@ -19,7 +19,7 @@ import (
 func TestTwoWritersContendForEachEpochWhileTheServerIsKilled(t *testing.T) {
 	t.Parallel()
 	srv := bustest.StartChild(t)
-	const epochs, writers = 120, 2
+	const epochs, writers = 200, 2
 	bustest.Provision(t, bustest.Dial(t, bus.Options{Name: "setup", URLs: []string{srv.URL()}}))
 
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
