@@ -2,9 +2,12 @@ package story
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/bus/embedded/bustest"
@@ -38,6 +41,17 @@ func TestHeartbeatsAreHeardWhileTheServerOfTheirStreamIsGone(t *testing.T) {
 	}
 	holder.Stop()
 	prober, decider := bustest.Dial(t, bus.Options{Name: "p1", URLs: urls}), bustest.Dial(t, bus.Options{Name: "d1", URLs: urls})
+	// The cluster has noticed: from here on it answers that nobody can make a consumer, which a follower must not take for its end.
+	for limit := within(t, 60*time.Second); ; {
+		_, err := decider.JS().OrderedConsumer(within(t, 10*time.Second), subject.StreamHeartbeats, jetstream.OrderedConsumerConfig{})
+		var no *jetstream.APIError
+		if errors.As(err, &no) && no.ErrorCode == 10023 {
+			break
+		}
+		if limit.Err() != nil {
+			t.Fatal(err)
+		}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	heard, read := make(chan uint64, 1000), make(chan uint64, 1000)
 	done := make(chan error, 1)
