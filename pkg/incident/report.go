@@ -218,7 +218,7 @@ func (r *Report) stepLine(rec Record, m *message.StepResult) {
 	case message.StateSkipped:
 		sentence += " skipped"
 	}
-	r.line(rec, stepSeverity(m.State), "step "+string(m.State), sentence, m.Executor, nil)
+	r.line(rec, stepSeverity(m.State), "step "+string(m.State), sentence, m.By(), nil)
 }
 
 func newSwap(c *message.Command, at time.Time) *Swap {
@@ -241,7 +241,7 @@ func (s *Swap) step(m *message.StepResult) {
 	if m.Attempt < row.Attempts {
 		return // an older attempt, told late
 	}
-	row.State, row.Attempts, row.Executor = m.State, m.Attempt, m.Executor
+	row.State, row.Attempts, row.Executor = m.State, m.Attempt, m.By()
 	row.Took = time.Duration(m.TookMicros) * time.Microsecond
 	row.Applied = row.Applied || m.Applied
 	row.Found, row.Wanted = cmp.Or(m.Found, row.Found), cmp.Or(m.Wanted, row.Wanted)

@@ -1,5 +1,7 @@
 package message
 
+import "cmp"
+
 // State of a step or of a run.
 type State string
 
@@ -26,7 +28,9 @@ type StepResult struct {
 	Driver   string `json:"driver" validate:"required,name"`
 	State    State  `json:"state" validate:"required,oneof=started done failed skipped paused"`
 	Attempt  int    `json:"attempt" validate:"min=1"`
+	// Executor tells it. Holder is the executor that held the attempt; it is another one where that one did not come to telling.
 	Executor string `json:"executor" validate:"required,name"`
+	Holder   string `json:"holder,omitempty" validate:"omitempty,name"`
 	DryRun   bool   `json:"dry_run,omitempty"`
 	// Found is what was there before, Wanted what shall be: the difference that dry run prints.
 	Found  string `json:"found,omitempty" validate:"max=2048"`
@@ -40,6 +44,9 @@ type StepResult struct {
 	TookMicros int64 `json:"took_us,omitempty" validate:"min=0"`
 	At         int64 `json:"at_us" validate:"min=0"`
 }
+
+// By is the executor that did it: the one that held the attempt, where that is told.
+func (m *StepResult) By() string { return cmp.Or(m.Holder, m.Executor) }
 
 // RunResult is what became of a command as a whole, once for each change of its state.
 type RunResult struct {

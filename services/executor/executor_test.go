@@ -222,8 +222,8 @@ func TestSites(t *testing.T) {
 	l.decide(l.command("web", 1, stop, start, route))
 	l.run("web", 1, message.StateDone)
 	for step, want := range map[string]string{"stop": "x-sp", "start": "x-rj", "route": "x-rj"} {
-		if got := l.step("web", 1, step, message.StateDone); got.Executor != want {
-			t.Errorf("%s was run by %s, want %s", step, got.Executor, want)
+		if got := l.step("web", 1, step, message.StateDone); got.Holder != want {
+			t.Errorf("%s was run by %s, want %s", step, got.Holder, want)
 		}
 	}
 }

@@ -246,7 +246,7 @@ func (l *lab) story() string {
 	for _, m := range l.told {
 		switch m := m.(type) {
 		case *message.StepResult:
-			fmt.Fprintf(&b, "  %s by %s %s %s\n", m.ID, m.Executor, m.Found, m.Problem)
+			fmt.Fprintf(&b, "  %s by %s %s %s\n", m.ID, m.By(), m.Found, m.Problem)
 		case *message.RunResult:
 			fmt.Fprintf(&b, "  %s by %s: %s\n", m.ID, m.Executor, m.Sentence)
 		case *message.Event:

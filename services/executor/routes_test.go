@@ -49,7 +49,7 @@ members:
   a: {site: sp, url: "http://%s"}
   b: {site: rj, url: "http://%s"}
 checks:
-  alive: {http: /, every: 200ms, timeout: 100ms, from: [sp, rj]}
+  alive: {http: /, every: 6s, timeout: 5s, from: [sp, rj]}
 routes:
   front: {haproxy: ["%s"], backend: web, servers: {a: s1, b: s2}}
 `, mode, p.sites[0].Addr(), p.sites[1].Addr(), p.proxy.Runtime("admin"))

@@ -118,7 +118,7 @@ func (r *run) stepped(m *message.StepResult, seq uint64) {
 		i = len(r.steps) - 1
 	}
 	if t := &r.steps[i]; seq > t.seq {
-		*t = stepRun{name: m.Step, executor: m.Executor, problem: m.Problem, state: m.State, attempt: m.Attempt, seq: seq}
+		*t = stepRun{name: m.Step, executor: m.By(), problem: m.Problem, state: m.State, attempt: m.Attempt, seq: seq}
 	}
 }
 

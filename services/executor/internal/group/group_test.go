@@ -23,6 +23,7 @@ type stage struct {
 	bus   *bus.Bus
 	group *group.Group
 	told  chan message.Message
+	runs  []*message.RunResult // taken from told
 	bound chan string
 }
 
@@ -85,15 +86,20 @@ func (s *stage) deliver(e bus.Entry) {
 	s.group.Deliver(bus.Delivery{Seq: e.Seq, Time: time.Now(), Message: e.Message, Stream: e.Stream})
 }
 
-// await waits for a run's state to be told.
+// await waits for a run's state to be told, before or after others that are awaited.
 func (s *stage) await(state message.State, epoch uint64) {
 	s.t.Helper()
 	deadline := time.After(10 * time.Second)
 	for {
+		for _, r := range s.runs {
+			if r.State == state && r.Epoch == epoch {
+				return
+			}
+		}
 		select {
 		case m := <-s.told:
-			if r, ok := m.(*message.RunResult); ok && r.State == state && r.Epoch == epoch {
-				return
+			if r, ok := m.(*message.RunResult); ok {
+				s.runs = append(s.runs, r)
 			}
 		case <-deadline:
 			s.t.Fatalf("epoch %d was not told to be %s", epoch, state)

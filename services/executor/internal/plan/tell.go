@@ -86,7 +86,7 @@ func (t *teller) step(step *message.Step, s Step) {
 	}
 	t.out = append(t.out, &message.StepResult{
 		ID: t.id(parts...), Group: t.cmd.Group, Epoch: t.cmd.Epoch, Command: t.cmd.ID, Incident: t.cmd.Incident,
-		Step: step.Name, Driver: step.Driver, State: s.State, Attempt: s.Attempt, Executor: t.executor, DryRun: t.cmd.DryRun,
+		Step: step.Name, Driver: step.Driver, State: s.State, Attempt: s.Attempt, Executor: t.executor, Holder: s.Executor, DryRun: t.cmd.DryRun,
 		Found: s.Found, Wanted: s.Wanted, Applied: s.Applied, Evidence: s.Evidence, Problem: s.Problem, TookMicros: s.TookMicros, At: s.At,
 	})
 }
