@@ -25,7 +25,7 @@ type channel struct {
 }
 
 var chain = []message.Message{&message.Command{}, &message.Held{}, &message.Mark{}}
-var safety = []message.Message{&message.StepResult{}, &message.RunResult{}, &message.Instruction{}}
+var safety = []message.Message{&message.StepResult{}, &message.RunResult{}, &message.Instruction{}, &message.Fenced{}, &message.Replication{}}
 
 // channels is every kind of subject, in the order of the loop.
 var channels = []channel{
@@ -50,6 +50,11 @@ var channels = []channel{
 		messages: []message.Message{&message.Preview{}}, reply: []message.Message{&message.Looked{}},
 	},
 	{
+		name: "lease", pattern: subject.AllLeases, params: []string{"group", "decider"},
+		says:     "The executor beside a primary asks one decider for its share of the lease. Nothing is stored.",
+		messages: []message.Message{&message.LeaseRequest{}}, reply: []message.Message{&message.LeaseAnswer{}},
+	},
+	{
 		name: "request", pattern: subject.AllRequests, params: []string{"group", "verb", "actor"}, stream: subject.StreamRequests,
 		says:     "A request without an answer: the stream's acknowledgement means stored, the outcome is an event with the request's id. An empty body is valid.",
 		messages: []message.Message{&message.Request{}},
@@ -66,7 +71,7 @@ var channels = []channel{
 	},
 	{
 		name: "safety", pattern: subject.AllSafety, params: []string{"group", "safety", "writer"}, sends: true, stream: subject.StreamSafety,
-		says:     "What safety rests on: what became of each step and run, and what a person wants with a paused step.",
+		says:     "What safety rests on: what became of each step and run, what a person wants with a paused step, who is fenced, and what the primary's standbys are to it.",
 		messages: safety,
 	},
 	{
@@ -121,9 +126,10 @@ func parameters() map[string]parameter {
 		"verb":     {Description: "What is asked for.", Enum: verbs},
 		"actor":    {Description: "Who asks; the writer."},
 		"query":    {Description: "What is asked.", Enum: []string{subject.QueryStatus, subject.QueryPreview}},
-		"safety":   {Description: "The kind of message.", Enum: []string{subject.SafetyStep, subject.SafetyRun, subject.SafetyInstruction}},
+		"safety":   {Description: "The kind of message.", Enum: []string{subject.SafetyStep, subject.SafetyRun, subject.SafetyInstruction, subject.SafetyFenced, subject.SafetyReplication}},
 		"event":    {Description: "What happened. Newer programs may know more kinds.", Examples: kinds},
 		"executor": {Description: "The executor's name."},
+		"decider":  {Description: "The decider's name."},
 		"stream":   {Description: "The stream that the message was in; core for one that was in none."},
 		"writer":   {Description: "The name of the process that writes."},
 	}

@@ -96,6 +96,20 @@ func agrees(p subject.Parts, m message.Message) error {
 			}
 			return kindIs(name, p.Kind, subject.SafetyInstruction)
 		}
+	case *message.Fenced:
+		if p.What == "safety" {
+			if err := field("executor", m.Executor, p.Writer); err != nil {
+				return err
+			}
+			return kindIs(name, p.Kind, subject.SafetyFenced)
+		}
+	case *message.Replication:
+		if p.What == "safety" {
+			if err := field("executor", m.Executor, p.Writer); err != nil {
+				return err
+			}
+			return kindIs(name, p.Kind, subject.SafetyReplication)
+		}
 	case *message.Event:
 		if p.What == "event" {
 			if err := field("kind", string(m.Kind), p.Kind); err != nil {

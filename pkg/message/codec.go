@@ -74,6 +74,10 @@ var kinds = []kind{
 	{"status", 1, func() Message { return new(GroupStatus) }},
 	{"preview", 1, func() Message { return new(Preview) }},
 	{"looked", 1, func() Message { return new(Looked) }},
+	{"fenced", 1, func() Message { return new(Fenced) }},
+	{"replication", 1, func() Message { return new(Replication) }},
+	{"lease", 1, func() Message { return new(LeaseRequest) }},
+	{"grant", 1, func() Message { return new(LeaseAnswer) }},
 }
 
 // All returns a new, empty message of each type of the contract, in the order of the loop.
@@ -130,6 +134,14 @@ func kindOf(m Message) kind {
 		name = "preview"
 	case *Looked:
 		name = "looked"
+	case *Fenced:
+		name = "fenced"
+	case *Replication:
+		name = "replication"
+	case *LeaseRequest:
+		name = "lease"
+	case *LeaseAnswer:
+		name = "grant"
 	}
 	for _, k := range kinds {
 		if k.name == name {

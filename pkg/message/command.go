@@ -32,6 +32,8 @@ type Command struct {
 	From    string `json:"from,omitempty" validate:"omitempty,name"`
 	// Members are those that may be primary in a later epoch, Primary included, sorted.
 	Members []string `json:"members" validate:"min=1,max=64,dive,name"`
+	// Lease is set where at most one member may act as primary.
+	Lease *Lease `json:"lease,omitempty"`
 
 	// Rule is the code of the rule that fired, Sentence what it says here.
 	Rule     string   `json:"rule" validate:"required,max=16"`
@@ -121,6 +123,8 @@ type Phase string
 const (
 	// PhaseLook steps look and apply nothing; the first says whether the swap is still right.
 	PhaseLook Phase = "look"
+	// PhaseRelease steps change something before `held`, on the old primary's side: it gives up what the new one then takes.
+	PhaseRelease Phase = "release"
 	// PhaseAct steps come after `held` and change something.
 	PhaseAct Phase = "act"
 	// PhaseVerify steps look whether it worked. The swap is done when the last one is.
@@ -137,7 +141,7 @@ const (
 // Step is one step of a plan.
 type Step struct {
 	Name   string `json:"name" validate:"required,name"`
-	Phase  Phase  `json:"phase" validate:"required,oneof=look act verify"`
+	Phase  Phase  `json:"phase" validate:"required,oneof=look release act verify"`
 	Driver string `json:"driver" validate:"required,name"`
 	// With is the driver's own configuration; it decodes it strictly. References to secrets stay references.
 	With json.RawMessage `json:"with,omitempty"`
@@ -145,6 +149,8 @@ type Step struct {
 	On string `json:"on" validate:"required,max=80"`
 	// Site is that of the member that On names; with "any", the site whose executors go first. Empty: unknown, or no matter.
 	Site string `json:"site,omitempty" validate:"max=63"`
+	// Executor is the only one that may run it: the one beside the member that On names. Empty: whoever serves the site.
+	Executor string `json:"executor,omitempty" validate:"omitempty,name"`
 	// After names steps that must be done or skipped before.
 	After   []string `json:"after,omitempty" validate:"max=64,dive,name"`
 	Timeout Duration `json:"timeout" validate:"min=1"`

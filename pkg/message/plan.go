@@ -9,7 +9,7 @@ import (
 // consistent holds a plan to what executors rely on: names are unique, steps stand in an order in which each comes after those it
 // waits for, and nothing that changes something stands before a look.
 func (p *Plan) consistent() *Invalid {
-	rank := map[Phase]int{PhaseLook: 0, PhaseAct: 1, PhaseVerify: 2}
+	rank := map[Phase]int{PhaseLook: 0, PhaseRelease: 1, PhaseAct: 2, PhaseVerify: 3}
 	phase := PhaseLook
 	seen := make(map[string]bool, len(p.Steps))
 	for i, s := range p.Steps {
@@ -25,7 +25,7 @@ func (p *Plan) consistent() *Invalid {
 			}
 		}
 		if rank[s.Phase] < rank[phase] {
-			return bad("phase", string(s.Phase), "look steps first, then act, then verify: after "+string(phase)+" comes no "+string(s.Phase))
+			return bad("phase", string(s.Phase), "look steps first, then release, then act, then verify: after "+string(phase)+" comes no "+string(s.Phase))
 		}
 		if name, byName := strings.CutPrefix(s.On, "executor:"); !(byName && IsName(name)) && !slices.Contains([]string{"any", "new", "old"}, s.On) {
 			return bad("on", s.On, "any, new, old or executor:<name>")

@@ -9,9 +9,11 @@ import (
 type CheckKind string
 
 const (
-	CheckHTTP CheckKind = "http"
-	CheckTCP  CheckKind = "tcp"
-	CheckExec CheckKind = "exec"
+	CheckHTTP     CheckKind = "http"
+	CheckTCP      CheckKind = "tcp"
+	CheckExec     CheckKind = "exec"
+	CheckPostgres CheckKind = "postgres"
+	CheckRedis    CheckKind = "redis"
 )
 
 // Effect is what a failing check means.
@@ -39,9 +41,11 @@ type Check struct {
 	// Members limits the check to these; empty: all.
 	Members []string
 
-	HTTP *HTTPCheck
-	TCP  *TCPCheck
-	Exec *ExecCheck
+	HTTP     *HTTPCheck
+	TCP      *TCPCheck
+	Exec     *ExecCheck
+	Postgres *PostgresCheck
+	Redis    *RedisCheck
 }
 
 // HTTPCheck asks for a page. Its connection is kept open between looks, so that a reset or a close is noticed at once.
@@ -92,4 +96,19 @@ type ExecCheck struct {
 	Command []string // argv; no shell
 	Env     map[string]Secret
 	Dir     string
+}
+
+// PostgresCheck logs in and looks; on a primary it also writes. Its connection is kept open, so that its end is noticed at once.
+type PostgresCheck struct {
+	// DSN is a URL or key=value string; empty: the member's. ham's user needs no more than what `ham init postgres` prints.
+	DSN Secret
+	// ReadOnly leaves out the probe transaction on a primary. That transaction waits for the local disk alone, never for a standby.
+	ReadOnly bool
+}
+
+// RedisCheck asks for the role and the state of replication.
+type RedisCheck struct {
+	// Address is host:port; empty: the member's. Password is optional.
+	Address  string
+	Password Secret
 }

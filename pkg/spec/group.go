@@ -25,6 +25,13 @@ type Group struct {
 	Checks []Check // sorted by name
 	Routes []Route // sorted by name
 	Policy Policy
+	// Lease is set where at most one member may act as primary. Nil: the primary need not be unique, and nobody is fenced.
+	Lease *Lease
+	// Durability is what a replicated group gives up when its standby is gone: message.NeverLose or message.NeverStop. Empty: the members
+	// do not replicate.
+	Durability string
+	// Fence, if set, is how a host that does not answer is kept from acting, so that nobody has to wait for its lease.
+	Fence *Fence
 	// Steps are the operator's own steps of a swap, in their order; routes and verification are added by Compile.
 	Steps []Step
 	// Verify is looked at from an executor after a swap, beside the checks of the new primary. Nil: those alone.
@@ -47,6 +54,19 @@ type Member struct {
 	Site string
 	// URL is where its http and tcp checks look, unless they say otherwise: http://192.0.2.10:8080 or tcp://192.0.2.10:5432.
 	URL string
+	// Executor is the name of the one beside it: the only one that changes it. Required where the group has a lease.
+	Executor string
+	// Peer is the address (host:port) at which that executor answers the other members' executors.
+	Peer string
+	// Ports are the TCP ports at which clients reach it, which its guard opens and shuts; Allow the addresses (IP or CIDR) that
+	// reach them past the guard: the other members' hosts, for replication, and the vantages. No client may come from there.
+	Ports []int
+	Allow []string
+	// Agent is the address (host:port) at which its executor answers HAProxy's agent checks: up only while the lease lasts. Empty: nowhere.
+	Agent string
+	// Postgres and Redis say how ham reaches and runs what the member holds. At most one is set.
+	Postgres *Postgres
+	Redis    *Redis
 	// Vars are the operator's own values for ${member.<key>} in commands and addresses.
 	Vars map[string]string
 }

@@ -57,6 +57,10 @@ type Prober struct {
 type Executor struct {
 	// Sites are those whose members it may change; empty: all.
 	Sites []string
+	// Peer is the address (host:port) at which it answers the executors of other members; empty: it does not.
+	Peer string
+	// PeerSecret authenticates their requests to each other.
+	PeerSecret Secret
 }
 
 // Channel is one way to reach people.

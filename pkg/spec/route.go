@@ -4,8 +4,30 @@ import "time"
 
 // Route is what clients follow to the primary.
 type Route struct {
-	Name    string
-	HAProxy *HAProxyRoute
+	Name      string
+	HAProxy   *HAProxyRoute
+	VIP       *VIPRoute
+	PgBouncer *PgBouncerRoute
+}
+
+// VIPRoute is a floating address that the primary's executor holds.
+type VIPRoute struct {
+	Address string // an IP with its prefix length
+	// Interfaces maps each member to the interface that the address goes on.
+	Interfaces map[string]string
+}
+
+// PgBouncerRoute leads clients through PgBouncer, which holds them back during a planned swap instead of failing them.
+type PgBouncerRoute struct {
+	Admins   []Secret
+	Database string
+	// Servers maps each member to host:port as PgBouncer reaches it.
+	Servers map[string]string
+	File    string
+	// On is the executor that stands beside PgBouncer and writes File.
+	On string
+	// Pause is how long a planned swap may hold clients back before it is called off.
+	Pause time.Duration
 }
 
 // HAProxyRoute sends clients to one server of a backend, on every proxy, through HAProxy's runtime API.

@@ -44,6 +44,7 @@ const (
 	AllAsks       = Root + ".ask.*.*"
 	AllQueries    = Root + ".query.*.*"
 	AllLooks      = Root + ".look.*"
+	AllLeases     = Root + ".lease.*.*"
 )
 
 // Stored is where the bus republishes chain entries and safety messages once they are stored: whoever hears one there
@@ -93,6 +94,11 @@ func Look(executor string) string { return join("look", executor) }
 
 const LookAny = Root + ".look." + NoGroup
 
+// Lease is ham.v1.lease.<group>.<decider>: request with a reply, for that decider alone. LeasesOf is what a decider answers.
+func Lease(group, decider string) string { return join("lease", group, decider) }
+
+func LeasesOf(decider string) string { return Root + ".lease.*." + token(decider) }
+
 // Command is ham.v1.command.<group>: the group's chain.
 func Command(group string) string { return join("command", group) }
 
@@ -104,6 +110,8 @@ const (
 	SafetyStep        = "step"
 	SafetyRun         = "run"
 	SafetyInstruction = "instruction"
+	SafetyFenced      = "fenced"
+	SafetyReplication = "replication"
 )
 
 // Safety is ham.v1.safety.<group>.<kind>.<writer>.
@@ -127,13 +135,13 @@ const NoGroup = "_"
 
 // Parts is a subject taken apart. Fields that the kind does not have are empty.
 type Parts struct {
-	What   string // heartbeat, request, ask, query, command, safety, event, deadletter, look
+	What   string // heartbeat, request, ask, query, command, safety, event, deadletter, look, lease
 	Group  string
 	Member string // heartbeat
 	Verb   string // request, ask
 	Kind   string // safety, event, query
 	Stream string // deadletter
-	Writer string // vantage, actor, writer, or the executor of a look
+	Writer string // vantage, actor, writer, the executor of a look, or the decider of a lease
 	Stored bool   // it was heard from the republished copy
 }
 
@@ -154,7 +162,7 @@ func Parse(s string) (Parts, error) {
 		}
 	}
 	p := Parts{What: t[0], Stored: stored}
-	want := map[string]int{"heartbeat": 4, "request": 4, "ask": 3, "query": 3, "command": 2, "safety": 4, "event": 4, "deadletter": 3, "look": 2}[p.What]
+	want := map[string]int{"heartbeat": 4, "request": 4, "ask": 3, "query": 3, "command": 2, "safety": 4, "event": 4, "deadletter": 3, "look": 2, "lease": 3}[p.What]
 	if want == 0 || len(t) != want {
 		return Parts{}, fmt.Errorf("subject %q: no subject of ham has this form", s)
 	}
@@ -175,6 +183,8 @@ func Parse(s string) (Parts, error) {
 		p.Stream, p.Writer = t[1], t[2]
 	case "look":
 		p.Writer = t[1]
+	case "lease":
+		p.Group, p.Writer = t[1], t[2]
 	}
 	return p, nil
 }
