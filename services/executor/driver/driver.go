@@ -46,6 +46,22 @@ type Input struct {
 	Log     *slog.Logger
 	// Now is the clock: what it returns has a monotonic reading.
 	Now func() time.Time
+	// Lease is what may be done about the lease of the group. Nil where it has none, or where another executor keeps it.
+	Lease Lease
+}
+
+// Lease is one member's, as its executor keeps it.
+type Lease interface {
+	// Holds says that the member holds the lease of the epoch, its guard is armed, and for how long that is sure.
+	Holds(epoch uint64) (left time.Duration, ok bool)
+	// Armed says that the guard is open, for whatever epoch. What destroys data refuses while it is.
+	Armed() bool
+	// Shut shuts the guard at once and for good: the member is fenced up to epoch, which is on disk when Shut returns. It is not yet said.
+	Shut(ctx context.Context, epoch uint64) error
+	// Say tells deciders and members that the member is fenced up to epoch. Able: it could serve again at a newer one.
+	Say(ctx context.Context, epoch uint64, able bool, sentence string) error
+	// Busy keeps the resource for the driver alone until release is called: it is not settled meanwhile.
+	Busy(ctx context.Context) (release func(), err error)
 }
 
 // Role is what the member that the step is about becomes: primary, standby, or "" where the step is about no member.
