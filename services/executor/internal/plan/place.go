@@ -24,6 +24,9 @@ func (m Me) Serves(site string) bool {
 
 // place says whether the executor may run the step, and how long it lets others go first.
 func (m Me) place(step *message.Step, yield time.Duration) (may bool, after time.Duration) {
+	if step.Executor != "" {
+		return step.Executor == m.Name, 0
+	}
 	if name, ok := strings.CutPrefix(step.On, "executor:"); ok {
 		return name == m.Name, 0
 	}

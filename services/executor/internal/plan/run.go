@@ -157,8 +157,8 @@ func Superseded(cmd *message.Command, rec Record, by uint64, executor string, wa
 // begin claims every step whose turn it is.
 func (r *Run) begin(m *Move, now time.Duration, see Seen) {
 	rec := &m.Record
-	if r.looked(rec) && !r.held(rec, see) && !r.busy[heldWork] {
-		if at, may := r.turn(r.anyStep(heldWork), Step{}, now); may && now >= at {
+	if r.looked(rec) && r.released(rec) && !r.held(rec, see) && !r.busy[heldWork] {
+		if at, may := r.turn(r.heldStep(), Step{}, now); may && now >= at {
 			m.Work = append(m.Work, Work{})
 		} else if may {
 			m.wake(at)
@@ -218,16 +218,22 @@ func (r *Run) open(rec *Record, step *message.Step, see Seen) bool {
 			return false
 		}
 	}
-	if step.Phase == message.PhaseLook {
+	switch step.Phase {
+	case message.PhaseLook:
 		return true
+	case message.PhaseRelease:
+		return r.looked(rec)
 	}
-	if !r.held(rec, see) || !r.looked(rec) {
+	if !r.held(rec, see) || !r.looked(rec) || !r.released(rec) {
 		return false
 	}
 	return step.Phase != message.PhaseVerify || r.settledUpTo(rec, message.PhaseAct)
 }
 
 func (r *Run) looked(rec *Record) bool { return r.settledUpTo(rec, message.PhaseLook) }
+
+// released: the old primary has given up what the plan makes it give up before `held`.
+func (r *Run) released(rec *Record) bool { return r.settledUpTo(rec, message.PhaseRelease) }
 
 // settledUpTo: every step of the phase is settled.
 func (r *Run) settledUpTo(rec *Record, phase message.Phase) bool {
@@ -239,7 +245,7 @@ func (r *Run) settledUpTo(rec *Record, phase message.Phase) bool {
 // conclude ends the run once everything is settled.
 func (r *Run) conclude(m *Move, now time.Duration, see Seen) {
 	rec := &m.Record
-	if !r.looked(rec) || !r.held(rec, see) || !r.settledUpTo(rec, message.PhaseAct) {
+	if !r.looked(rec) || !r.released(rec) || !r.held(rec, see) || !r.settledUpTo(rec, message.PhaseAct) {
 		return
 	}
 	if rec.ExecuteMicros == 0 {

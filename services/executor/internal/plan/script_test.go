@@ -77,6 +77,8 @@ func (p *play) plan(d *datadriven.TestData) {
 			p.cmd.DryRun = true
 		case "kind":
 			p.cmd.Kind = message.Kind(arg.Vals[0])
+		case "lease": // the executors beside a and b
+			p.cmd.Lease = &message.Lease{Beside: []message.Beside{{Member: "a", Executor: arg.Vals[0]}, {Member: "b", Executor: arg.Vals[1]}}}
 		}
 	}
 	for line := range strings.Lines(d.Input) {
@@ -89,6 +91,8 @@ func (p *play) plan(d *datadriven.TestData) {
 				s.On = v
 			case "site":
 				s.Site = v
+			case "executor":
+				s.Executor = v
 			case "after":
 				s.After = strings.Split(v, ",")
 			case "retries":

@@ -20,7 +20,7 @@ func Tell(cmd *message.Command, key, executor string, old, now Record) []message
 	held := false
 	for i := range cmd.Plan.Steps {
 		step := &cmd.Plan.Steps[i]
-		if step.Phase != message.PhaseLook && !held {
+		if step.Phase != message.PhaseLook && step.Phase != message.PhaseRelease && !held {
 			held = true
 			t.held(old)
 		}
@@ -127,6 +127,11 @@ func (r *Run) doneSentence(rec *Record, elapsed time.Duration) string {
 func (r *Run) whatNow(rec *Record, see Seen) string {
 	if see.Held || rec.State == message.StateHeld {
 		return fmt.Sprintf("%s stays primary, since it holds the epoch; what was not done is left to do", r.Command.Primary)
+	}
+	for _, step := range r.Command.Plan.Steps {
+		if s := rec.Steps[step.Name]; step.Phase == message.PhaseRelease && (s.Applied || s.Doubt || s.State == message.StateStarted) {
+			return "what the earlier primary gave up it takes back by a command of its own"
+		}
 	}
 	return "nothing was changed; the earlier primary stays"
 }

@@ -106,6 +106,17 @@ func (r *Run) Beat(now time.Duration, wall int64) (Record, bool) {
 // Beaten says that what Beat gave is in the journal now.
 func (r *Run) Beaten(rec Record) { r.stored = rec.clone() }
 
+// heldStep places the writing of `held`: where the lease is taken with it, by the executor beside the new primary alone.
+func (r *Run) heldStep() *message.Step {
+	step := r.anyStep(heldWork)
+	if l := r.Command.Lease; l != nil {
+		if b, ok := l.Of(r.Command.Primary); ok {
+			step.Executor = b.Executor
+		}
+	}
+	return step
+}
+
 // anyStep places what is done beside the steps like a step that any executor may run.
 func (r *Run) anyStep(name string) *message.Step {
 	step := &message.Step{Name: name, On: "any"}
