@@ -34,7 +34,23 @@ type Bus struct {
 	Users []BusUser
 	// Cert and key of the embedded server.
 	ServerCert, ServerKey string
-	Replicas              int // default 1
+	// Cluster makes the embedded server one of several; nil: it stands alone.
+	Cluster  *BusCluster
+	Replicas int // default 1
+}
+
+// BusCluster joins the embedded server to those of other processes. Servers speak TLS to each other with the server's certificate.
+type BusCluster struct {
+	// Name is the same on every server of the cluster.
+	Name string
+	// Listen is host:port for the other servers.
+	Listen string
+	// Routes are where the others listen: host:port. One that is this server's own is harmless, so all may be given the same list.
+	Routes []string
+	// CA signed the servers' certificates: each asks the other for one of these. Empty: only this machine can reach Listen.
+	CA string
+	// Pass is what the servers show each other.
+	Pass Secret
 }
 
 // BusUser may connect to the embedded server.

@@ -1,6 +1,10 @@
 package file
 
-import "github.com/isacloud/ha-manager/pkg/spec"
+import (
+	"slices"
+
+	"github.com/isacloud/ha-manager/pkg/spec"
+)
 
 var busObject = object[spec.Bus]{
 	title: "bus",
@@ -39,6 +43,14 @@ var busObject = object[spec.Bus]{
 		pathKey("cert", "The embedded server's certificate; with key.", func(b *spec.Bus) *string { return &b.ServerCert }),
 		pathKey("key", "The embedded server's key; with cert.", func(b *spec.Bus) *string { return &b.ServerKey }),
 		{
+			name: "cluster", form: "a mapping with " + busClusterObject.names(), def: "it stands alone", section: busClusterObject.title,
+			means: "The embedded servers of other processes that this one forms a cluster with.",
+			read: func(c cursor, b *spec.Bus) {
+				b.Cluster = &spec.BusCluster{}
+				busClusterObject.read(c, b.Cluster)
+			},
+		},
+		{
 			name: "replicas", form: "1, 3 or 5", def: "1", means: "On how many servers each stream is kept.",
 			fill: func(b *spec.Bus) { b.Replicas = 1 },
 			read: func(c cursor, b *spec.Bus) {
@@ -56,7 +68,7 @@ var busObject = object[spec.Bus]{
 
 func busAlso(c cursor, written map[string]bool, b *spec.Bus) {
 	if written["urls"] {
-		for _, k := range []string{"listen", "users", "cert", "key"} {
+		for _, k := range []string{"listen", "users", "cert", "key", "cluster"} {
 			if written[k] {
 				c.r.failAt(c.path+"."+k, "is about the embedded server, but urls names an external one: leave one of them out")
 			}
@@ -83,6 +95,7 @@ func busAlso(c cursor, written map[string]bool, b *spec.Bus) {
 	if written["cert"] != written["key"] {
 		c.fail("got only one of cert and key, want both or none")
 	}
+	busClusterAlso(c, written, b)
 	if b.Listen == "" || loopback(b.Listen) {
 		return
 	}
@@ -92,6 +105,56 @@ func busAlso(c cursor, written map[string]bool, b *spec.Bus) {
 	if len(b.Users) == 0 {
 		c.r.failAt(c.path+".listen", "got %s, which others can reach, without users: give users, or listen on 127.0.0.1", b.Listen)
 	}
+}
+
+// busClusterAlso holds the cluster's port to what clients' ports are held to: nothing beyond this machine without TLS and a secret.
+func busClusterAlso(c cursor, written map[string]bool, b *spec.Bus) {
+	cl := b.Cluster
+	if cl == nil {
+		if !written["urls"] && b.Replicas > 1 {
+			c.r.failAt(c.path+".replicas", "got %d, but the embedded server stands alone: give cluster, or replicas: 1", b.Replicas)
+		}
+		return
+	}
+	servers := len(cl.Routes)
+	if !slices.Contains(cl.Routes, cl.Listen) {
+		servers++
+	}
+	if b.Replicas > servers {
+		c.r.failAt(c.path+".replicas", "got %d, but cluster names %d servers with this one", b.Replicas, servers)
+	}
+	if cl.Listen == "" || loopback(cl.Listen) {
+		return
+	}
+	if b.ServerCert == "" || cl.CA == "" {
+		c.r.failAt(c.path+".cluster.listen", "got %s, which others can reach, without TLS: give cert and key of the server, and cluster.ca, or listen on 127.0.0.1", cl.Listen)
+	}
+	if cl.Pass == "" {
+		c.r.failAt(c.path+".cluster.listen", "got %s, which others can reach, without cluster.pass: give it, or listen on 127.0.0.1", cl.Listen)
+	}
+}
+
+var busClusterObject = object[spec.BusCluster]{
+	title: "bus cluster",
+	means: "How the embedded servers of several processes find each other. They show each other the certificate of the bus.",
+	keys: []key[spec.BusCluster]{
+		required(nameKey("name", "The cluster's name, the same on every server.", func(b *spec.BusCluster) *string { return &b.Name })),
+		required(addressKey("listen", "host:port", "Where this server takes the others. Beyond this machine only with cert and key, ca and pass.", badListen,
+			func(b *spec.BusCluster) *string { return &b.Listen })),
+		required(key[spec.BusCluster]{
+			name: "routes", form: "a list of host:port", means: "Where the others listen. It may hold this server too, so that all servers can have one list.",
+			read: func(c cursor, b *spec.BusCluster) {
+				c.list("a list of host:port, such as 192.0.2.11:6222", true, func(item cursor) {
+					var s string
+					if item.address("host:port, such as 192.0.2.11:6222", badListen, &s); s != "" {
+						b.Routes = append(b.Routes, s)
+					}
+				})
+			},
+		}),
+		pathKey("ca", "Certificates that signed those of the servers.", func(b *spec.BusCluster) *string { return &b.CA }),
+		secretKey("pass", "What the servers show each other.", true, func(b *spec.BusCluster) *spec.Secret { return &b.Pass }),
+	},
 }
 
 var busUserObject = object[spec.BusUser]{

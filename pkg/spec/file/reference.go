@@ -34,7 +34,7 @@ func sections() []section {
 		sectionOf(&routeObject), sectionOf(&policyObject),
 		sectionOf(&stepObject), sectionOf(&stepExecObject), sectionOf(&stepHTTPObject), sectionOf(&stepLookObject),
 		sectionOf(&verifyObject), sectionOf(&notifyObject),
-		sectionOf(&processObject), sectionOf(&busObject), sectionOf(&busUserObject), sectionOf(&proberObject), sectionOf(&executorObject),
+		sectionOf(&processObject), sectionOf(&busObject), sectionOf(&busUserObject), sectionOf(&busClusterObject), sectionOf(&proberObject), sectionOf(&executorObject),
 		sectionOf(&channelObject),
 	}
 }

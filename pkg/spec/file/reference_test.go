@@ -78,7 +78,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		"group": {""}, "objectives": {"objectives"}, "member": {"members.*"}, "check": {"checks.*"}, "http": {"checks.*.http"}, "tcp": {"checks.*.tcp"},
 		"exec": {"checks.*.exec"}, "tls": {"checks.*.http.tls"}, "route": {"routes.*"}, "policy": {"policy"}, "step": {"steps[]"},
 		"step exec": {"steps[].exec"}, "step http": {"steps[].http"}, "step wait, step assert": {"steps[].wait", "steps[].assert"}, "verify": {"verify"},
-		"notify": {"notify[]"}, "ham": {"ham"}, "bus": {"ham.bus"}, "bus user": {"ham.bus.users[]"}, "prober": {"ham.prober"}, "executor": {"ham.executor"},
+		"notify": {"notify[]"}, "ham": {"ham"}, "bus": {"ham.bus"}, "bus user": {"ham.bus.users[]"}, "bus cluster": {"ham.bus.cluster"}, "prober": {"ham.prober"}, "executor": {"ham.executor"},
 		"channel": {"ham.channels[]"},
 	}
 	for _, s := range sections() {

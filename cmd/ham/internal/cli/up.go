@@ -70,8 +70,12 @@ func (a *app) runServices(ctx context.Context, config string, services []string)
 		return err
 	}
 	log.Info("starting", "version", Version(), "name", p.Name, "site", p.Site, "state", p.StateDir)
-	startCtx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
+	startCtx := ctx
+	if p.Bus.Cluster == nil { // a server of a cluster waits for the others as long as it takes
+		var cancel context.CancelFunc
+		startCtx, cancel = context.WithTimeout(ctx, 30*time.Second)
+		defer cancel()
+	}
 	s, err := stack.Start(startCtx, stack.Options{Process: p, Services: services, Out: a.Out, Log: log})
 	if err != nil {
 		return portHint(err)

@@ -3,6 +3,7 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -95,7 +96,7 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if s.Bus, err = s.connect(ctx, "ham"); err != nil {
 		return nil, err
 	}
-	if err = s.Bus.Provision(ctx, o.Layout); err != nil {
+	if err = s.provision(ctx); err != nil {
 		return nil, err
 	}
 	if err = s.listen(); err != nil {
@@ -103,6 +104,28 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	}
 	return s, s.addServices(ctx)
 }
+
+// provision makes the streams. A server of a cluster waits for a majority of the servers as long as it takes: one that gave up when
+// it boots first, or alone, would not be there when the others come.
+func (s *Stack) provision(ctx context.Context) error {
+	layout := s.o.Layout
+	layout.Replicas = cmp.Or(layout.Replicas, s.o.Process.Bus.Replicas)
+	if s.server == nil || s.o.Process.Bus.Cluster == nil {
+		return s.Bus.Provision(ctx, layout)
+	}
+	for {
+		try, cancel := context.WithTimeout(ctx, provisionTry)
+		err := s.Bus.Provision(try, layout)
+		cancel()
+		if err == nil || ctx.Err() != nil || !errors.Is(err, bus.ErrUnavailable) {
+			return err
+		}
+		s.o.Log.Warn("waiting for a majority of the cluster's servers", "cluster", s.o.Process.Bus.Cluster.Name, "error", err)
+	}
+}
+
+// provisionTry is how often a server of a cluster says that it waits for the others.
+const provisionTry = 10 * time.Second
 
 func startServer(ctx context.Context, p spec.Process, log *slog.Logger) (*embedded.Server, error) {
 	users, err := busUsers(p.Bus)
@@ -113,8 +136,13 @@ func startServer(ctx context.Context, p spec.Process, log *slog.Logger) (*embedd
 	if err != nil {
 		return nil, err
 	}
+	cluster, err := busCluster(p.Bus)
+	if err != nil {
+		return nil, err
+	}
 	return embedded.Start(ctx, embedded.Options{
-		Name: p.Name, StoreDir: filepath.Join(p.StateDir, "bus"), Listen: p.Bus.Listen, TLS: tls, Users: users, Log: log.With("part", "nats-server"),
+		Name: p.Name, StoreDir: filepath.Join(p.StateDir, "bus"), Listen: p.Bus.Listen, TLS: tls, Users: users, Cluster: cluster,
+		Tags: []string{"site:" + p.Site}, Log: log.With("part", "nats-server"),
 	})
 }
 

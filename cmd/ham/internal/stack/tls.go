@@ -56,6 +56,35 @@ func serverTLS(b spec.Bus) (*tls.Config, error) {
 	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}, nil
 }
 
+// busCluster is nil where the server stands alone. The servers show each other the certificate that clients see, and check the other's.
+func busCluster(b spec.Bus) (*embedded.Cluster, error) {
+	if b.Cluster == nil {
+		return nil, nil
+	}
+	c := &embedded.Cluster{Name: b.Cluster.Name, Listen: b.Cluster.Listen}
+	for _, r := range b.Cluster.Routes {
+		c.Routes = append(c.Routes, "nats://"+r)
+	}
+	var err error
+	if c.Password, err = b.Cluster.Pass.Resolve(spec.LookupSecret); err != nil {
+		return nil, fmt.Errorf("ham.bus.cluster.pass: %w", err)
+	}
+	if c.Password != "" {
+		c.User = b.Cluster.Name
+	}
+	if c.TLS, err = serverTLS(b); err != nil || c.TLS == nil {
+		return c, err
+	}
+	if b.Cluster.CA != "" {
+		pool, err := certPool(b.Cluster.CA)
+		if err != nil {
+			return nil, fmt.Errorf("ham.bus.cluster.ca: %w", err)
+		}
+		c.TLS.RootCAs, c.TLS.ClientCAs, c.TLS.ClientAuth = pool, pool, tls.RequireAndVerifyClientCert
+	}
+	return c, nil
+}
+
 func busUsers(b spec.Bus) ([]embedded.User, error) {
 	var users []embedded.User
 	for _, u := range b.Users {
