@@ -45,6 +45,8 @@ func (l LookArgs) Target() string {
 		return l.HTTP
 	case l.TCP != "":
 		return l.TCP
+	case l.Postgres != "":
+		return "PostgreSQL at " + string(l.Postgres)
 	}
 	return strings.Join(l.Command, " ")
 }

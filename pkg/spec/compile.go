@@ -27,8 +27,14 @@ type Swap struct {
 // Names of the steps that Compile adds. The operator's own steps may name them in `after`.
 const (
 	StepLookAgain = "look-again" // a failover ends if the old primary is up after all
-	StepReady     = "new-is-up"  // a switchover ends if the new one is not up
+	StepReady     = "new-is-up"  // a switchover ends if the new one is not up, or does not follow
 	StepVerify    = "verify"
+
+	// Those of a group with a lease.
+	StepCheckpoint = "checkpoint" // the old primary writes down what its stop would have to write otherwise
+	StepGiveUp     = "give-up"    // the old primary stops and is fenced
+	StepPromote    = "promote"    // the new primary becomes writable
+	StepWritable   = "writable"   // the new primary takes a write
 )
 
 // verifyPatience is how long the new primary may take to answer as it should before the swap is called failed.
@@ -37,7 +43,12 @@ const verifyPatience = 30 * time.Second
 // routeMargin is what a route step may take beyond the wait for sessions.
 const routeMargin = 5 * time.Second
 
-// Compile returns the plan of a swap: look steps first, then what changes something, then verification.
+// Compile returns the plan of a swap: look steps first, then what the old primary gives up, then what changes something, then
+// verification.
+//
+// In a group with a lease the primary's executor takes the lease and writes `held` once the old primary has given up (at a failover: once
+// the look has found it down), and the first step after that is the promotion. A resume does the same but for the giving up, so that
+// whatever an aborted swap has begun is undone: the primary serves again, and PgBouncer lets its clients go.
 //
 // A plan for adopt or resume of a primary that never stopped has no act steps of the operator; routes are led to the primary all the same.
 // It never fails for a group that spec/file accepted; an error is a mistake in the program or a stale spec.
@@ -61,11 +72,14 @@ func Compile(g *Group, s Swap) (message.Plan, error) {
 		}
 		c.look()
 		c.own(First)
+		c.release()
+		c.promote()
 		c.own(BeforeRoutes)
 		c.routes()
 		c.own(AfterRoutes)
 		c.verify()
 	case message.KindResume:
+		c.promote()
 		c.routes()
 		c.verify()
 	case message.KindAdopt, message.KindReconfigure:
@@ -112,7 +126,7 @@ func (c *compiler) add(steps ...message.Step) {
 	}
 	var names []string
 	for _, s := range steps {
-		s.Site = c.site(s.On)
+		s.Site, s.Executor = c.site(s.On), c.beside(s.On)
 		s.After = append(slices.Clone(c.frontier), s.After...)
 		slices.Sort(s.After)
 		s.After = slices.Compact(s.After)
@@ -133,6 +147,17 @@ func (c *compiler) site(on string) string {
 	return c.to.Site
 }
 
+// beside is the one executor that may run what is about a member.
+func (c *compiler) beside(on string) string {
+	switch on {
+	case "old":
+		return c.from.Executor
+	case "new":
+		return c.to.Executor
+	}
+	return ""
+}
+
 func (c *compiler) with(v any) json.RawMessage {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -149,11 +174,15 @@ func (c *compiler) fail(err error) {
 
 // look is the first step of every swap: is it still right?
 func (c *compiler) look() {
-	subject, name, want, says := c.from, StepLookAgain, "down", "look again: end the failover if %s is up after all"
-	if c.graceful {
-		subject, name, want, says = c.to, StepReady, "up", "look again: end the switchover unless %s is up"
+	if c.group.Lease != nil {
+		c.lookLeased()
+		return
 	}
-	look, ok := lookAt(c.group, subject, want)
+	subject, name, want, role, says := c.from, StepLookAgain, "down", RolePrimary, "look again: end the failover if %s is up after all"
+	if c.graceful {
+		subject, name, want, role, says = c.to, StepReady, "up", "", "look again: end the switchover unless %s is up"
+	}
+	look, ok := lookAt(c.group, subject, want, role)
 	if !ok {
 		return // no check can be made from an executor: the verdict stands
 	}
@@ -167,9 +196,13 @@ func (c *compiler) look() {
 
 // verify waits until the new primary answers as it should, from an executor.
 func (c *compiler) verify() {
-	look, ok := lookAt(c.group, c.to, "up")
-	if v := c.group.Verify; v != nil {
-		look, ok = lookWith(*v, c.to, "up")
+	c.writable()
+	look, ok := LookArgs{}, false
+	switch v := c.group.Verify; {
+	case v != nil:
+		look, ok = lookWith(*v, c.to, "up", RolePrimary)
+	case c.group.Lease == nil:
+		look, ok = lookAt(c.group, c.to, "up", RolePrimary)
 	}
 	if !ok {
 		return

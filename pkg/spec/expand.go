@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -99,6 +100,19 @@ func (c Check) For(m Member) Check {
 		e := *c.Exec
 		e.Command, e.Dir, e.Env = expandAll(e.Command, m.Expand), m.Expand(e.Dir), expandSecrets(e.Env, m.Expand)
 		c.Exec = &e
+	case c.Postgres != nil:
+		p := *c.Postgres
+		if p.DSN = Secret(m.Expand(string(p.DSN))); p.DSN == "" && m.Postgres != nil {
+			p.DSN = m.Postgres.DSN
+		}
+		c.Postgres = &p
+	case c.Redis != nil:
+		r := *c.Redis
+		r.Address, r.Password = m.Expand(r.Address), Secret(m.Expand(string(r.Password)))
+		if m.Redis != nil {
+			r.Address, r.Password = cmp.Or(r.Address, m.Redis.Address), cmp.Or(r.Password, m.Redis.Password)
+		}
+		c.Redis = &r
 	}
 	return c
 }
@@ -124,7 +138,7 @@ func expandSecrets(in map[string]Secret, f func(string) string) map[string]Secre
 
 // expand returns the step's look with f applied to all text.
 func (l LookArgs) expand(f func(string) string) LookArgs {
-	l.HTTP, l.TCP = f(l.HTTP), f(l.TCP)
+	l.HTTP, l.TCP, l.Postgres = f(l.HTTP), f(l.TCP), Secret(f(string(l.Postgres)))
 	l.Command, l.Dir = expandAll(l.Command, f), f(l.Dir)
 	l.Env, l.Headers = expandSecrets(l.Env, f), expandSecrets(l.Headers, f)
 	return l

@@ -1,10 +1,16 @@
 package spec
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+)
 
 // Lease declares that at most one member may act as primary at any moment, and who grants that right.
 type Lease struct {
-	// TTL is how long a grant lasts, 600 ms to 1 min; default 1.5 s. A host that is lost costs clients about 1.1 times this.
+	// TTL is how long a grant lasts, 600 ms to 10 s; default 1.5 s. A host that is lost costs clients about 1.1 times this.
 	TTL time.Duration
 	// Deciders are the names of those whose majority grants it, sorted; an odd number, each on another host.
 	Deciders []string
@@ -17,11 +23,29 @@ type Lease struct {
 const (
 	DefaultTTL  = 1500 * time.Millisecond
 	ShortestTTL = 600 * time.Millisecond
-	LongestTTL  = time.Minute
+	// LongestTTL is also for how long, and a tenth more, a decider that has just started grants nothing.
+	LongestTTL = 10 * time.Second
 
 	GuardNFTables = "nftables"
 	GuardNone     = "none"
 )
+
+// LeaseTerms are what a command of the group says of its lease; nil where it has none. A dry run is not armed: it keeps no client from
+// any member.
+func LeaseTerms(g *Group) *message.Lease {
+	if g.Lease == nil {
+		return nil
+	}
+	l := &message.Lease{
+		Deciders: slices.Clone(g.Lease.Deciders), TTL: message.Duration(g.Lease.TTL), Armed: g.Mode != DryRun, Durability: g.Durability,
+	}
+	slices.Sort(l.Deciders)
+	for _, m := range g.Members {
+		l.Beside = append(l.Beside, message.Beside{Member: m.Name, Executor: m.Executor, Peer: m.Peer})
+	}
+	slices.SortFunc(l.Beside, func(a, b message.Beside) int { return strings.Compare(a.Member, b.Member) })
+	return l
+}
 
 // Fence is an agent that speaks the ClusterLabs fence agent protocol: options as key=value lines on its standard input, exit code 0
 // when the action is confirmed (https://github.com/ClusterLabs/fence-agents/blob/main/doc/FenceAgentAPI.md).

@@ -1,10 +1,10 @@
 package spec
 
-// lookAt makes a look from an executor out of the first check that decides about the member.
-func lookAt(g *Group, m Member, want string) (LookArgs, bool) {
+// lookAt makes a look from an executor out of the first check that decides about the member. Role is what a database must be.
+func lookAt(g *Group, m Member, want, role string) (LookArgs, bool) {
 	for _, check := range g.Checks {
 		if check.Effect == EffectDown && check.Looks(m.Name) {
-			if look, ok := lookWith(check, m, want); ok {
+			if look, ok := lookWith(check, m, want, role); ok {
 				return look, true
 			}
 		}
@@ -12,7 +12,7 @@ func lookAt(g *Group, m Member, want string) (LookArgs, bool) {
 	return LookArgs{}, false
 }
 
-func lookWith(check Check, m Member, want string) (LookArgs, bool) {
+func lookWith(check Check, m Member, want, role string) (LookArgs, bool) {
 	check = check.For(m)
 	look := LookArgs{Timeout: check.Timeout, Want: want}
 	switch {
@@ -27,6 +27,8 @@ func lookWith(check Check, m Member, want string) (LookArgs, bool) {
 		look.TCP, look.TLS = check.TCP.Address, check.TCP.TLS
 	case check.Exec != nil:
 		look.Command, look.Env, look.Dir = check.Exec.Command, check.Exec.Env, check.Exec.Dir
+	case check.Postgres != nil:
+		look.Postgres, look.Role = check.Postgres.DSN, role
 	default:
 		return LookArgs{}, false
 	}

@@ -6,15 +6,13 @@ import (
 
 // AddedSteps lists the names of the steps that Compile adds to the group's plans, of all kinds of swaps.
 func AddedSteps(g *Group) []string {
-	names := []string{StepLookAgain, StepReady}
-	for _, r := range g.Routes {
-		names = append(names, routeStep(r), drainStep(r))
-	}
-	return append(names, StepVerify)
+	return slices.Concat(g.layers(func(string) []string { return nil })...)
 }
 
 func routeStep(r Route) string { return "route-" + r.Name }
 func drainStep(r Route) string { return "drain-" + r.Name }
+func pauseStep(r Route) string { return "pause-" + r.Name }
+func leaveStep(r Route) string { return "leave-" + r.Name }
 
 // waitsFor lists what a step of the operator's own waits for by itself: what it names, else the step before it that has the
 // same place.
@@ -31,22 +29,43 @@ func (g *Group) waitsFor(i int) []string {
 	return nil
 }
 
-// layers are the steps of a plan in the order of their places: every step waits for all of the layers before its own.
-func (g *Group) layers() [][]string {
-	own := func(place string) []string {
-		var names []string
-		for _, s := range g.Steps {
-			if s.Place == place {
-				names = append(names, s.Name)
-			}
+// own are the names of the operator's own steps of a place.
+func (g *Group) own(place string) []string {
+	var names []string
+	for _, s := range g.Steps {
+		if s.Place == place {
+			names = append(names, s.Name)
 		}
-		return names
 	}
-	var routes, drains []string
+	return names
+}
+
+// layers are the steps of a plan in the order of their places: every step waits for all of the layers before its own. Own gives the
+// operator's.
+func (g *Group) layers(own func(place string) []string) [][]string {
+	var routes, drains, pauses, leaves []string
 	for _, r := range g.Routes {
-		routes, drains = append(routes, routeStep(r)), append(drains, drainStep(r))
+		routes = append(routes, routeStep(r))
+		switch {
+		case r.HAProxy != nil && g.Lease == nil:
+			drains = append(drains, drainStep(r))
+		case r.PgBouncer != nil:
+			pauses = append(pauses, pauseStep(r))
+		case r.VIP != nil:
+			leaves = append(leaves, leaveStep(r))
+		}
 	}
-	return [][]string{{StepLookAgain, StepReady}, own(First), own(BeforeRoutes), routes, drains, own(AfterRoutes), {StepVerify}}
+	layers := [][]string{{StepLookAgain, StepReady}, own(First)}
+	if g.Lease != nil {
+		layers = append(layers, []string{StepCheckpoint}, pauses, []string{StepGiveUp}, append([]string{StepPromote}, leaves...))
+	} else {
+		layers = append(layers, pauses)
+	}
+	layers = append(layers, own(BeforeRoutes), routes, drains, own(AfterRoutes))
+	if g.Lease != nil {
+		layers = append(layers, []string{StepWritable})
+	}
+	return append(layers, []string{StepVerify})
 }
 
 // Cycle returns the names of steps that wait for each other, the first one again at the end: "a", "b", "a" where a waits for b and b for a.
@@ -54,7 +73,7 @@ func (g *Group) layers() [][]string {
 func Cycle(g *Group) []string {
 	waits := map[string][]string{}
 	var before []string
-	for _, layer := range g.layers() {
+	for _, layer := range g.layers(g.own) {
 		for _, name := range layer {
 			waits[name] = slices.Clone(before)
 		}

@@ -73,6 +73,12 @@ type AssertArgs struct {
 	Ends bool `json:"ends,omitempty"`
 }
 
+// What a database is that a look looks at.
+const (
+	RolePrimary = "primary" // it takes writes
+	RoleStandby = "standby" // it follows
+)
+
 // LookArgs is one look at one place, from the executor that runs the step.
 type LookArgs struct {
 	HTTP string `json:"http,omitempty"` // URL
@@ -86,7 +92,11 @@ type LookArgs struct {
 	// Headers and TLS are those of the check that the look was made from.
 	Headers map[string]Secret `json:"headers,omitempty"`
 	TLS     *TLS              `json:"tls,omitempty"`
-	Timeout time.Duration     `json:"timeout_ns"`
+	// Postgres is a DSN; up is a server that answers and has the Role.
+	Postgres Secret `json:"postgres,omitempty"`
+	// Role is RolePrimary, RoleStandby, or empty: no matter.
+	Role    string        `json:"role,omitempty"`
+	Timeout time.Duration `json:"timeout_ns"`
 	// Want is "up" or "down".
 	Want string `json:"want"`
 }
