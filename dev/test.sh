@@ -8,6 +8,8 @@ PATH=$PATH:/usr/sbin:/sbin # where haproxy lies on Debian, and which an ordinary
 
 missing_servers() { # prints "command package" of each server that is not there
   local command package
+  # Debian keeps PostgreSQL's server out of PATH, in a folder of its version.
+  local PATH=$PATH:$(echo /usr/lib/postgresql/*/bin | tr ' ' :)
   while read -r command package; do
     case $command in '' | '#'*) continue ;; esac
     command -v "$command" >/dev/null || echo "$command $package"
