@@ -2,6 +2,7 @@ package file
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -24,6 +25,7 @@ func (r *reader) acrossGroup(g *spec.Group) {
 	r.decided(g)
 	r.quorum(g)
 	r.routes(g, members)
+	r.leased(g)
 	r.steps(g)
 	if r.clean("members") {
 		r.judge(g)
@@ -73,6 +75,15 @@ func (r *reader) check(g *spec.Group, c *spec.Check, members []string) {
 	}
 	if c.HTTP != nil && c.HTTP.SlowerThan >= c.Timeout && c.HTTP.SlowerThan > 0 {
 		r.failAt(path+".http.slower_than", "got %s, want less than the timeout of %s, after which the look is down", show(c.HTTP.SlowerThan), show(c.Timeout))
+	}
+	for _, m := range g.Members {
+		switch {
+		case !r.clean("members") || !c.Looks(m.Name):
+		case c.Postgres != nil && c.Postgres.DSN == "" && m.Postgres == nil:
+			r.failAt(path+".postgres", "names no dsn, and member %s has no postgres: write dsn here, or postgres at the member", m.Name)
+		case c.Redis != nil && c.Redis.Address == "" && m.Redis == nil:
+			r.failAt(path+".redis", "names no address, and member %s has no redis: write address here, or redis at the member", m.Name)
+		}
 	}
 	if c.TCP == nil || c.TCP.Address != "" {
 		return
@@ -126,40 +137,88 @@ func (r *reader) quorum(g *spec.Group) {
 }
 
 func (r *reader) routes(g *spec.Group, members []string) {
-	claimed := map[string]string{} // proxy and backend → route
+	claimed := map[string]string{} // what only one route may lead → route
+	claim := func(route spec.Route, key, field, format string, args ...any) {
+		if other := claimed[key]; other != "" {
+			r.failAt("routes."+route.Name+"."+field, "route "+other+" "+format+" already: leave it to one of them", args...)
+		}
+		claimed[key] = route.Name
+	}
 	for _, route := range g.Routes {
-		path, h := "routes."+route.Name, route.HAProxy
-		for _, proxy := range h.Proxies {
-			key := proxy + " " + h.Backend
-			if other := claimed[key]; other != "" && h.Backend != "" {
-				r.failAt(path+".backend", "route %s leads backend %s on %s already: leave it to one of them", other, h.Backend, proxy)
-				break
-			}
-			claimed[key] = route.Name
-		}
-		taken := map[string]string{} // server → member
-		for _, m := range sortedKeys(h.Servers) {
-			if !r.member(path+".servers."+m, m, members) {
-				continue
-			}
-			s := h.Servers[m]
-			if other := taken[s]; other != "" {
-				r.failAt(path+".servers."+m, "server %s is that of member %s already: clients could not be led to one of them alone", s, other)
-			}
-			taken[s] = m
-		}
-		if h.Servers != nil {
-			for _, m := range members {
-				if _, ok := r.at[path+".servers."+m]; !ok {
-					r.failAt(path+".servers", "member %s has no server, want one for each member", m)
+		path := "routes." + route.Name
+		switch {
+		case route.HAProxy != nil:
+			for _, proxy := range route.HAProxy.Proxies {
+				if route.HAProxy.Backend != "" {
+					claim(route, proxy+" "+route.HAProxy.Backend, "backend", "leads backend %s on %s", route.HAProxy.Backend, proxy)
 				}
 			}
+			r.haproxy(path, route.HAProxy, members)
+		case route.PgBouncer != nil:
+			for i, admin := range route.PgBouncer.Admins {
+				claim(route, string(admin)+" "+route.PgBouncer.Database, fmt.Sprintf("pgbouncer[%d]", i), "leads database %s there", route.PgBouncer.Database)
+			}
+			r.each(path+".servers", route.PgBouncer.Servers, members, "server")
+		case route.VIP != nil:
+			if p, err := netip.ParsePrefix(route.VIP.Address); err == nil {
+				claim(route, p.Addr().String(), "vip", "holds %s", p.Addr())
+			}
+			r.vip(g, path, route.VIP, members)
 		}
-		for _, m := range sortedKeys(h.Addresses) {
-			r.member(path+".addresses."+m, m, members)
+	}
+}
+
+func (r *reader) haproxy(path string, h *spec.HAProxyRoute, members []string) {
+	taken := map[string]string{} // server → member
+	for _, m := range sortedKeys(h.Servers) {
+		if !r.member(path+".servers."+m, m, members) {
+			continue
 		}
-		for _, m := range sortedKeys(h.Weights) {
-			r.member(path+".weights."+m, m, members)
+		s := h.Servers[m]
+		if other := taken[s]; other != "" {
+			r.failAt(path+".servers."+m, "server %s is that of member %s already: clients could not be led to one of them alone", s, other)
+		}
+		taken[s] = m
+	}
+	r.whole(path+".servers", h.Servers != nil, members, "server")
+	for _, m := range sortedKeys(h.Addresses) {
+		r.member(path+".addresses."+m, m, members)
+	}
+	for _, m := range sortedKeys(h.Weights) {
+		r.member(path+".weights."+m, m, members)
+	}
+}
+
+func (r *reader) vip(g *spec.Group, path string, v *spec.VIPRoute, members []string) {
+	if g.Lease == nil && r.clean("lease") {
+		r.failAt(path+".vip", "a floating address must be on one host alone, which only a lease makes sure: write lease: {deciders: […]}, or lead clients by haproxy")
+	}
+	if every, ok := v.Interfaces[everyMember]; ok {
+		delete(v.Interfaces, everyMember)
+		for _, m := range g.Members {
+			v.Interfaces[m.Name] = every
+		}
+		return
+	}
+	r.each(path+".interfaces", v.Interfaces, members, "interface")
+}
+
+// each checks a mapping that has every member, and nobody else.
+func (r *reader) each(path string, all map[string]string, members []string, what string) {
+	for _, m := range sortedKeys(all) {
+		r.member(path+"."+m, m, members)
+	}
+	r.whole(path, all != nil, members, what)
+}
+
+// whole checks that every member stands in a mapping.
+func (r *reader) whole(path string, written bool, members []string, what string) {
+	if !written {
+		return
+	}
+	for _, m := range members {
+		if _, ok := r.at[path+"."+m]; !ok {
+			r.failAt(path, "member %s has no %s, want one for each member", m, what)
 		}
 	}
 }

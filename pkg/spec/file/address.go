@@ -59,6 +59,24 @@ func badIPPort(s string) string {
 	return badHostPort(s)
 }
 
+// badPrefix wants an address or a network; a network's address has no bits beyond its length.
+func badPrefix(s string) string {
+	const want = "want an address such as 192.0.2.10, or a network such as 192.0.2.0/24"
+	if _, err := netip.ParseAddr(s); err == nil {
+		return ""
+	}
+	p, err := netip.ParsePrefix(s)
+	switch {
+	case err != nil:
+		return want
+	case p.Bits() == 0:
+		return "which is everybody, " + want
+	case p.Masked() != p:
+		return "want " + p.Masked().String() + ": the address has bits beyond its length"
+	}
+	return ""
+}
+
 func badPort(p string) string {
 	if n, err := strconv.ParseUint(p, 10, 16); err != nil || n == 0 {
 		return "want a port from 1 to 65535"

@@ -20,7 +20,7 @@ const (
 
 var checkObject = object[spec.Check]{
 	title: "check",
-	means: "One named way of looking at the members. Its kind is a key: exactly one of http, tcp and exec.",
+	means: "One named way of looking at the members. Its kind is a key: exactly one of http, tcp, exec, postgres and redis.",
 	keys: append(kindKeys(),
 		duration("every", defaultEvery, leastEvery, mostEvery, "How often each vantage looks.", func(c *spec.Check) *time.Duration { return &c.Every }),
 		checkTimeout(show(defaultTimeout)+"; every where that is shorter, but not below "+show(shortEvery), "1ms to every (to 100ms where every is shorter than that)"),
@@ -36,9 +36,10 @@ var checkObject = object[spec.Check]{
 
 var verifyObject = object[spec.Check]{
 	title: "verify",
-	means: "A look at the new primary after a swap: exactly one of http, tcp and exec. It is repeated until it answers as it should.",
-	keys:  append(kindKeys(), checkTimeout(show(verifyTimeout), "1ms to "+show(mostEvery))),
-	also:  oneKind,
+	means: "A look at the new primary after a swap: exactly one of http, tcp, exec and postgres. It is repeated until it answers as it should.",
+	keys: append(slices.DeleteFunc(kindKeys(), func(k key[spec.Check]) bool { return k.name == "redis" }),
+		checkTimeout(show(verifyTimeout), "1ms to "+show(mostEvery))),
+	also: oneKind,
 }
 
 func defaulting[T any](k key[T], def string) key[T] {
@@ -79,11 +80,27 @@ func kindKeys() []key[spec.Check] {
 				execObject.read(c, into.Exec)
 			},
 		},
+		{
+			name: "postgres", form: "{}, or a mapping", section: postgresCheckObject.title,
+			means: "Log in to PostgreSQL and look; on a primary also write. {} looks at the member's own server.",
+			read: func(c cursor, into *spec.Check) {
+				into.Postgres = new(spec.PostgresCheck)
+				postgresCheckObject.read(c, into.Postgres)
+			},
+		},
+		{
+			name: "redis", form: "{}, or a mapping", section: redisCheckObject.title,
+			means: "Ask Redis for its role and how it follows. {} looks at the member's own server.",
+			read: func(c cursor, into *spec.Check) {
+				into.Redis = new(spec.RedisCheck)
+				redisCheckObject.read(c, into.Redis)
+			},
+		},
 	}
 }
 
 // kinds are the keys of which a check has exactly one.
-var kinds = []string{"http", "tcp", "exec"}
+var kinds = []string{"http", "tcp", "exec", "postgres", "redis"}
 
 // oneKind sets the kind by what is written.
 func oneKind(c cursor, written map[string]bool, check *spec.Check) {

@@ -66,6 +66,9 @@ type look struct {
 	ends  bool
 }
 
+// lookKinds are the keys of which a look has exactly one.
+var lookKinds = []string{"http", "tcp", "exec"}
+
 var stepLookObject = object[look]{
 	title: "step wait, step assert",
 	means: "One look from the executor that runs the step: exactly one of http, tcp and exec. wait repeats it until it answers as wanted, assert looks once.",
@@ -109,13 +112,13 @@ var stepLookObject = object[look]{
 	},
 	also: func(c cursor, written map[string]bool, l *look) {
 		var found []string
-		for _, k := range kinds {
+		for _, k := range lookKinds {
 			if written[k] {
 				found = append(found, k)
 			}
 		}
 		if len(found) != 1 {
-			c.fail("got %d of %s, want exactly one", len(found), joined(kinds))
+			c.fail("got %d of %s, want exactly one", len(found), joined(lookKinds))
 		}
 		if written["env"] && !written["exec"] {
 			c.r.failAt(c.path+".env", "is about commands, but the look is not exec")

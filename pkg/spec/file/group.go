@@ -51,6 +51,9 @@ var groupObject = object[spec.Group]{
 			means: "What clients follow to the primary, by name.",
 			read:  readRoutes,
 		},
+		leaseKey(),
+		durabilityKey(),
+		fenceKey(),
 		nested("policy", &policyObject, "When a swap may happen by itself.", func(g *spec.Group) *spec.Policy { return &g.Policy }),
 		{
 			name: "steps", form: "a list of steps", section: stepObject.title,

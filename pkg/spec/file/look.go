@@ -81,6 +81,45 @@ var execObject = object[spec.ExecCheck]{
 	},
 }
 
+var postgresCheckObject = object[spec.PostgresCheck]{
+	title: "check postgres",
+	means: "A check of kind postgres. The connection is kept open, so that its end is noticed at once.",
+	keys: []key[spec.PostgresCheck]{
+		{
+			name: "dsn", form: formDSN, def: "the member's", means: "Where to log in. It may hold ${member.…}.",
+			read: func(c cursor, p *spec.PostgresCheck) {
+				var s spec.Secret
+				if c.secret(formDSN, false, &s); s == "" {
+					return
+				}
+				if len(spec.Refs(string(s))) == 0 || strings.Contains(string(s), "://") || strings.Contains(string(s), "=") {
+					if problem := badDSN(string(s)); problem != "" {
+						c.fail("%s", problem)
+						return
+					}
+				}
+				c.template(template{text: string(s), scope: ofMember, secret: true})
+				p.DSN = s
+			},
+		},
+		flagKey("read_only", "Leave out the write on a primary. A full or stalled disk is not seen then.", func(p *spec.PostgresCheck) *bool { return &p.ReadOnly }),
+	},
+}
+
+var redisCheckObject = object[spec.RedisCheck]{
+	title: "check redis",
+	means: "A check of kind redis.",
+	keys: []key[spec.RedisCheck]{
+		{
+			name: "address", form: "host:port", def: "the member's", means: "Where to connect. It may hold ${member.…}.",
+			read: func(c cursor, r *spec.RedisCheck) {
+				c.expanding("host:port", ofMember, func(s string, _ spec.Member) string { return badHostPort(s) }, &r.Address)
+			},
+		},
+		defaulting(secretKey("password", "Its password.", true, func(r *spec.RedisCheck) *spec.Secret { return &r.Password }), "the member's"),
+	},
+}
+
 var tlsObject = object[spec.TLS]{
 	title: "tls",
 	means: "How TLS is spoken. Paths are those of the machine that speaks it.",

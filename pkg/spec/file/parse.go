@@ -169,6 +169,7 @@ func (p *parser) group(c cursor, doc *yaml.Node, next int) {
 	g := new(spec.Group)
 	if name := value(c.node, "group"); name.Kind == yaml.ScalarNode && name.Value != "" && len(name.Value) <= 63 {
 		c.r.document = "group " + shorten(name.Value)
+		c.r.at[""] = c.place()
 	}
 	text, line := p.text(doc, next)
 	if len(text) > maxGroup {
@@ -268,6 +269,7 @@ func (p *parser) across() {
 	if p.file.Process == nil {
 		return
 	}
+	p.besideProcess()
 	known := []string{"console", "log"}
 	for _, ch := range p.file.Process.Channels {
 		known = append(known, ch.Name)

@@ -67,5 +67,16 @@ var executorObject = object[spec.Executor]{
 	means: "The executor of this process.",
 	keys: []key[spec.Executor]{
 		defaulting(nameList("sites", "The sites whose members it may change.", func(e *spec.Executor) *[]string { return &e.Sites }), "all"),
+		addressKey("peer", "host:port", "Where it answers the executors beside other members, for groups with a lease. Only their hosts need to reach it.", badHostPort,
+			func(e *spec.Executor) *string { return &e.Peer }),
+		secretKey("peer_secret", "What they prove themselves to each other with; the same for all of them.", true, func(e *spec.Executor) *spec.Secret { return &e.PeerSecret }),
+	},
+	also: func(c cursor, written map[string]bool, _ *spec.Executor) {
+		if written["peer"] && !written["peer_secret"] {
+			c.r.failAt(c.path+".peer_secret", "is missing, want a reference to what the executors prove themselves with, such as ${file:/etc/ham/peer.secret}: else anybody could ask for promises")
+		}
+		if written["peer_secret"] && !written["peer"] {
+			c.r.failAt(c.path+".peer", "is missing, want host:port: the secret is for those who ask there")
+		}
 	},
 }

@@ -29,9 +29,11 @@ func sectionOf[T any](o *object[T]) section {
 // sections are all tables, in the order of the reference: those of a group, then those of a process.
 func sections() []section {
 	return []section{
-		sectionOf(&groupObject), sectionOf(&objectivesObject), sectionOf(&memberObject),
-		sectionOf(&checkObject), sectionOf(&httpObject), sectionOf(&tcpObject), sectionOf(&execObject), sectionOf(&tlsObject),
-		sectionOf(&routeObject), sectionOf(&policyObject),
+		sectionOf(&groupObject), sectionOf(&objectivesObject), sectionOf(&memberObject), sectionOf(&postgresObject), sectionOf(&redisObject),
+		sectionOf(&checkObject), sectionOf(&httpObject), sectionOf(&tcpObject), sectionOf(&execObject),
+		sectionOf(&postgresCheckObject), sectionOf(&redisCheckObject), sectionOf(&tlsObject),
+		sectionOf(&routeObject), sectionOf(&haproxyObject), sectionOf(&vipObject), sectionOf(&pgbouncerObject),
+		sectionOf(&leaseObject), sectionOf(&fenceObject), sectionOf(&policyObject),
 		sectionOf(&stepObject), sectionOf(&stepExecObject), sectionOf(&stepHTTPObject), sectionOf(&stepLookObject),
 		sectionOf(&verifyObject), sectionOf(&notifyObject),
 		sectionOf(&processObject), sectionOf(&busObject), sectionOf(&busUserObject), sectionOf(&busClusterObject), sectionOf(&proberObject), sectionOf(&executorObject),
