@@ -116,7 +116,9 @@ type compiler struct {
 	steps    []message.Step
 	// frontier are the steps that everything added next comes after.
 	frontier []string
-	err      error
+	// aside are those that only the verification comes after.
+	aside []string
+	err   error
 }
 
 // add appends steps that may run side by side, after everything before them.

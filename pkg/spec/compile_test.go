@@ -29,7 +29,7 @@ func load(t *testing.T, name string) *spec.Group {
 
 // TestPlans holds the plan of every kind of swap to what was reviewed.
 func TestPlans(t *testing.T) {
-	for _, name := range []string{"pair", "steps"} {
+	for _, name := range []string{"pair", "steps", "leased", "redis", "bouncer"} {
 		for _, kind := range []message.Kind{message.KindAdopt, message.KindFailover, message.KindSwitchover, message.KindResume} {
 			t.Run(name+"/"+string(kind), func(t *testing.T) {
 				s := spec.Swap{Kind: kind, From: "a", To: "b", Observations: []string{"a down", "b up"}, PredictedRTO: 1500 * time.Millisecond}
@@ -152,4 +152,27 @@ func TestQuorum(t *testing.T) {
 	require.Equal(t, 2, g.Quorum(), "both of two")
 	g.Checks[0].From = []string{"sp"}
 	require.Equal(t, 1, g.Quorum())
+}
+
+// TestLeaseTerms: a dry run keeps no client from any member, and every declared member is named with who is beside it.
+func TestLeaseTerms(t *testing.T) {
+	require.Nil(t, spec.LeaseTerms(load(t, "pair")))
+	g := load(t, "leased")
+	want := &message.Lease{
+		Deciders: []string{"ham-a", "ham-b", "ham-w"}, TTL: message.Duration(spec.DefaultTTL), Armed: true, Durability: message.NeverLose,
+		Beside: []message.Beside{{Member: "a", Executor: "ham-a", Peer: "192.0.2.10:8323"}, {Member: "b", Executor: "ham-b", Peer: "198.51.100.10:8323"}},
+	}
+	require.Equal(t, want, spec.LeaseTerms(g))
+	g.Mode = spec.Manual
+	require.True(t, spec.LeaseTerms(g).Armed)
+	g.Mode = spec.DryRun
+	require.False(t, spec.LeaseTerms(g).Armed)
+}
+
+// TestOnlyDatabasesArePromoted: what cannot be promoted is told when the plan is made.
+func TestOnlyDatabasesArePromoted(t *testing.T) {
+	g := load(t, "leased")
+	g.Members[1].Postgres = nil
+	_, err := spec.Compile(g, spec.Swap{Kind: message.KindFailover, From: "a", To: "b"})
+	require.EqualError(t, err, "compile plan of orders: member b holds nothing that can be made a primary, want postgres or redis")
 }

@@ -62,7 +62,7 @@ func holds(t *testing.T, where string, g *spec.Group, kind message.Kind, plan me
 			}
 		}
 	}
-	rank := map[message.Phase]int{message.PhaseLook: 0, message.PhaseAct: 1, message.PhaseVerify: 2}
+	rank := map[message.Phase]int{message.PhaseLook: 0, message.PhaseRelease: 1, message.PhaseAct: 2, message.PhaseVerify: 3}
 	for i, s := range plan.Steps {
 		for _, other := range plan.Steps {
 			if rank[other.Phase] < rank[s.Phase] {
@@ -104,15 +104,70 @@ func holds(t *testing.T, where string, g *spec.Group, kind message.Kind, plan me
 			}
 		}
 	}
+	if g.Lease != nil {
+		leased(t, where, g, kind, plan, at, before)
+	}
+	for _, r := range g.Routes {
+		if r.PgBouncer == nil || kind == message.KindAdopt {
+			continue
+		}
+		_, paused := at["pause-"+r.Name]
+		require.Equal(t, graceful, paused, "%s: clients are held back in a planned swap alone", where)
+		route := plan.Steps[at["route-"+r.Name]]
+		require.Contains(t, string(route.With), `"action":"resume"`, "%s: whatever was held back is let go", where)
+	}
 	if swaps {
 		require.Contains(t, []string{spec.StepLookAgain, spec.StepReady}, plan.Steps[0].Name, "%s: a swap looks first", where)
 		require.True(t, plan.Steps[0].Unskippable, where)
-		require.Equal(t, spec.StepVerify, plan.Steps[len(plan.Steps)-1].Name, "%s: a swap is verified last", where)
+		last := spec.StepVerify
+		if g.Lease != nil {
+			last = spec.StepWritable
+		}
+		require.Equal(t, last, plan.Steps[len(plan.Steps)-1].Name, "%s: a swap is verified last", where)
 	}
 	err := message.Validate(&message.Command{
 		ID: "x", Group: g.Name, Epoch: 1, Kind: kind, Primary: "m1", From: "m0", Members: g.MemberNames(), Rule: "R1", Sentence: "x", Plan: plan, Decider: "d",
 	})
 	require.NoError(t, err, where)
+}
+
+// leased holds a plan of a group with a lease to what its safety rests on.
+func leased(t *testing.T, where string, g *spec.Group, kind message.Kind, plan message.Plan, at map[string]int, before []map[string]bool) {
+	t.Helper()
+	if kind == message.KindAdopt {
+		require.Empty(t, plan.Steps, where)
+		return
+	}
+	promote, ok := at[spec.StepPromote]
+	require.True(t, ok, "%s: nobody is promoted", where)
+	require.Equal(t, message.PhaseAct, plan.Steps[promote].Phase, "%s: nobody is promoted before the lease is held", where)
+	require.True(t, plan.Steps[promote].Unskippable, "%s: a primary that was not promoted cannot be passed over", where)
+	giveUp, gives := at[spec.StepGiveUp]
+	require.Equal(t, kind == message.KindSwitchover, gives, "%s: the old primary gives up when both help", where)
+	if gives {
+		s := plan.Steps[giveUp]
+		require.Equal(t, message.PhaseRelease, s.Phase, "%s: the old primary gives up before the new one holds the lease", where)
+		require.True(t, s.Unskippable, "%s: nobody takes what was not given up", where)
+		require.Equal(t, message.FailAbort, s.OnFailure, "%s: clients do not wait for a person", where)
+		require.True(t, before[promote][spec.StepGiveUp], where)
+	}
+	for i, s := range plan.Steps {
+		switch s.On {
+		case "new":
+			require.Equal(t, "x-m1", s.Executor, "%s: %s", where, s.Name)
+		case "old":
+			require.Equal(t, "x-m0", s.Executor, "%s: %s", where, s.Name)
+			require.False(t, kind == message.KindFailover && slices.Contains(spec.AddedSteps(g), s.Name), "%s: %s waits for a host that may be gone", where, s.Name)
+		default:
+			require.Empty(t, s.Executor, "%s: %s", where, s.Name)
+		}
+		if s.Phase == message.PhaseRelease {
+			require.Equal(t, message.FailAbort, s.OnFailure, "%s: %s holds clients back while it waits for a person", where, s.Name)
+		}
+		if s.Phase == message.PhaseAct && i != promote && s.Driver != "vip" {
+			require.True(t, before[i][spec.StepPromote], "%s: %s comes before the promotion", where, s.Name)
+		}
+	}
 }
 
 // draw makes a group as spec/file accepts it, but for steps that may wait for each other.
@@ -131,6 +186,22 @@ func draw(r *rand.Rand) *spec.Group {
 			h.Servers[m.Name] = "s-" + m.Name
 		}
 		g.Routes = append(g.Routes, spec.Route{Name: fmt.Sprintf("r%d", i), HAProxy: h})
+	}
+	for _, m := range g.Members {
+		if r.IntN(8) == 0 {
+			b := &spec.PgBouncerRoute{Admins: []spec.Secret{"host=192.0.2.9"}, Database: "d", On: "lb", File: "/f", Pause: time.Second, Servers: map[string]string{}}
+			g.Routes = append(g.Routes, spec.Route{Name: "p" + m.Name, PgBouncer: b})
+		}
+	}
+	if r.IntN(2) == 0 {
+		g.Lease = &spec.Lease{TTL: spec.DefaultTTL, Deciders: []string{"a", "b", "c"}, Guard: spec.GuardNFTables}
+		for i := range g.Members {
+			g.Members[i].Executor = "x-" + g.Members[i].Name
+			g.Members[i].Postgres = &spec.Postgres{DSN: "host=192.0.2.1"}
+		}
+		if r.IntN(2) == 0 {
+			g.Routes = append(g.Routes, spec.Route{Name: "v", VIP: &spec.VIPRoute{Address: "192.0.2.100/24", Interfaces: map[string]string{}}})
+		}
 	}
 	n := r.IntN(7)
 	for i := range n {

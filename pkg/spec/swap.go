@@ -98,8 +98,9 @@ func (c *compiler) release() {
 	}
 }
 
-// promote is the first thing after `held`. At its side the old primary lets a floating address go; if it cannot, the new one takes it all
-// the same: its guard is shut, and what the network has learnt is overwritten.
+// promote is the first thing after `held`. At its side the old primary lets a floating address go. Nothing but the verification waits for
+// that: if the old primary's executor has died meanwhile, clients must be served all the same. Its guard is shut, and what the network has
+// learnt is overwritten.
 func (c *compiler) promote() {
 	if c.group.Lease == nil {
 		return
@@ -107,18 +108,22 @@ func (c *compiler) promote() {
 	s := c.database(StepPromote, message.PhaseAct, "new", "promote", c.to, promotePatience)
 	s.Retries, s.Backoff = 3, message.Duration(200*time.Millisecond)
 	s.Says = fmt.Sprintf("make %s primary", c.to.Name)
-	steps := []message.Step{s}
+	before := c.frontier
+	c.add(s)
+	after := c.frontier
 	for _, r := range c.group.Routes {
 		if v := r.VIP; v != nil && c.graceful && c.from.Name != "" {
-			steps = append(steps, message.Step{
+			c.frontier = before
+			c.add(message.Step{
 				Name: leaveStep(r), Phase: message.PhaseAct, Driver: "vip", On: "old",
 				With:    c.with(VIPArgs{Address: v.Address, Interface: v.Interfaces[c.from.Name]}),
 				Timeout: message.Duration(2 * time.Second), OnFailure: message.FailGoOn,
 				Says: fmt.Sprintf("take %s off %s of %s", v.Address, v.Interfaces[c.from.Name], c.from.Name),
 			})
+			c.aside = append(c.aside, c.frontier...)
 		}
 	}
-	c.add(steps...)
+	c.frontier = after
 }
 
 // writable is what a primary must prove at last.
@@ -129,5 +134,6 @@ func (c *compiler) writable() {
 	s := c.database(StepWritable, message.PhaseVerify, "new", "writable", c.to, verifyPatience)
 	s.Unskippable = false // skipping a look at what has been done endangers nothing
 	s.Says = fmt.Sprintf("wait until %s takes a write", c.to.Name)
+	s.After = c.aside
 	c.add(s)
 }
