@@ -1,6 +1,9 @@
 package bus
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Errors of this package. Compare with errors.Is: what is returned wraps one of these with the name of the
 // thing it is about.
@@ -17,6 +20,9 @@ var (
 	ErrIncompatible = errors.New("incompatible stream")
 	// ErrRefused says that the server answered and did not store the message: disk full, limits reached, no such stream. It was not stored.
 	ErrRefused = errors.New("bus refused the message")
+	// ErrFull is an [ErrRefused] for want of room: the disk, the stream or the account is full. It was not stored; once a person has made
+	// room, the same message is taken.
+	ErrFull = fmt.Errorf("%w: no room", ErrRefused)
 	// ErrUnavailable says that nobody answered for the stream. For Publish it is unknown whether the message was stored; repeating
 	// it is safe, since it carries its id.
 	ErrUnavailable = errors.New("stream does not answer")

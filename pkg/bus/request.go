@@ -106,18 +106,18 @@ func refused(what string, err error) error {
 	if !errors.As(err, &api) {
 		return fmt.Errorf("%w: %s: %w", ErrRefused, what, err)
 	}
-	hint := ""
+	hint, kind := "", ErrRefused
 	switch int(api.ErrorCode) {
-	case codeNoResources, 10002, 10047:
-		hint = ": JetStream has no room left; free disk space or raise the server's max_file_store"
+	case codeNoResources, 10002, codeNoStore:
+		hint, kind = ": JetStream has no room left; free disk space or raise the server's max_file_store", ErrFull
 	case 10077:
-		hint = ": the stream is full or its disk is"
+		hint, kind = ": the stream is full or its disk is", ErrFull
 	case 10059, 10060, 10039, 10076:
 		hint = ": provision the bus first, and turn JetStream on"
 	case 10054:
 		hint = ": shorten it, or raise max_msg_size of the stream"
 	}
-	return fmt.Errorf("%w: %s: %s (code %d)%s", ErrRefused, what, api.Description, int(api.ErrorCode), hint)
+	return fmt.Errorf("%w: %s: %s (code %d)%s", kind, what, api.Description, int(api.ErrorCode), hint)
 }
 
 // backoff grows from 5-25 ms to 100-200 ms: a new stream leader shows up within milliseconds or within seconds.

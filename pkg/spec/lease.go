@@ -25,6 +25,8 @@ const (
 	ShortestTTL = 600 * time.Millisecond
 	// LongestTTL is also for how long, and a tenth more, a decider that has just started grants nothing.
 	LongestTTL = 10 * time.Second
+	// GuardLate is how long after the lease's end a guard of the kernel may still let an answer out: deciders wait for it too.
+	GuardLate = 50 * time.Millisecond
 
 	GuardNFTables = "nftables"
 	GuardNone     = "none"

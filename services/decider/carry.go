@@ -3,6 +3,7 @@ package decider
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/bus"
@@ -24,6 +25,7 @@ func (d *Decider) carryOut(ctx context.Context, name string, out core.Output) {
 	case core.Propose:
 		d.propose(ctx, name, out)
 	case core.Tell:
+		d.say(ctx, out.Event)
 		d.publish(ctx, subject.Event(name, out.Event.Kind, d.o.Name), out.Event)
 	case core.Answer:
 		if d.publish(ctx, subject.Event(name, out.Event.Kind, d.o.Name), out.Event) {
@@ -36,6 +38,18 @@ func (d *Decider) carryOut(ctx context.Context, name string, out core.Output) {
 	case core.Reject:
 		d.reject(ctx, name, out)
 	}
+}
+
+// say logs what an operator looks for in a journal at 3 in the morning: verdicts, decisions and refusals, as they are told.
+func (d *Decider) say(ctx context.Context, e *message.Event) {
+	level := slog.LevelDebug
+	switch e.Kind {
+	case message.EventVerdict, message.EventDecision, message.EventRefused, message.EventShadow, message.EventDrift, message.EventReadiness:
+		if e.Severity != message.Debug {
+			level = slog.LevelInfo
+		}
+	}
+	d.log.Log(ctx, level, e.Sentence, "group", e.Group, "kind", e.Kind, "code", e.Code, "member", e.Member, "epoch", e.Epoch)
 }
 
 // propose asks for a place in the chain and tells the core what became of it. The entry itself is read from the chain, like
@@ -63,7 +77,7 @@ func (d *Decider) propose(ctx context.Context, name string, out core.Propose) {
 }
 
 // publish stores a message that must not be lost, for as long as the decider runs. It says whether it was stored; it is not when the
-// message itself is refused, which is a mistake in the program, or when the decider ends.
+// message itself is refused, which is a mistake in the program, or when the decider ends. A bus without room is asked again until it has some.
 func (d *Decider) publish(ctx context.Context, subj string, m message.Message) bool {
 	for told := false; ; {
 		_, err := d.bus.Publish(ctx, subj, m)
@@ -71,7 +85,7 @@ func (d *Decider) publish(ctx context.Context, subj string, m message.Message) b
 			return true
 		}
 		var invalid *message.Invalid
-		if errors.As(err, &invalid) || errors.Is(err, bus.ErrRefused) || errors.Is(err, bus.ErrPermission) {
+		if errors.As(err, &invalid) || errors.Is(err, bus.ErrRefused) && !errors.Is(err, bus.ErrFull) || errors.Is(err, bus.ErrPermission) {
 			d.metrics.lost.Inc()
 			d.log.Error("the bus does not take a message; it is lost", "subject", subj, "id", m.MessageID(), "error", err)
 			return false

@@ -65,3 +65,8 @@ func (c *streamClock) at(local time.Time) int64 {
 	}
 	return r.stream + local.Sub(r.local).Microseconds()
 }
+
+// known is the bus's clock now; false: it was never read.
+func (c *streamClock) known() (int64, bool) {
+	return c.at(time.Now()), c.base.Load() != nil
+}

@@ -43,6 +43,7 @@ type Decider struct {
 	metrics *metrics
 	began   time.Time
 	clock   streamClock
+	leases  *leases
 
 	mu     sync.Mutex
 	groups map[string]*group
@@ -88,8 +89,10 @@ func New(o Options) (*Decider, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: metrics: %w", ErrOptions, err)
 	}
+	began := time.Now()
 	return &Decider{
-		o: o, metrics: m, bus: o.Bus, log: o.Log, began: time.Now(), groups: map[string]*group{},
+		leases: newLeases(o.Name, o.Log, m, began),
+		o:      o, metrics: m, bus: o.Bus, log: o.Log, began: began, groups: map[string]*group{},
 		waiting: map[string]chan struct{}{}, asked: map[string][]chan *message.Outcome{},
 		loaded: make(chan struct{}),
 	}, nil
@@ -112,6 +115,12 @@ func (d *Decider) Run(ctx context.Context) error {
 			}
 		})
 	}
+	// A primary needs its lease whatever else this decider does: it is answered first and last.
+	stop, err := d.leases.serve(d.bus)
+	if err != nil {
+		return fmt.Errorf("answer for leases: %w", err)
+	}
+	defer stop()
 	service, err := d.serve()
 	if err != nil {
 		return err

@@ -17,6 +17,9 @@ type metrics struct {
 	outcomes   *prometheus.CounterVec
 	refused    *prometheus.CounterVec
 	lost       prometheus.Counter
+	leases     *prometheus.CounterVec
+	// leaseSeconds is from the receipt of a request to its answer.
+	leaseSeconds prometheus.Histogram
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -30,11 +33,16 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		outcomes:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ham_decider_outcomes_total", Help: "Outcomes of requests by verb."}, []string{"verb", "accepted"}),
 		refused:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ham_decider_refused_total", Help: "Swaps that did not happen by themselves, by the first reason's code."}, []string{"group", "code"}),
 		lost:      prometheus.NewCounter(prometheus.CounterOpts{Name: "ham_decider_events_lost_total", Help: "Events that the bus never took. Above zero: look at the bus."}),
+		leases:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ham_decider_leases_total", Help: "Requests for a lease by what was answered: granted, refused, invalid."}, []string{"result"}),
+		leaseSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "ham_decider_lease_seconds", Help: "Time from the receipt of a request for a lease to its answer.",
+			Buckets: prometheus.ExponentialBuckets(4e-6, 4, 8),
+		}),
 	}
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.heartbeats, m.steps, m.proposals, m.outcomes, m.refused, m.lost} {
+	for _, c := range []prometheus.Collector{m.heartbeats, m.steps, m.proposals, m.outcomes, m.refused, m.lost, m.leases, m.leaseSeconds} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

@@ -49,13 +49,13 @@ func (d *Decider) session(ctx context.Context, lost <-chan struct{}) error {
 		go func() { ended <- run(ctx) }()
 	}
 	running, behind := 0, 0
-	stream := func(name string, subjects []string, read *atomic.Uint64, take func(bus.Delivery)) {
+	stream := func(name string, subjects []string, read *atomic.Uint64, take func(bus.Delivery), end func()) {
 		// A stream that was put back while the link was down ends the decider: it has to read all of it anew.
 		from := bus.FromAfter(read.Load())
 		running++
 		behind++
 		follow(func(ctx context.Context) error {
-			return d.bus.Follow(ctx, bus.FollowOptions{Stream: name, Subjects: subjects, From: from, CaughtUp: func() { caughtUp <- struct{}{} }}, func(b bus.Delivery) {
+			return d.bus.Follow(ctx, bus.FollowOptions{Stream: name, Subjects: subjects, From: from, CaughtUp: func() { end(); caughtUp <- struct{}{} }}, func(b bus.Delivery) {
 				take(b)
 				read.Store(b.Seq)
 			})
@@ -70,9 +70,13 @@ func (d *Decider) session(ctx context.Context, lost <-chan struct{}) error {
 		return err
 	}
 	defer stop()
-	stream(subject.StreamCommands, nil, &d.read.commands, func(b bus.Delivery) { d.chainRead(b, true) })
-	stream(subject.StreamSafety, nil, &d.read.safety, d.safetyRead)
-	stream(subject.StreamEvents, eventsNeeded, &d.read.events, d.eventRead)
+	stream(subject.StreamCommands, nil, &d.read.commands, func(b bus.Delivery) { d.chainRead(b, true) }, func() {
+		if at, known := d.clock.known(); known {
+			d.leases.chainsRead(at)
+		}
+	})
+	stream(subject.StreamSafety, nil, &d.read.safety, d.safetyRead, func() {})
+	stream(subject.StreamEvents, eventsNeeded, &d.read.events, d.eventRead, func() {})
 	running++
 	past := d.past()
 	follow(func(ctx context.Context) error {
@@ -166,6 +170,9 @@ func (d *Decider) heard(b bus.Delivery) {
 }
 
 func (d *Decider) chainRead(b bus.Delivery, inOrder bool) {
+	if c, ok := b.Message.(*message.Command); ok {
+		d.leases.saw(c, b.Time)
+	}
 	in := core.ChainRead{Seq: b.Seq, Stored: b.Time.UnixMicro(), InOrder: inOrder}
 	switch b.Message.(type) {
 	case *message.Command, *message.Held, *message.Mark:
@@ -183,6 +190,9 @@ func (d *Decider) chainRead(b bus.Delivery, inOrder bool) {
 }
 
 func (d *Decider) safetyRead(b bus.Delivery) {
+	if f, ok := b.Message.(*message.Fenced); ok {
+		d.leases.fenced(f)
+	}
 	d.step(b.Parts.Group, core.SafetyRead{Message: b.Message, Seq: b.Seq, Stored: b.Time.UnixMicro()})
 }
 

@@ -105,6 +105,7 @@ func TestAFullDiskIsSaidClearly(t *testing.T) {
 		}
 	}
 	wantError(t, err, bus.ErrRefused, "not stored", "room")
+	wantError(t, err, bus.ErrFull)
 	// A safety message and a key meet the same wall.
 	step := &message.StepResult{ID: "s1", Group: "web", Epoch: 1, Command: "c1", Step: "look", Driver: "http", State: message.StateDone, Attempt: 1, Executor: "d1", Evidence: strings.Repeat("e", 8000)}
 	_, err = b.Publish(ctx, subject.Safety("web", subject.SafetyStep, "d1"), step)
