@@ -142,6 +142,7 @@ func leased(t *testing.T, where string, g *spec.Group, kind message.Kind, plan m
 	require.True(t, ok, "%s: nobody is promoted", where)
 	require.Equal(t, message.PhaseAct, plan.Steps[promote].Phase, "%s: nobody is promoted before the lease is held", where)
 	require.True(t, plan.Steps[promote].Unskippable, "%s: a primary that was not promoted cannot be passed over", where)
+	named := slices.ContainsFunc(g.Steps, func(s spec.Step) bool { return slices.Contains(s.After, "leave-v") }) // the operator wants it so
 	giveUp, gives := at[spec.StepGiveUp]
 	require.Equal(t, kind == message.KindSwitchover, gives, "%s: the old primary gives up when both help", where)
 	if gives {
@@ -160,6 +161,9 @@ func leased(t *testing.T, where string, g *spec.Group, kind message.Kind, plan m
 			require.False(t, kind == message.KindFailover && slices.Contains(spec.AddedSteps(g), s.Name), "%s: %s waits for a host that may be gone", where, s.Name)
 		default:
 			require.Empty(t, s.Executor, "%s: %s", where, s.Name)
+		}
+		if s.Phase != message.PhaseVerify && !named {
+			require.False(t, before[i]["leave-v"], "%s: %s waits for the host that clients have left", where, s.Name)
 		}
 		if s.Phase == message.PhaseRelease {
 			require.Equal(t, message.FailAbort, s.OnFailure, "%s: %s holds clients back while it waits for a person", where, s.Name)
