@@ -1,0 +1,30 @@
+//go:build !linux
+
+package server
+
+import (
+	"context"
+	"errors"
+)
+
+var errPlatform = errors.New("processes of a cluster can be held and watched on Linux only")
+
+type held struct{}
+
+func (held) close() {}
+
+func (s *Server) hold(int) (*held, error) { return nil, errPlatform }
+
+// Kill needs Linux.
+func (s *Server) Kill(context.Context) (string, error) { return "", errPlatform }
+
+// Gone needs Linux.
+func (s *Server) Gone() (string, error) { return "", errPlatform }
+
+// WatchExit needs Linux.
+func (s *Server) WatchExit(context.Context) (string, error) { return "", errPlatform }
+
+// Stop needs Linux.
+func (s *Server) Stop(context.Context) error { return errPlatform }
+
+func (s *Server) stop(context.Context) error { return errPlatform }
