@@ -1,0 +1,68 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// stack is a manager as it stands on the bed: what keeps the pair available.
+type stack interface {
+	// setUp puts the running pair under the manager, and returns when clients can write through the endpoint and the standby may take over.
+	setUp(ctx context.Context, b *bed) error
+	// endpoint is where clients on the router write.
+	endpoint() string
+	// boot starts on a host what its init system would after a power cut.
+	boot(ctx context.Context, h *host) error
+	killAgent(h *host) error
+	startAgent(ctx context.Context, h *host) error
+	// switchover is the manager's own, ended when its command has.
+	switchover(ctx context.Context, from, to *host) error
+	// busPorts are those through which the managers agree.
+	busPorts() []int
+	// ready is nil when a swap would be done now.
+	ready(ctx context.Context, primary *host) error
+}
+
+// setting is a stack with one set of its settings.
+type setting struct {
+	stack, name string
+	means       string
+	make        func() stack
+}
+
+// settings are all that the bed knows.
+func settings() []setting {
+	out := []setting{
+		{"patroni", "default", "ttl 30, loop_wait 10, retry_timeout 10; HAProxy asks every 3 s, fall 3 rise 2", func() stack { return newPatroni(30, 10, 10, "3s", 3, 2) }},
+		{"patroni", "tuned", "ttl 20, loop_wait 1, retry_timeout 3, the documented minima; HAProxy asks every 100 ms, fall 2 rise 1", func() stack { return newPatroni(20, 1, 3, "100ms", 2, 1) }},
+		{"patroni", "aggr", "ttl 7, loop_wait 1, retry_timeout 3, the least that works; HAProxy as in tuned", func() stack { return newPatroni(7, 1, 3, "100ms", 2, 1) }},
+	}
+	return out
+}
+
+// choose finds the settings that a list names: "ham", "patroni:tuned".
+func choose(list string) ([]setting, error) {
+	all := settings()
+	var out []setting
+	for _, want := range strings.Split(list, ",") {
+		n := len(out)
+		for _, s := range all {
+			if want == s.stack || want == s.stack+":"+s.name {
+				out = append(out, s)
+			}
+		}
+		if len(out) == n {
+			var names []string
+			for _, s := range all {
+				names = append(names, s.stack+":"+s.name)
+			}
+			slices.Sort(names)
+			return nil, fmt.Errorf("%q is no stack, want one of %s", want, strings.Join(names, ", "))
+		}
+	}
+	return out, nil
+}
