@@ -6,6 +6,7 @@ import (
 	"github.com/isacloud/ha-manager/services/executor/driver/exec"
 	"github.com/isacloud/ha-manager/services/executor/driver/haproxy"
 	"github.com/isacloud/ha-manager/services/executor/driver/http"
+	"github.com/isacloud/ha-manager/services/executor/driver/pgbouncer"
 	"github.com/isacloud/ha-manager/services/executor/driver/wait"
 )
 
@@ -15,6 +16,7 @@ func Drivers() []driver.Kind {
 		exec.Kind(),
 		http.Kind(),
 		haproxy.Kind(),
+		pgbouncer.Kind(),
 		assert.Kind(),
 		wait.Kind(),
 	}

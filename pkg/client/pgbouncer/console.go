@@ -200,6 +200,26 @@ func (c *Console) Reload(ctx context.Context) error {
 	return err
 }
 
+// Setting reads one setting as SHOW CONFIG gives it.
+func (c *Console) Setting(ctx context.Context, key string) (string, error) {
+	rows, err := c.run(ctx, "SHOW CONFIG")
+	if err != nil {
+		return "", err
+	}
+	for _, row := range rows {
+		if row["key"] == key {
+			return row["value"], nil
+		}
+	}
+	return "", fmt.Errorf("pgbouncer %s: %w: it has no setting %s", c.addr, ErrRefused, key)
+}
+
+// Set changes one setting until the next RELOAD or restart. Key and value are the program's own words.
+func (c *Console) Set(ctx context.Context, key, value string) error {
+	_, err := c.run(ctx, "SET "+key+" = '"+value+"'")
+	return err
+}
+
 func (c *Console) about(ctx context.Context, command, database string) error {
 	if strings.ContainsAny(database, "\"\x00") {
 		return fmt.Errorf("pgbouncer %s: %w: a database name with a quotation mark cannot be told to it", c.addr, ErrRefused)

@@ -57,6 +57,12 @@ func TestPauseRepointResume(t *testing.T) {
 	if err := c.Pause(t.Context(), "two-words"); err != nil {
 		t.Error(err)
 	}
+	if err := c.Set(t.Context(), "server_login_retry", "0.1"); err != nil {
+		t.Error(err)
+	}
+	if v, err := other.Setting(t.Context(), "server_login_retry"); err != nil || v != "0.1" {
+		t.Errorf("set to %q, %v", v, err)
+	}
 	// A file that cannot be read changes nothing, and RELOAD does not say so.
 	b.Write("orders = host=127.0.0.1 port=3 nonsense")
 	if err := c.Reload(t.Context()); err != nil {

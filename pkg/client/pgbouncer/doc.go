@@ -12,6 +12,10 @@
 //     are closed at once, others as soon as their transaction ends (in session pooling: with server_fast_close = 1, else with the session). After a
 //     PAUSE there are none. So nothing is left for RECONNECT to do, which marks them in the same way. KILL would drop the clients too, those
 //     that wait as well: it is never right here.
+//   - After a connection to a server has failed, the pool makes no other for server_login_retry (default 15 s), whatever RELOAD and RESUME say
+//     meanwhile, and clients wait. A server that refuses counts, and so does a connection that PAUSE cut off while it logged in. SET
+//     server_login_retry takes effect at once; the next RELOAD takes it back.
+//   - A client that logs in to a pool without any connection is not welcomed while the pause lasts (client_login_timeout, default 60 s).
 //   - What ends a transaction whose server has gone silent is TCP alone: set tcp_keepalive, tcp_keepidle, tcp_keepintvl and tcp_user_timeout.
 //   - server_lifetime closes idle connections only by and by; nothing rests on it.
 //   - RELOAD answers RELOAD also when the file is wrong, and goes on with what it had: read back.
