@@ -239,7 +239,7 @@ func (s *Server) poll(what string, try func() error) {
 func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)) }
 
 // passwords of the roles that [Server.DSN] knows.
-var passwords = map[string]string{Super: SuperPassword, Repl: ReplPassword}
+var passwords = map[string]string{Super: SuperPassword, Repl: ReplPassword, Ham: HamPassword}
 
 // DSN is the URL by which the role reaches database postgres over TCP, with its password.
 func (s *Server) DSN(role string) string { s.t.Helper(); return s.DSNWith(role, s.password(role)) }
