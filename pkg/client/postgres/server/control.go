@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/isacloud/ha-manager/pkg/client/postgres"
 )
 
 // States of a cluster as its control file tells them (pg_controldata).
@@ -25,9 +27,9 @@ type Control struct {
 	SystemID string
 	// Timeline and Checkpoint are those of the latest checkpoint.
 	Timeline   uint32
-	Checkpoint LSN
+	Checkpoint postgres.LSN
 	// MinRecovery is how far a standby had replayed at least, on MinTimeline; 0 on a primary.
-	MinRecovery LSN
+	MinRecovery postgres.LSN
 	MinTimeline uint32
 	// Hints: wal_log_hints or data checksums are on, without which pg_rewind cannot work.
 	Hints bool
@@ -42,7 +44,7 @@ func (c Control) WasStandby() bool {
 func (c Control) Clean() bool { return c.State == ShutDown || c.State == ShutDownInRecovery }
 
 // End is the timeline and position that the cluster is known to have reached.
-func (c Control) End() (uint32, LSN) {
+func (c Control) End() (uint32, postgres.LSN) {
 	if c.MinRecovery > c.Checkpoint {
 		return max(c.MinTimeline, 1), c.MinRecovery
 	}
@@ -52,22 +54,6 @@ func (c Control) End() (uint32, LSN) {
 func (c Control) String() string {
 	return fmt.Sprintf("%s, timeline %d, checkpoint %s", c.State, c.Timeline, c.Checkpoint)
 }
-
-// LSN is a position in the write-ahead log.
-type LSN uint64
-
-// ParseLSN reads the form 16/B374D848.
-func ParseLSN(s string) (LSN, error) {
-	hi, lo, ok := strings.Cut(s, "/")
-	h, err1 := strconv.ParseUint(hi, 16, 32)
-	l, err2 := strconv.ParseUint(lo, 16, 32)
-	if !ok || err1 != nil || err2 != nil {
-		return 0, fmt.Errorf("want a position in the write-ahead log such as 16/B374D848, not %q", s)
-	}
-	return LSN(h<<32 | l), nil
-}
-
-func (l LSN) String() string { return fmt.Sprintf("%X/%X", uint64(l)>>32, uint32(l)) }
 
 // Control reads the control file by pg_controldata.
 func (s *Server) Control(ctx context.Context) (Control, error) {
@@ -108,10 +94,10 @@ func parseControl(out string) (Control, error) {
 	if c.MinTimeline, err = number("Min recovery ending loc's timeline"); err != nil {
 		return c, err
 	}
-	if c.Checkpoint, err = ParseLSN(is["Latest checkpoint location"]); err != nil {
+	if c.Checkpoint, err = postgres.ParseLSN(is["Latest checkpoint location"]); err != nil {
 		return c, fmt.Errorf("read the control file: latest checkpoint: %w", err)
 	}
-	if c.MinRecovery, err = ParseLSN(is["Minimum recovery ending location"]); err != nil {
+	if c.MinRecovery, err = postgres.ParseLSN(is["Minimum recovery ending location"]); err != nil {
 		return c, fmt.Errorf("read the control file: minimum recovery: %w", err)
 	}
 	checksums := is["Data page checksum version"]
