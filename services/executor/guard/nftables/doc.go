@@ -26,10 +26,17 @@
 // (its unit is disabled), which is the rule for leased resources anyway; or Ruleset, written to a file, is loaded before the network comes up, by a
 // unit of its own (nft -f). Do not include it in /etc/nftables.conf: each reload of that would shut the guard of a serving primary.
 //
-// "nft flush ruleset" takes the guard away like everything else: the next renewal says so (guard.ErrAbsent), and Shut puts it back. A host that holds
-// a guard must not flush the rules of others; "nft flush table" and "nft delete table" of one's own do as well.
+// "nft flush ruleset" (which "systemctl reload nftables" does on Debian) takes the guard away like everything else: the next renewal says so
+// (guard.ErrAbsent), and Shut puts it back. Whoever holds no lease renews nothing, so it must look now and then (Open). A host that holds a guard had
+// better flush its own tables by name.
 //
 // # Rights
 //
 // CAP_NET_ADMIN in the network namespace, and nothing else. The nft program is not needed.
+//
+// # Figures
+//
+// A renewal is two transactions: 73 µs (through the nft program it would be 22 ms), a look 24 µs; kernel 6.18, 2 cores. The last byte passed an
+// established connection 3 to 13 ms before the deadline, since the kernel rounds down to its ticks (4 ms there); with a writer that was held
+// up for 20 ms on the way, 14 to 17 ms after it. See BenchmarkRenewal and TestEstablishedConnectionsAreCutAtTheDeadline.
 package nftables

@@ -29,8 +29,6 @@ type kernel struct {
 
 	mu   sync.Mutex
 	wire wire
-	// frozen is called between reading the clock and writing, where a test freezes the writer.
-	frozen func()
 }
 
 // New makes the guard of a group. It touches nothing: Prepare installs it.
@@ -39,7 +37,7 @@ func New(o Options) (guard.Guard, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &kernel{o: o, wire: wire{namespace: o.Namespace}, frozen: func() {}}, nil
+	return &kernel{o: o, wire: wire{namespace: o.Namespace}}, nil
 }
 
 // Prepare does what guard.Guard says. The rules are made anew, so that other ports and addresses count from now on; an open guard stays open.
@@ -91,7 +89,6 @@ func (g *kernel) write(deadline time.Duration, before request, lapsed error) err
 			if left < shortest {
 				return errors.Join(fmt.Errorf("%w: the deadline was %v away", guard.ErrLapsed, left), g.shut())
 			}
-			g.frozen()
 			err = g.wire.commit(g.element(unix.NFT_MSG_DELSETELEM, "ticket", 0), before, g.element(unix.NFT_MSG_NEWSETELEM, "lease", left))
 		}
 		if !errors.Is(err, unix.ENOENT) {
