@@ -50,12 +50,7 @@ var faults = []fault{
 			}
 			return h.killAll()
 		},
-		revive: func(ctx context.Context, b *bed, s stack, h *host) error {
-			if err := b.attach(ctx, h); err != nil {
-				return err
-			}
-			return s.boot(ctx, h)
-		},
+		revive: func(ctx context.Context, b *bed, s stack, h *host) error { return b.powerUp(ctx, s, h) },
 	},
 	{
 		name: "part", means: "the link is detached, processes live on; attached again after the hold", moves: true, hold: holdDefault,
@@ -103,12 +98,7 @@ var faults = []fault{
 			}
 			return b.other(h).killAll()
 		},
-		heal: func(ctx context.Context, b *bed, s stack, h *host) error {
-			if err := b.attach(ctx, b.other(h)); err != nil {
-				return err
-			}
-			return s.boot(ctx, b.other(h))
-		},
+		heal: func(ctx context.Context, b *bed, s stack, h *host) error { return b.powerUp(ctx, s, b.other(h)) },
 	},
 	{
 		name: "bus", means: "what the managers agree through is gone: its ports are filtered on every host; healed after the hold", hold: holdShort,
@@ -176,6 +166,17 @@ func (b *bed) detach(ctx context.Context, h *host) error {
 
 func (b *bed) attach(ctx context.Context, h *host) error {
 	return tool(ctx, "ip", "-n", b.net, "link", "set", h.name, "master", "br0")
+}
+
+// powerUp brings back a host whose processes were killed: with a link, an empty packet filter, and what its init system starts.
+func (b *bed) powerUp(ctx context.Context, s stack, h *host) error {
+	if err := tool(ctx, "ip", "netns", "exec", h.ns, "nft", "flush ruleset"); err != nil {
+		return err
+	}
+	if err := b.attach(ctx, h); err != nil {
+		return err
+	}
+	return s.boot(ctx, h)
 }
 
 // drop loses what from sends to another host, or to all (to is nil). It is done in the bridge's namespace: nothing on the hosts can undo or notice it.

@@ -83,6 +83,18 @@ func dispatch(ctx context.Context, args []string) error {
 		}
 		o.dir = *dir
 		return bench(ctx, o)
+	case "random":
+		o := randomOptions{dir: *dir}
+		f.Uint64Var(&o.seed, "seed", 1, "the first `seed`")
+		f.IntVar(&o.count, "count", 10, "how many `seeds`, one after the other")
+		f.DurationVar(&o.length, "for", 30*time.Second, "how long a sequence of faults lasts")
+		f.StringVar(&o.stack, "stack", "ham:default", "which setting of ham")
+		f.BoolVar(&o.again, "again", false, "run seeds again whose results are kept already")
+		if err := f.Parse(args[1:]); err != nil {
+			return err
+		}
+		o.dir = *dir
+		return random(ctx, o)
 	case "table":
 		if err := f.Parse(args[1:]); err != nil {
 			return err

@@ -46,8 +46,7 @@ func overlap(all []ack, old string, fault time.Duration) time.Duration {
 // flicker is the shortest time for which one node acknowledged between two acknowledgements of another one, where that is below limit: no swap and
 // swap back can be so quick, so two acknowledged at once. 0: none.
 func flicker(all []ack, limit time.Duration) time.Duration {
-	all = slices.Clone(all)
-	slices.SortFunc(all, func(a, b ack) int { return int(a.at - b.at) })
+	all = inOrder(all)
 	type run struct {
 		node     string
 		from, to time.Duration
@@ -81,4 +80,11 @@ func spread(v []float64) (low, mid, high float64) {
 		mid = (v[n/2-1] + v[n/2]) / 2
 	}
 	return v[0], mid, v[n-1]
+}
+
+// inOrder sorts the acknowledgements of several clients by time.
+func inOrder(acks []ack) []ack {
+	acks = slices.Clone(acks)
+	slices.SortStableFunc(acks, func(a, b ack) int { return int(a.at - b.at) })
+	return acks
 }

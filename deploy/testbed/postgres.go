@@ -104,8 +104,8 @@ func makePair(ctx context.Context, b *bed, disk string) error {
 	for _, q := range []string{
 		"CREATE TABLE writes (id bigint PRIMARY KEY)",
 		"CREATE TABLE beside (id bigint, node text)",
-		"CREATE TABLE kv (k int PRIMARY KEY, val bigint NOT NULL)",
-		"INSERT INTO kv SELECT n, 0 FROM generate_series(0, 63) n",
+		"CREATE TABLE kv (k int PRIMARY KEY, val bigint NOT NULL, prev bigint)",
+		fmt.Sprintf("INSERT INTO kv SELECT n, 0 FROM generate_series(0, %d) n", keys-1),
 		"ALTER TABLE writes OWNER TO app", "ALTER TABLE beside OWNER TO app", "ALTER TABLE kv OWNER TO app",
 		"GRANT EXECUTE ON FUNCTION inet_server_addr() TO app",
 	} {

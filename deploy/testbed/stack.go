@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // stack is a manager as it stands on the bed: what keeps the pair available.
@@ -36,12 +37,22 @@ type setting struct {
 
 // settings are all that the bed knows.
 func settings() []setting {
-	out := []setting{
+	asDelivered := hamSettings{ttl: 1500 * time.Millisecond, durability: "never-lose", every: 250 * time.Millisecond, fall: 3}
+	tight := asDelivered
+	tight.ttl, tight.every = 600*time.Millisecond, 100*time.Millisecond
+	async := asDelivered
+	async.durability = "never-stop"
+	bouncer := asDelivered
+	bouncer.bouncer = true
+	return []setting{
+		{"ham", "default", "never-lose, a lease of 1.5 s as delivered, a look every 250 ms; HAProxy by its runtime API", func() stack { return newHam(asDelivered) }},
+		{"ham", "tight", "never-lose, the shortest lease (600 ms), a look every 100 ms", func() stack { return newHam(tight) }},
+		{"ham", "async", "never-stop, else as default", func() stack { return newHam(async) }},
+		{"ham", "bouncer", "as default, clients through PgBouncer, which a planned swap pauses", func() stack { return newHam(bouncer) }},
 		{"patroni", "default", "ttl 30, loop_wait 10, retry_timeout 10; HAProxy asks every 3 s, fall 3 rise 2", func() stack { return newPatroni(30, 10, 10, "3s", 3, 2) }},
 		{"patroni", "tuned", "ttl 20, loop_wait 1, retry_timeout 3, the documented minima; HAProxy asks every 100 ms, fall 2 rise 1", func() stack { return newPatroni(20, 1, 3, "100ms", 2, 1) }},
 		{"patroni", "aggr", "ttl 7, loop_wait 1, retry_timeout 3, the least that works; HAProxy as in tuned", func() stack { return newPatroni(7, 1, 3, "100ms", 2, 1) }},
 	}
-	return out
 }
 
 // choose finds the settings that a list names: "ham", "patroni:tuned".

@@ -1,0 +1,360 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/nats-io/nkeys"
+)
+
+const (
+	natsPort    = 4222
+	clusterPort = 6222
+	peerPort    = 8323
+	bouncerPort = 6432
+	group       = "orders"
+)
+
+// hamSettings is what differs between the settings of ham.
+type hamSettings struct {
+	ttl        time.Duration
+	durability string
+	every      time.Duration // of the check
+	fall       int
+	bouncer    bool // clients come through PgBouncer, and a planned swap pauses it
+}
+
+// ham is this project's own: a process on each data host and the witness, whose servers form the bus.
+type ham struct {
+	hamSettings
+	b      *bed
+	pki    pki
+	binary string
+	nkey   string // file with the seed of the command line's user
+	public string
+
+	mu     sync.Mutex
+	agents map[string]*process
+}
+
+func newHam(s hamSettings) *ham { return &ham{hamSettings: s, agents: map[string]*process{}} }
+
+func (s *ham) endpoint() string {
+	if s.bouncer {
+		return fmt.Sprintf("%s:%d", s.b.router.addr, bouncerPort)
+	}
+	return fmt.Sprintf("%s:%d", s.b.router.addr, proxyPort)
+}
+
+func (s *ham) busPorts() []int { return []int{natsPort, clusterPort} }
+
+// nodes are the hosts that a process with a server of the bus is on.
+func (s *ham) nodes() []*host { return []*host{s.b.sp, s.b.rj, s.b.witness} }
+
+func (s *ham) setUp(ctx context.Context, b *bed) (err error) {
+	s.b = b
+	if s.binary, err = hamBinary(); err != nil {
+		return err
+	}
+	if s.pki, err = newPKI(b); err != nil {
+		return err
+	}
+	user, err := nkeys.CreateUser()
+	if err != nil {
+		return err
+	}
+	seed, err := user.Seed()
+	if err != nil {
+		return err
+	}
+	if s.public, err = user.PublicKey(); err != nil {
+		return err
+	}
+	if s.nkey, err = b.router.write("ham.nkey", string(seed), "", 0o600); err != nil {
+		return err
+	}
+	for _, q := range []string{"CREATE ROLE ham LOGIN SUPERUSER"} {
+		if _, err := ask(ctx, b.sp, "postgres", q); err != nil {
+			return err
+		}
+	}
+	if err := startHAProxy(ctx, b, haproxyConfig(b, "", "disabled")); err != nil {
+		return err
+	}
+	if s.bouncer {
+		if err := s.startBouncer(ctx); err != nil {
+			return err
+		}
+	}
+	for _, h := range s.nodes() {
+		if err := s.boot(ctx, h); err != nil {
+			return err
+		}
+	}
+	if s.bouncer {
+		if err := s.boot(ctx, b.router); err != nil {
+			return err
+		}
+	}
+	spec, err := b.router.write("orders.yaml", s.spec(), "", 0o644)
+	if err != nil {
+		return err
+	}
+	if err := until(ctx, time.Minute, "the bus takes the spec", func() error {
+		_, err := s.cli(ctx, "apply", spec)
+		return err
+	}); err != nil {
+		return err
+	}
+	return until(ctx, 90*time.Second, "the pair is adopted and ready", func() error { return s.ready(ctx, b.sp) })
+}
+
+// hamBinary builds the program of this tree once, or takes the one that HAM_BINARY names.
+var hamBinary = sync.OnceValues(func() (string, error) {
+	if named := os.Getenv("HAM_BINARY"); named != "" {
+		return filepath.Abs(named)
+	}
+	work, err := exec.Command("go", "env", "GOWORK").Output()
+	if err != nil {
+		return "", fmt.Errorf("go env GOWORK: %w", err)
+	}
+	root := filepath.Dir(strings.TrimSpace(string(work)))
+	binary := filepath.Join(root, "bin", "ham-testbed")
+	cmd := exec.Command("go", "build", "-o", binary, "./cmd/ham")
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build ham: %w: %s", err, tail(string(out), 1000))
+	}
+	return binary, nil
+})
+
+// boot starts ham as an init system would: after a power cut the kernel's packet filter is empty, and nothing else has started the database.
+func (s *ham) boot(ctx context.Context, h *host) error { return s.startAgent(ctx, h) }
+
+func (s *ham) startAgent(_ context.Context, h *host) error {
+	config, err := h.write("ham.yaml", s.process(h), "", 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err := h.write("secret", "one word between the processes of the bed\n", "", 0o600); err != nil {
+		return err
+	}
+	argv := []string{s.binary, "up", "--config", config}
+	if h == s.b.router {
+		argv = []string{s.binary, "executor", "--config", config}
+	}
+	agent, err := h.start(command{argv: append(argv, "--log-level", "debug", "--log-format", "text"), log: "ham.log", env: []string{"SSL_CERT_FILE=" + s.pki.ca}})
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.agents[h.name] = agent
+	return nil
+}
+
+func (s *ham) killAgent(h *host) error {
+	s.mu.Lock()
+	a := s.agents[h.name]
+	s.mu.Unlock()
+	if err := syscall.Kill(a.Process.Pid, syscall.SIGKILL); err != nil {
+		return err
+	}
+	<-a.done
+	return nil
+}
+
+// process is the set-up of the process on a host.
+func (s *ham) process(h *host) string {
+	if h == s.b.router {
+		return fmt.Sprintf(`ham:
+  name: ham-router
+  site: router
+  http: "off"
+  state_dir: %s
+  bus:
+    urls: ["tls://%s:%d", "tls://%s:%d", "tls://%s:%d"]
+    nkey: %s
+    tls: {ca: %s}
+    replicas: 3
+  executor: {sites: [router]}
+`, h.path("ham"), s.b.witness.addr, natsPort, s.b.rj.addr, natsPort, s.b.sp.addr, natsPort, s.nkey, s.pki.ca)
+	}
+	var routes, references []string
+	for _, n := range s.nodes() {
+		routes = append(routes, fmt.Sprintf("%q", fmt.Sprintf("%s:%d", n.addr, clusterPort)))
+		if n != h {
+			references = append(references, fmt.Sprintf("%q", fmt.Sprintf("tcp://%s:%d", n.addr, clusterPort)))
+		}
+	}
+	references = append(references, fmt.Sprintf("%q", fmt.Sprintf("tcp://%s:%d", s.b.router.addr, runtimePort)))
+	executor := fmt.Sprintf("{sites: [%s], peer: \"%s:%d\", peer_secret: \"${file:%s}\"}", h.name, h.addr, peerPort, h.path("secret"))
+	if h == s.b.witness {
+		executor = "{sites: [witness]}"
+	}
+	return fmt.Sprintf(`ham:
+  name: ham-%[1]s
+  site: %[1]s
+  state_dir: %[2]s
+  bus:
+    listen: "%[3]s:%[4]d"
+    users: [{nkey: %[5]s}]
+    cert: %[6]s
+    key: %[7]s
+    cluster: {name: bed, listen: "%[3]s:%[8]d", routes: [%[9]s], ca: %[10]s, pass: "${file:%[11]s}"}
+    replicas: 3
+  prober: {vantages: [%[1]s], references: [%[12]s], timeout: 250ms}
+  executor: %[13]s
+`, h.name, h.path("ham"), h.addr, natsPort, s.public, s.pki.cert[h.name], s.pki.key[h.name], clusterPort,
+		strings.Join(routes, ", "), s.pki.ca, h.path("secret"), strings.Join(references, ", "), executor)
+}
+
+// spec is the group, written out.
+func (s *ham) spec() string {
+	var m strings.Builder
+	for _, h := range []*host{s.b.sp, s.b.rj} {
+		fmt.Fprintf(&m, `  %[1]s:
+    site: %[1]s
+    executor: ham-%[1]s
+    peer: "%[2]s:%[3]d"
+    ports: [%[4]d]
+    allow: ["%[5]s", "%[6]s"]
+    postgres:
+      dsn: "host=%[2]s port=%[4]d user=ham dbname=postgres sslmode=disable"
+      local: "host=%[7]s port=%[4]d user=postgres dbname=postgres"
+      upstream: "host=%[2]s port=%[4]d user=repl"
+      service: pg_ctl
+      data: %[8]s
+      bin: %[9]s
+      run_as: %[10]s
+`, h.name, h.addr, peerPort, pgPort, s.b.other(h).addr, s.b.witness.addr, h.sockets(), h.data(), pgBin, pgUser)
+	}
+	route := fmt.Sprintf(`  front: {haproxy: ["tcp://%s:%d"], backend: pg, servers: {sp: sp, rj: rj}, drain: 0s, timeout: 200ms}`, s.b.router.addr, runtimePort)
+	if s.bouncer {
+		route = fmt.Sprintf(`  pool: {pgbouncer: ["host=%[1]s port=%[2]d user=app dbname=pgbouncer sslmode=disable"], database: app, servers: {sp: "%[3]s:%[5]d", rj: "%[4]s:%[5]d"}, file: %[6]s, on: ham-router}`,
+			s.b.router.addr, bouncerPort, s.b.sp.addr, s.b.rj.addr, pgPort, s.b.router.path("databases.ini"))
+	}
+	return fmt.Sprintf(`group: %s
+mode: auto
+objectives: {rto: 3s, rpo: 0s}
+members:
+%sadopt: sp
+checks:
+  db: {postgres: {}, every: %s, timeout: %s, from: [sp, rj, witness]}
+routes:
+%s
+lease: {deciders: [ham-sp, ham-rj, ham-witness], ttl: %s}
+durability: %s
+policy: {quorum: 2, fall: %d, rise: 2, stable_for: 1s, cooldown: 1s, budget: 1000 per 24h, undo_window: 1s}
+`, group, m.String(), s.every, s.every, route, s.ttl, s.durability, s.fall)
+}
+
+// cli runs the command line on the router, as an operator would.
+func (s *ham) cli(ctx context.Context, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	servers := fmt.Sprintf("tls://%s:%d,tls://%s:%d,tls://%s:%d", s.b.witness.addr, natsPort, s.b.rj.addr, natsPort, s.b.sp.addr, natsPort)
+	return s.b.router.run(ctx, command{
+		argv: append([]string{s.binary, "--server", servers, "--nkey", s.nkey, "--as", "bed"}, args...), env: []string{"SSL_CERT_FILE=" + s.pki.ca},
+	})
+}
+
+// hamStatus is the part of `ham status --output json` that is asked for here.
+type hamStatus struct {
+	Sentence string
+	Epoch    uint64
+	Held     bool
+	Primary  string
+	Swap     *struct{ State string }
+	Members  []struct {
+		Name  string
+		Ready bool
+	}
+	Refusals []struct{ Code, Sentence string }
+}
+
+func (s *ham) status(ctx context.Context) (hamStatus, error) {
+	out, err := s.cli(ctx, "--output", "json", "status", group)
+	if err != nil {
+		return hamStatus{}, err
+	}
+	var all []hamStatus
+	if err := json.Unmarshal([]byte(out), &all); err != nil || len(all) != 1 {
+		return hamStatus{}, fmt.Errorf("status of one group: %w: %s", err, tail(out, 200))
+	}
+	return all[0], nil
+}
+
+func (s *ham) ready(ctx context.Context, primary *host) error {
+	sync, err := streams(ctx, primary)
+	if err != nil {
+		return err
+	}
+	if s.durability == "never-lose" && sync != "sync" && sync != "quorum" {
+		return errors.New("the standby is not synchronous")
+	}
+	st, err := s.status(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !st.Held || st.Primary != primary.name:
+		return fmt.Errorf("epoch %d of %s is not held: %s", st.Epoch, st.Primary, st.Sentence)
+	case st.Swap != nil && st.Swap.State != "done":
+		return fmt.Errorf("a swap is under way: %s", st.Swap.State)
+	case len(st.Refusals) > 0:
+		return fmt.Errorf("%s %s", st.Refusals[0].Code, st.Sentence)
+	}
+	return nil
+}
+
+func (s *ham) switchover(ctx context.Context, _, to *host) error {
+	_, err := s.cli(ctx, "switchover", group, "--to", to.name, "--yes", "--reason", "a test of the bed")
+	return err
+}
+
+// startBouncer runs PgBouncer on the router, before the pair and beside HAProxy.
+func (s *ham) startBouncer(ctx context.Context) error {
+	r := s.b.router
+	databases, err := r.write("databases.ini", fmt.Sprintf("[databases]\napp = host=%s port=%d dbname=app\n", s.b.sp.addr, pgPort), "", 0o644)
+	if err != nil {
+		return err
+	}
+	users, err := r.write("users.txt", "\"app\" \"\"\n", "", 0o644)
+	if err != nil {
+		return err
+	}
+	if _, err := r.mkdir("bouncer", pgUser, 0o755); err != nil {
+		return err
+	}
+	config, err := r.write("pgbouncer.ini", fmt.Sprintf(`%%include %s
+[pgbouncer]
+listen_addr = %s
+listen_port = %d
+unix_socket_dir =
+auth_type = trust
+auth_file = %s
+admin_users = app
+pool_mode = transaction
+server_round_robin = 0
+server_connect_timeout = 1
+server_login_retry = 0.05
+`, databases, r.addr, bouncerPort, users), "", 0o644)
+	if err != nil {
+		return err
+	}
+	if _, err := r.start(command{argv: []string{"pgbouncer", config}, user: pgUser, log: "pgbouncer.log"}); err != nil {
+		return err
+	}
+	return reachable(ctx, r, fmt.Sprintf("%s:%d", r.addr, bouncerPort))
+}
