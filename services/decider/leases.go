@@ -111,6 +111,10 @@ func (l *leases) answer(at time.Time, r *message.LeaseRequest) *message.LeaseAns
 	if r.Fenced > 0 {
 		s.grants.Fenced(r.Member, r.Fenced)
 	}
+	if r.Fenced >= r.Epoch { // it only tells; to grant it would keep the next one waiting
+		a.Reason = r.Member + " is fenced up to epoch " + strconv.FormatUint(r.Fenced, 10)
+		return a
+	}
 	got := s.grants.Ask(now, lease.Request{Member: r.Member, Epoch: r.Epoch, Wait: lease.Wait(r.TTL.Std(), spec.GuardLate)})
 	a.Granted, a.Newest, a.Retry, a.Reason = got.Granted, got.Newest, message.Duration(got.Retry), got.Reason
 	l.tell(s, r, a)

@@ -86,7 +86,7 @@ func TestAFencedHolderMakesWay(t *testing.T) {
 	require.Equal(t, map[string]holder{"orders": {"b", 4, 0}}, left0(l.holdersAt(at.Add(4*time.Millisecond))))
 	again := asks("b", 4)
 	again.Fenced = 4
-	require.True(t, l.answer(at.Add(5*time.Millisecond), again).Granted, "what it asks for after it was fenced is its own business")
+	require.False(t, l.answer(at.Add(5*time.Millisecond), again).Granted, "nobody is granted what it is fenced for")
 	said := asks("b", 5)
 	said.Fenced = 4
 	l.answer(at.Add(6*time.Millisecond), said)

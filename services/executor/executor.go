@@ -24,7 +24,9 @@ import (
 	"github.com/isacloud/ha-manager/services/executor/internal/epochs"
 	"github.com/isacloud/ha-manager/services/executor/internal/group"
 	"github.com/isacloud/ha-manager/services/executor/internal/journal"
+	"github.com/isacloud/ha-manager/services/executor/internal/keeper"
 	"github.com/isacloud/ha-manager/services/executor/internal/outbox"
+	"github.com/isacloud/ha-manager/services/executor/internal/peer"
 	"github.com/isacloud/ha-manager/services/executor/internal/plan"
 	"github.com/isacloud/ha-manager/services/executor/internal/reconcile"
 )
@@ -44,12 +46,14 @@ type Executor struct {
 	outbox     *outbox.Outbox
 	metrics    *metrics
 	reconciler *reconcile.Reconciler
+	peers      *peer.Client
 
 	ctx      context.Context // of Run
 	running  sync.WaitGroup  // desks and rehearsals
 	mu       sync.Mutex
 	desks    map[string]*group.Group
-	shadows  map[string]*engine.News // rehearsals under way, by journal key
+	keepers  map[string]*keeper.Keeper // of the own members, by group
+	shadows  map[string]*engine.News   // rehearsals under way, by journal key
 	caughtUp bool
 	missing  []string // what has not been read to its end yet
 }
@@ -61,7 +65,8 @@ func New(o Options) (*Executor, error) {
 	}
 	x := &Executor{
 		opts: o, name: o.Bus.Name(), bus: o.Bus, bind: driver.Bind(o.Drivers), began: time.Now(),
-		desks: map[string]*group.Group{}, shadows: map[string]*engine.News{},
+		desks: map[string]*group.Group{}, shadows: map[string]*engine.News{}, keepers: map[string]*keeper.Keeper{},
+		peers:   peer.NewClient(o.PeerSecret),
 		missing: []string{"chain", "specs"},
 	}
 	x.outbox = outbox.New(x.name, x.bus.Publish, o.Log, o.at)
@@ -101,12 +106,14 @@ func (x *Executor) Run(ctx context.Context) error {
 		return err
 	}
 	defer service.Stop()
-	cancel, err := x.bus.Hear([]string{subject.Root + ".stored.command.*", subject.Root + ".stored.safety.*." + subject.SafetyInstruction + ".*"}, x.hear)
+	cancel, err := x.bus.Hear([]string{subject.Root + ".stored.command.*", subject.Root + ".stored.safety.*." + subject.SafetyInstruction + ".*",
+		subject.Root + ".stored.safety.*." + subject.SafetyFenced + ".*"}, x.hear)
 	if err != nil {
 		return err
 	}
 	defer cancel()
-	return lifecycle.Run(ctx, x.opts.Log, driver.Grace+2*time.Second,
+	defer x.peers.Close()
+	parts := []lifecycle.Part{
 		x.part("outbox", x.outbox.Run),
 		x.part("journal", x.watchJournal),
 		x.part("chain", x.followChain),
@@ -114,7 +121,16 @@ func (x *Executor) Run(ctx context.Context) error {
 		x.part("shadows", x.followShadows),
 		x.part("specs", x.watchSpecs),
 		x.part("routes", x.reconciler.Run),
-	)
+		x.part("fenced", x.followFenced),
+	}
+	if x.opts.Peer != "" {
+		p, err := x.servePeers()
+		if err != nil {
+			return err
+		}
+		parts = append(parts, p)
+	}
+	return lifecycle.Run(ctx, x.opts.Log, driver.Grace+2*time.Second, parts...)
 }
 
 // part ends without an error when it is asked to.
@@ -133,7 +149,7 @@ func (x *Executor) build() {
 	me := plan.Me{Name: x.name, Boot: x.epochs.Boot(), Sites: x.opts.Sites}
 	x.engine = &engine.Engine{
 		Me: me, Limits: plan.Limits{Yield: x.opts.Yield, TakeOver: x.opts.TakeOver}, Every: x.opts.Every,
-		Journal: x.journal, Bind: x.bind, Secrets: x.opts.Secrets, Log: x.opts.Log, Chance: rand.Float64, At: x.opts.at,
+		Journal: x.journal, Bind: x.bind, Lease: x.lease, Secrets: x.opts.Secrets, Log: x.opts.Log, Chance: rand.Float64, At: x.opts.at,
 		Clock: engine.Clock{Mono: func() time.Duration { return time.Since(x.began) }, Wall: time.Now},
 	}
 	x.reconciler = reconcile.New(reconcile.Options{
@@ -217,6 +233,10 @@ func (x *Executor) hear(d bus.Delivery) {
 		x.desk(d.Parts.Group).Deliver(d)
 	case *message.Instruction:
 		x.desk(d.Parts.Group).Instruct(m)
+	case *message.Fenced:
+		if k := x.keeper(d.Parts.Group); k != nil {
+			k.Fenced(m)
+		}
 	}
 }
 
@@ -267,5 +287,6 @@ func (x *Executor) watchJournal(ctx context.Context) error {
 func (x *Executor) watchSpecs(ctx context.Context) error {
 	return store.Watch(ctx, x.bus, x.opts.Log, func(c store.Change) {
 		x.desk(c.Group).Spec(c.Spec)
+		x.keep(c.Group, c.Spec)
 	}, store.OnReady(func() { x.ready("specs") }))
 }

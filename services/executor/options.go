@@ -12,6 +12,8 @@ import (
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec"
 	"github.com/isacloud/ha-manager/services/executor/driver"
+	"github.com/isacloud/ha-manager/services/executor/guard"
+	"github.com/isacloud/ha-manager/services/executor/resource"
 )
 
 // ErrOptions says that the options contradict themselves or name something that is not there.
@@ -30,8 +32,13 @@ type Options struct {
 	StateDir string
 	// Secrets reads references. Default spec.LookupSecret.
 	Secrets spec.Lookup
-	// Drivers default to the list in drivers.go.
-	Drivers []driver.Kind
+	// Drivers default to the list in drivers.go, Resources to that in resources.go.
+	Drivers   []driver.Kind
+	Resources []resource.Kind
+	// Guard makes the guard of a member. Default: the one that the group's spec asks for.
+	Guard func(g *spec.Group, m spec.Member) (guard.Guard, error)
+	// Peer is the address at which it answers the executors beside other members, with the secret that all of them share; "": it does not.
+	Peer, PeerSecret string
 	// Log gets what happens. Default: nothing.
 	Log *slog.Logger
 	// Ready is told, with the part "executor", why it is not ready; "" once all of it is. May be nil.
@@ -75,6 +82,12 @@ func (o *Options) complete() error {
 	}
 	if o.Drivers == nil {
 		o.Drivers = Drivers()
+	}
+	if o.Guard == nil {
+		o.Guard = makeGuard
+	}
+	if o.Resources == nil {
+		o.Resources = Resources()
 	}
 	if err := driver.Check(o.Drivers); err != nil {
 		return bad("%w", err)

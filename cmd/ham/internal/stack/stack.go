@@ -254,7 +254,12 @@ func (s *Stack) service(name string, b *bus.Bus) (func(context.Context) error, e
 		}
 		return x.Run, nil
 	case Executor:
+		secret, err := p.Executor.PeerSecret.Resolve(spec.LookupSecret)
+		if err != nil {
+			return nil, fmt.Errorf("ham.executor.peer_secret: %w", err)
+		}
 		x, err := executor.New(executor.Options{
+			Peer: p.Executor.Peer, PeerSecret: secret,
 			Bus: b, Sites: p.Executor.Sites, StateDir: filepath.Join(p.StateDir, "executor"), Secrets: spec.LookupSecret, Log: log,
 			Metrics: s.metrics, Ready: func(part, reason string) { s.ready.Set(name+" "+part, reason) },
 		})

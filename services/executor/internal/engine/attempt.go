@@ -23,6 +23,9 @@ func (e *Engine) attempt(ctx context.Context, cmd *message.Command, w plan.Work)
 		Command: cmd, Step: w.Step, Executor: e.Me.Name, Secrets: driver.NewSecrets(e.Secrets), Now: e.Clock.Wall,
 		Log: e.Log.With("group", cmd.Group, "epoch", cmd.Epoch, "step", w.Step.Name, "attempt", w.Attempt),
 	}
+	if e.Lease != nil {
+		a.in.Lease = e.Lease(cmd.Group)
+	}
 	a.make(ctx)
 	a.out.Took = e.Clock.Mono() - began
 	if errors.Is(context.Cause(ctx), errLapsed) && a.out.Verdict != plan.Done {

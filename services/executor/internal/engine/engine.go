@@ -34,9 +34,11 @@ type Engine struct {
 	Journal Journal
 	Bind    driver.Binding
 	Secrets spec.Lookup
-	Clock   Clock
-	Chance  func() float64
-	Log     *slog.Logger
+	// Lease is what may be done about the lease of the own member of a group; nil, or returning nil: nothing.
+	Lease  func(group string) driver.Lease
+	Clock  Clock
+	Chance func() float64
+	Log    *slog.Logger
 	// Every is how often a run shows that it is alive, or looks whether another is.
 	Every time.Duration
 	// At is called at each point at which a crash must do no harm. Nil but in tests, which crash there.

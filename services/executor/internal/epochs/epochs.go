@@ -1,5 +1,7 @@
 // Package epochs keeps, on the executor's own disk, the newest epoch that it has seen of each group, and how often it was started.
 //
+// Of a group with a lease it also keeps up to which epoch its own member is fenced, which lease it took, at which epoch it acts, and whether it is guarded.
+//
 // It is what makes an executor refuse a command of a lower epoch even after a restart without the bus, or on a bus that was
 // restored from an old state. An epoch is written, and synced, before it is said: [Store.Saw] returns only then.
 package epochs
@@ -10,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -26,14 +29,23 @@ type Store struct {
 	boot uint64
 
 	mu    sync.Mutex
-	files map[string]*counter // by group
+	files map[string]*counter // by their names
 }
 
 const (
 	lockName = "lock"
 	bootName = "boot"
-	prefix   = "epoch-"
+
+	// What is kept of a group, a file each: <word>-<group>.
+	seen    = "epoch"
+	fenced  = "fenced"
+	taken   = "taken"
+	acting  = "acting"
+	guarded = "guarded"
 )
+
+// words are those that a file may begin with.
+var words = []string{seen, fenced, taken, acting, guarded}
 
 // Open makes the directory if needed (mode 0700), takes its lock, reads what is there and counts this start. Close it.
 func Open(dir string) (*Store, error) {
@@ -57,11 +69,11 @@ func (s *Store) read() error {
 		return fmt.Errorf("executor state: %w", err)
 	}
 	for _, e := range entries {
-		group, ok := strings.CutPrefix(e.Name(), prefix)
-		if !ok || !message.IsName(group) {
+		word, group, ok := strings.Cut(e.Name(), "-")
+		if !ok || !message.IsName(group) || !slices.Contains(words, word) {
 			continue
 		}
-		if s.files[group], err = openCounter(filepath.Join(s.dir, e.Name()), group); err != nil {
+		if s.files[e.Name()], err = openCounter(filepath.Join(s.dir, e.Name()), group); err != nil {
 			return err
 		}
 	}
@@ -81,33 +93,86 @@ func (s *Store) read() error {
 func (s *Store) Boot() uint64 { return s.boot }
 
 // Newest is the newest epoch seen of the group, 0 if none.
-func (s *Store) Newest(group string) uint64 {
+func (s *Store) Newest(group string) uint64 { return s.get(seen, group) }
+
+// Fenced is the highest epoch up to which this executor's member of the group is fenced.
+func (s *Store) Fenced(group string) uint64 { return s.get(fenced, group) }
+
+// Taken is the newest epoch whose lease the member took, Acting the newest that its resource was let act at.
+func (s *Store) Taken(group string) uint64 { return s.get(taken, group) }
+
+func (s *Store) Acting(group string) uint64 { return s.get(acting, group) }
+
+// Guarded says whether the member was guarded when that was last written: whatever boots finds it shut then.
+func (s *Store) Guarded(group string) bool { return s.get(guarded, group)%2 == 1 }
+
+// Fence records that the member is fenced up to epoch, and returns once that is on disk. A lower epoch than known changes nothing.
+func (s *Store) Fence(group string, epoch uint64) error { return s.grow(fenced, group, epoch) }
+
+// Take records that the member takes the lease of epoch, Act that its resource may act at it.
+func (s *Store) Take(group string, epoch uint64) error { return s.grow(taken, group, epoch) }
+
+func (s *Store) Act(group string, epoch uint64) error { return s.grow(acting, group, epoch) }
+
+// Guard records whether the member is guarded as of epoch. What is older than known changes nothing.
+func (s *Store) Guard(group string, epoch uint64, on bool) error {
+	n := 2 * epoch
+	if on {
+		n++
+	}
+	return s.grow(guarded, group, n)
+}
+
+func (s *Store) get(word, group string) uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c := s.files[group]; c != nil {
+	if c := s.files[word+"-"+group]; c != nil {
 		return c.value
 	}
 	return 0
 }
 
-// Prepare makes the group's file, so that its first epoch need not wait for that.
+func (s *Store) grow(word, group string, to uint64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, err := s.counter(word, group)
+	if err != nil || to <= c.value {
+		return err
+	}
+	return c.set(to)
+}
+
+// Prepare makes the group's files, so that its first epoch need not wait for that.
 func (s *Store) Prepare(group string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, err := s.counter(group)
+	_, err := s.counter(seen, group)
 	return err
 }
 
-func (s *Store) counter(group string) (*counter, error) {
-	if c := s.files[group]; c != nil {
+// PrepareMember makes the files of a group of which this executor keeps a member.
+func (s *Store) PrepareMember(group string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, word := range words {
+		if _, err := s.counter(word, group); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) counter(word, group string) (*counter, error) {
+	name := word + "-" + group
+	if c := s.files[name]; c != nil {
 		return c, nil
 	}
 	if !message.IsName(group) {
 		return nil, fmt.Errorf("executor state: %q is no name of a group", group)
 	}
-	c, err := makeCounter(filepath.Join(s.dir, prefix+group), group)
+	c, err := makeCounter(filepath.Join(s.dir, name), group)
 	if err == nil {
-		s.files[group] = c
+		s.files[name] = c
 	}
 	return c, err
 }
@@ -117,7 +182,7 @@ func (s *Store) counter(group string) (*counter, error) {
 func (s *Store) Saw(group string, epoch uint64) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c, err := s.counter(group)
+	c, err := s.counter(seen, group)
 	if err != nil {
 		return false, err
 	}

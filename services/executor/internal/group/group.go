@@ -43,6 +43,14 @@ type Chain interface {
 	Last(ctx context.Context, stream, subj string) (bus.Entry, error)
 }
 
+// Keeper keeps this executor's own member of a group with a lease.
+type Keeper interface {
+	// Chain takes in what the chain says, once it was read to its end, and whether the group is paused. It does not block.
+	Chain(v chain.View, paused bool)
+	// Hold takes the lease of the command's epoch and then has `held` written.
+	Hold(ctx context.Context, cmd *message.Command, write func(context.Context) error) error
+}
+
 // Group is one desk. Run it; its other methods do not block and are safe for concurrent use.
 type Group struct {
 	name string
@@ -54,6 +62,7 @@ type Group struct {
 	queue []item
 
 	view     chain.View
+	keeper   Keeper             // nil: this executor keeps no member of the group
 	live     bool               // the chain was read to its end once
 	recent   []*message.Command // the newest last; those whose runs may have to be closed
 	refused  error              // why nothing is done for the group
@@ -92,6 +101,24 @@ func (g *Group) Deliver(d bus.Delivery) {
 		i.previous, _ = strconv.ParseUint(d.Header.Get("Nats-Last-Sequence"), 10, 64)
 	}
 	g.add(i)
+}
+
+// Keep hands over who keeps the own member.
+func (g *Group) Keep(k Keeper) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.keeper = k
+	g.tellKeeper()
+}
+
+// tellKeeper tells the keeper what the chain says. Half a chain, or one that is older than what was seen, is not told: a member would be
+// made the standby of a primary of long ago. Called with g.mu held.
+func (g *Group) tellKeeper() {
+	if g.keeper == nil || !g.live || g.view.Epoch() < g.deps.Epochs.Newest(g.name) {
+		return
+	}
+	paused, _ := g.view.PausedAt(g.deps.Now())
+	g.keeper.Chain(g.view, paused)
 }
 
 // CaughtUp says that everything was delivered that the chain held at the start: from here on commands are new.
@@ -169,6 +196,7 @@ func (g *Group) Run(ctx context.Context) error {
 			if i.caughtUp {
 				g.mu.Lock()
 				g.live = true
+				g.tellKeeper()
 				g.mu.Unlock()
 				g.begin(ctx, &runs, false)
 				continue
@@ -240,6 +268,7 @@ func (g *Group) take(e bus.Entry) bool {
 		return false
 	}
 	g.changed()
+	g.tellKeeper()
 	switch e.Message.(type) {
 	case *message.Held:
 		if g.active != nil && g.view.IsHeld() && g.active.cmd.Epoch == g.view.Epoch() {
@@ -272,7 +301,7 @@ const maxRecent = 16
 func (g *Group) begin(ctx context.Context, runs *sync.WaitGroup, fresh bool) {
 	g.mu.Lock()
 	cmd, held := g.view.Command, g.view.IsHeld()
-	paused, _ := g.view.PausedAt(g.deps.Now())
+	paused := g.stopped(cmd)
 	g.mu.Unlock()
 	if cmd == nil {
 		if seen := g.deps.Epochs.Newest(g.name); seen > 0 {

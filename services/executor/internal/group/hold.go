@@ -45,10 +45,24 @@ var (
 	errPaused = errors.New("the group is paused")
 )
 
-// hold writes `held` on the chain: expecting the newest entry known, which is the command itself or marks after it.
+// hold takes the lease, where the command has one, and writes `held`.
+func (g *Group) hold(ctx context.Context, cmd *message.Command) error {
+	if cmd.Lease == nil {
+		return g.writeHeld(ctx, cmd)
+	}
+	g.mu.Lock()
+	keeper := g.keeper
+	g.mu.Unlock()
+	if keeper == nil {
+		return fmt.Errorf("executor %s keeps no member of %s: its spec has not come yet, or names another executor beside %s", g.deps.Name, g.name, cmd.Primary)
+	}
+	return keeper.Hold(ctx, cmd, func(ctx context.Context) error { return g.writeHeld(ctx, cmd) })
+}
+
+// writeHeld writes `held` on the chain: expecting the newest entry known, which is the command itself or marks after it.
 //
 // Invariant: never after a newer command. The compare-and-set sees to it, whatever this executor has not heard yet.
-func (g *Group) hold(ctx context.Context, cmd *message.Command) error {
+func (g *Group) writeHeld(ctx context.Context, cmd *message.Command) error {
 	held := &message.Held{
 		ID: fmt.Sprintf("held.%s.%d.%s", g.name, cmd.Epoch, g.deps.Name), Group: g.name, Epoch: cmd.Epoch, Primary: cmd.Primary,
 		Command: cmd.ID, Executor: g.deps.Name, At: g.deps.Wall().UnixMicro(),
@@ -63,7 +77,7 @@ func (g *Group) hold(ctx context.Context, cmd *message.Command) error {
 			return errNewer
 		case view.IsHeld():
 			return nil
-		case paused:
+		case paused && pausable(cmd):
 			return errPaused
 		}
 		result, err := g.deps.Chain.Propose(ctx, subject.Command(g.name), held, view.Last)

@@ -1,0 +1,189 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/services/executor/driver"
+)
+
+// killLimit bounds the end of a resource; sayLimit the storing of the word that the member is fenced, which is tried again until then.
+const (
+	killLimit = 30 * time.Second
+	sayLimit  = 30 * time.Second
+)
+
+// Fence gives up whatever the member holds: guard first, then the disk, then the word, then the resource. Where the guard cannot be shut
+// the resource goes before the word. It does nothing where the member does not act.
+func (k *Keeper) Fence(ctx context.Context, able bool, why string) {
+	ctx = context.WithoutCancel(ctx) // a stop of the executor does not leave this half done
+	k.mu.Lock()
+	acting := k.holder.State(k.o.Now()).Acting
+	if acting == 0 {
+		k.mu.Unlock()
+		return
+	}
+	shut := k.o.Guard.Shut()
+	epoch := max(acting, k.holder.Fence(k.o.Now()))
+	k.cancelSettle()
+	k.fencing++
+	k.mu.Unlock()
+	defer func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.fencing--
+	}()
+	sentence := fmt.Sprintf("%s is fenced up to epoch %d: %s", k.o.Member.Name, epoch, why)
+	k.log.Warn(sentence)
+	written := k.o.Store.Fence(k.o.Group, epoch)
+	if shut == nil && written == nil {
+		var both sync.WaitGroup
+		both.Go(func() { k.end(ctx) })
+		if err := k.Say(ctx, epoch, able, sentence); err != nil {
+			k.log.Error("that the member is fenced is not stored yet; every request for a lease says it again", "error", err)
+		}
+		both.Wait()
+		return
+	}
+	k.log.Error("the guard or the disk fails: the resource is ended before anything is said", "guard", shut, "disk", written)
+	if ended := k.end(ctx); ended && written == nil {
+		_ = k.Say(ctx, epoch, able, sentence)
+	}
+}
+
+// end ends the resource and whatever else leads clients here. It says whether nothing is left that could acknowledge.
+func (k *Keeper) end(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, killLimit)
+	defer cancel()
+	if k.o.Drop != nil {
+		if err := k.o.Drop(ctx); err != nil {
+			k.log.Error("what leads clients here could not be taken down", "error", err)
+		}
+	}
+	if k.o.Resource == nil {
+		return false
+	}
+	proof, err := k.o.Resource.Kill(ctx)
+	if err != nil {
+		k.log.Error("the resource could not be ended", "error", err)
+		return false
+	}
+	k.log.Info("the resource is ended", "proof", proof)
+	wake(k.tend)
+	return true
+}
+
+// Holds is part of driver.Lease.
+func (k *Keeper) Holds(epoch uint64) (time.Duration, bool) {
+	s := k.State()
+	return s.Left, s.Open && s.Acting == epoch && s.Left > 0
+}
+
+// Armed is part of driver.Lease.
+func (k *Keeper) Armed() bool { return k.State().Acting != 0 }
+
+// Shut is part of driver.Lease: the first half of giving up.
+func (k *Keeper) Shut(_ context.Context, epoch uint64) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.o.Guard.Shut(); err != nil {
+		return fmt.Errorf("the guard of %s cannot be shut: %w", k.o.Member.Name, err)
+	}
+	k.cancelSettle()
+	epoch = max(epoch, k.holder.Fence(k.o.Now()))
+	k.holder.FencedByOthers(epoch)
+	return k.o.Store.Fence(k.o.Group, epoch)
+}
+
+// Say is part of driver.Lease. It is said three ways at once: stored, for good; to each decider, which ends its grant; to each member, which
+// ends its promise.
+func (k *Keeper) Say(ctx context.Context, epoch uint64, able bool, sentence string) error {
+	if k.o.Store.Fenced(k.o.Group) < epoch {
+		return errors.New("not said: it is not on disk that the member is fenced")
+	}
+	k.sayDirectly(ctx, epoch)
+	word := &message.Fenced{
+		ID: fmt.Sprintf("fenced.%s.%s.%d", k.o.Group, k.o.Member.Name, epoch), Group: k.o.Group, Member: k.o.Member.Name, Epoch: epoch,
+		How: message.FencedItself, Able: able, Executor: k.o.Executor, Sentence: sentence, At: k.o.Wall().UnixMicro(),
+	}
+	ctx, cancel := context.WithTimeout(ctx, sayLimit)
+	defer cancel()
+	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		err := k.o.Publish(ctx, word)
+		if err == nil {
+			return nil
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return fmt.Errorf("%w (%w)", err, context.Cause(ctx))
+		}
+	}
+}
+
+// sayDirectly tells deciders and members without waiting for any of them.
+func (k *Keeper) sayDirectly(ctx context.Context, epoch uint64) {
+	k.mu.Lock()
+	c := k.view.Command
+	k.mu.Unlock()
+	if c == nil || c.Lease == nil {
+		return
+	}
+	r := &message.LeaseRequest{Group: k.o.Group, Member: k.o.Member.Name, Executor: k.o.Executor, Epoch: epoch, TTL: c.Lease.TTL, Fenced: epoch}
+	for _, d := range c.Lease.Deciders {
+		go func() {
+			ctx, cancel := context.WithTimeout(ctx, time.Second)
+			defer cancel()
+			_, _ = k.o.Ask(ctx, d, r)
+		}()
+	}
+	if k.o.Peers == nil {
+		return
+	}
+	for _, b := range c.Lease.Beside {
+		if b.Member == k.o.Member.Name || b.Peer == "" {
+			continue
+		}
+		go func() {
+			ctx, cancel := context.WithTimeout(ctx, time.Second)
+			defer cancel()
+			_, _ = k.o.Peers.Ask(ctx, b.Peer, Wish{Group: k.o.Group, Member: k.o.Member.Name, Fenced: epoch})
+		}()
+	}
+}
+
+// Busy is part of driver.Lease.
+func (k *Keeper) Busy(ctx context.Context) (func(), error) {
+	k.mu.Lock()
+	k.busy++
+	k.cancelSettle()
+	k.mu.Unlock()
+	done := func() {
+		k.mu.Lock()
+		k.busy--
+		k.mu.Unlock()
+		wake(k.tend)
+	}
+	select {
+	case k.exclusive <- struct{}{}:
+		return func() { <-k.exclusive; done() }, nil
+	case <-ctx.Done():
+		done()
+		return nil, context.Cause(ctx)
+	}
+}
+
+// cancelSettle ends what keepResource does now. Called with k.mu held.
+func (k *Keeper) cancelSettle() {
+	if k.settle != nil {
+		k.settle()
+	}
+}
+
+var _ driver.Lease = (*Keeper)(nil)

@@ -1,0 +1,592 @@
+package keeper_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/isacloud/ha-manager/pkg/lease"
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/spec"
+	"github.com/isacloud/ha-manager/services/executor/guard"
+	"github.com/isacloud/ha-manager/services/executor/guard/none"
+	"github.com/isacloud/ha-manager/services/executor/internal/chain"
+	"github.com/isacloud/ha-manager/services/executor/internal/epochs"
+	"github.com/isacloud/ha-manager/services/executor/internal/keeper"
+	"github.com/isacloud/ha-manager/services/executor/resource"
+)
+
+const (
+	ttl  = time.Second
+	late = 50 * time.Millisecond
+)
+
+var wait = lease.Wait(ttl, late)
+
+// world is two members with their keepers, three deciders and a chain, in virtual time.
+type world struct {
+	t     *testing.T
+	began time.Time
+	ctx   context.Context
+
+	mu       sync.Mutex
+	deciders map[string]*lease.Grants
+	view     chain.View
+	seq      uint64
+	members  map[string]*side
+	noBus    map[string]bool // members that the bus does not reach
+	noPeer   map[string]bool // members that other members do not reach
+	told     []string
+}
+
+// side is one member.
+type side struct {
+	w      *world
+	name   string
+	store  *epochs.Store
+	guard  *tracked
+	res    *database
+	keeper *keeper.Keeper
+	stop   func()
+}
+
+func in(t *testing.T, story func(w *world)) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{t: t, began: time.Now(), ctx: t.Context(), deciders: map[string]*lease.Grants{}, members: map[string]*side{}, noBus: map[string]bool{}, noPeer: map[string]bool{}}
+		for _, d := range []string{"d1", "d2", "d3"} {
+			w.deciders[d] = lease.NewGrants(-time.Hour, wait)
+		}
+		for _, m := range []string{"a", "b"} {
+			w.members[m] = w.side(m, t.TempDir())
+			w.members[m].start()
+		}
+		defer func() {
+			for _, s := range w.members {
+				s.stop()
+				_ = s.store.Close()
+			}
+		}()
+		story(w)
+	})
+}
+
+func (w *world) now() time.Duration { return time.Since(w.began) }
+
+func (w *world) say(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.told = append(w.told, fmt.Sprintf(format, args...))
+}
+
+// heard returns what was said since the last call, without what is said again and again.
+func (w *world) heard() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := strings.Join(w.told, "\n")
+	w.told = nil
+	return out
+}
+
+func (w *world) side(name, dir string) *side {
+	store, err := epochs.Open(dir)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	s := &side{w: w, name: name, store: store, res: &database{w: w, name: name, died: make(chan struct{}, 1)}}
+	s.guard = &tracked{Guard: none.New(w.now), side: s}
+	return s
+}
+
+// start begins a life of the executor.
+func (s *side) start() {
+	w := s.w
+	k, err := keeper.New(keeper.Options{
+		Group: "orders", Executor: "x-" + s.name, Member: spec.Member{Name: s.name}, Store: disk{s.store, s}, Guard: s.guard, Late: late, Longest: wait,
+		Resource: s.res, Ask: s.ask, Peers: peers{s}, Publish: s.publish, Tell: func(ms ...message.Message) {
+			for _, m := range ms {
+				w.say("%s: %s", s.name, m.(*message.Event).Sentence)
+			}
+		},
+		Now: w.now, Wall: time.Now, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	k.Spec(&spec.Group{Name: "orders", Members: []spec.Member{{Name: "a"}, {Name: "b"}}})
+	ctx, cancel := context.WithCancel(w.ctx)
+	done := make(chan struct{})
+	go func() { defer close(done); _ = k.Run(ctx) }()
+	s.keeper = k
+	s.stop = func() { cancel(); <-done }
+	w.mu.Lock()
+	view := w.view
+	w.mu.Unlock()
+	k.Chain(view, false)
+}
+
+func (s *side) ask(ctx context.Context, decider string, r *message.LeaseRequest) (*message.LeaseAnswer, error) {
+	w := s.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.noBus[s.name] {
+		return nil, errors.New("no answer")
+	}
+	g := w.deciders[decider]
+	if r.Fenced > 0 {
+		g.Fenced(r.Member, r.Fenced)
+	}
+	if r.Fenced >= r.Epoch {
+		return nil, errors.New("nobody is granted what it is fenced for")
+	}
+	a := g.Ask(w.now(), lease.Request{Member: r.Member, Epoch: r.Epoch, Wait: lease.Wait(r.TTL.Std(), late)})
+	return &message.LeaseAnswer{Group: r.Group, Decider: decider, Granted: a.Granted, Epoch: r.Epoch, Newest: a.Newest, Retry: message.Duration(a.Retry), Reason: a.Reason}, nil
+}
+
+func (s *side) publish(_ context.Context, m message.Message) error {
+	w := s.w
+	w.mu.Lock()
+	if w.noBus[s.name] {
+		w.mu.Unlock()
+		return errors.New("no answer")
+	}
+	w.mu.Unlock()
+	f, ok := m.(*message.Fenced)
+	if !ok {
+		return nil
+	}
+	w.say("%s says fenced %d", s.name, f.Epoch)
+	w.mu.Lock()
+	for _, g := range w.deciders {
+		g.Fenced(f.Member, f.Epoch)
+	}
+	w.mu.Unlock()
+	for _, other := range w.members {
+		if other != s {
+			other.keeper.Fenced(f)
+		}
+	}
+	return nil
+}
+
+type peers struct{ s *side }
+
+func (p peers) Ask(_ context.Context, address string, wish keeper.Wish) (keeper.Answer, error) {
+	w := p.s.w
+	w.mu.Lock()
+	cut := w.noPeer[p.s.name] || w.noPeer[address]
+	w.mu.Unlock()
+	if cut {
+		return keeper.Answer{}, errors.New("no answer")
+	}
+	return w.members[address].keeper.Promise(wish), nil
+}
+
+// command puts a command on the chain, for whom the bus reaches.
+func (w *world) command(kind message.Kind, from, primary string, edit ...func(*message.Command)) *message.Command {
+	c := &message.Command{
+		ID: fmt.Sprintf("c%d", w.view.Epoch()+1), Group: "orders", Epoch: w.view.Epoch() + 1, Kind: kind, From: from, Primary: primary, Members: []string{"a", "b"},
+		Lease: &message.Lease{
+			Deciders: []string{"d1", "d2", "d3"}, TTL: message.Duration(ttl), Armed: true,
+			Beside: []message.Beside{{Member: "a", Executor: "x-a", Peer: "a"}, {Member: "b", Executor: "x-b", Peer: "b"}},
+		},
+	}
+	for _, e := range edit {
+		e(c)
+	}
+	w.add(c)
+	return c
+}
+
+func (w *world) add(m message.Message) {
+	w.mu.Lock()
+	w.seq++
+	w.view.Add(w.seq, time.Now(), m)
+	view := w.view
+	if c, ok := m.(*message.Command); ok {
+		for _, g := range w.deciders {
+			g.Saw(c.Epoch)
+		}
+	}
+	var reached []*side
+	for _, name := range []string{"a", "b"} {
+		if s := w.members[name]; s != nil && !w.noBus[name] {
+			reached = append(reached, s)
+		}
+	}
+	w.mu.Unlock()
+	for _, s := range reached {
+		if c := view.Command; c != nil {
+			_, _ = s.store.Saw("orders", c.Epoch)
+		}
+		s.keeper.Chain(view, false)
+	}
+}
+
+// hold has the command held, and its member promoted, as a run would.
+func (w *world) hold(ctx context.Context, c *message.Command) error {
+	s := w.members[c.Primary]
+	err := s.keeper.Hold(ctx, c, func(context.Context) error {
+		if w.view.Command.Epoch != c.Epoch {
+			return errors.New("a newer command stands in the chain")
+		}
+		w.say("held %d by %s", c.Epoch, s.name)
+		w.add(&message.Held{Group: "orders", Epoch: c.Epoch, Primary: c.Primary, Command: c.ID, Executor: "x-" + s.name})
+		return nil
+	})
+	if err == nil {
+		s.res.set(true, true)
+	}
+	return err
+}
+
+func (w *world) mustHold(c *message.Command) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.ctx, time.Minute)
+	defer cancel()
+	if err := w.hold(ctx, c); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// adopted is where most stories begin: a is primary of epoch 1.
+func (w *world) adopted() {
+	w.t.Helper()
+	w.members["a"].res.set(true, true)
+	w.members["b"].res.set(true, false)
+	w.mustHold(w.command(message.KindAdopt, "", "a"))
+	synctest.Wait()
+	w.heard()
+}
+
+// cut takes members off the bus, or from each other's reach.
+func (w *world) cut(from map[string]bool, names ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, n := range names {
+		from[n] = true
+	}
+}
+
+func (w *world) open(name string) bool {
+	_, open, _ := w.members[name].guard.Open()
+	return open
+}
+
+// tracked watches a guard: at no time are two open while their resources act.
+type tracked struct {
+	guard.Guard
+	side *side
+}
+
+func (g *tracked) Arm(deadline time.Duration) error {
+	err := g.Guard.Arm(deadline)
+	for name := range g.side.w.members {
+		if name != g.side.name && g.side.w.open(name) {
+			g.side.w.t.Errorf("at %s the guard of %s was armed while that of %s was open", g.side.w.now(), g.side.name, name)
+		}
+	}
+	return err
+}
+
+func (g *tracked) Shut() error {
+	if g.side.w.open(g.side.name) {
+		g.side.w.say("%s shuts", g.side.name)
+	}
+	return g.Guard.Shut()
+}
+
+// disk says what is written about fencing.
+type disk struct {
+	*epochs.Store
+	side *side
+}
+
+func (d disk) Fence(group string, epoch uint64) error {
+	if err := d.Store.Fence(group, epoch); err != nil {
+		return err
+	}
+	d.side.w.say("%s writes fenced %d", d.side.name, epoch)
+	return nil
+}
+
+// database is a resource.
+type database struct {
+	w    *world
+	name string
+	died chan struct{}
+
+	mu              sync.Mutex
+	running, acting bool
+	role            resource.Role
+}
+
+func (d *database) set(running, acting bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.running, d.acting = running, acting
+}
+
+func (d *database) is() (running, acting bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.running, d.acting
+}
+
+func (d *database) settled() resource.Role {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.role
+}
+
+func (d *database) crash() {
+	d.set(false, false)
+	d.died <- struct{}{}
+}
+
+func (d *database) Watch(ctx context.Context, lost func(string)) error {
+	for {
+		select {
+		case <-d.died:
+			lost("process 42 is gone")
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (d *database) Kill(context.Context) (string, error) {
+	d.w.say("%s is ended", d.name)
+	d.set(false, false)
+	return "no process is left", nil
+}
+
+func (d *database) Look(context.Context) (resource.Sight, error) {
+	running, acting := d.is()
+	return resource.Sight{Running: running, Acting: acting, Says: "a test"}, nil
+}
+
+func (d *database) Settle(_ context.Context, r resource.Role) (string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.role = r
+	if r.Upstream != nil {
+		d.running = true // it follows again
+	}
+	return "", nil
+}
+
+func TestFirstPrimaryIsGuardedFromTheFirstEpochOn(t *testing.T) {
+	in(t, func(w *world) {
+		w.members["a"].res.set(true, true)
+		w.members["b"].res.set(true, false)
+		time.Sleep(10 * wait)
+		if _, acting := w.members["a"].res.is(); !acting || w.heard() != "" {
+			t.Error("something was done to a primary that nobody has adopted")
+		}
+		w.mustHold(w.command(message.KindAdopt, "", "a"))
+		time.Sleep(10 * wait)
+		if !w.open("a") || w.open("b") {
+			t.Error("a is not the one that is open")
+		}
+		if left, ok := w.members["a"].keeper.Holds(1); !ok || left <= 0 || left > ttl {
+			t.Errorf("a holds for %s, %v", left, ok)
+		}
+	})
+}
+
+func TestTakingOverWaitsForTheOldLease(t *testing.T) {
+	in(t, func(w *world) {
+		w.adopted()
+		w.cut(w.noBus, "a")
+		w.cut(w.noPeer, "a") // its host is cut off, and it does not know of epoch 2
+		began := w.now()
+		w.mustHold(w.command(message.KindFailover, "a", "b"))
+		if took := w.now() - began; took < wait-ttl/4 || took > wait+ttl/4 {
+			t.Errorf("it took %s, want about %s", took, wait)
+		}
+		synctest.Wait()
+		if got, want := w.heard(), "a writes fenced 1\na is ended\nheld 2 by b"; got != want { // it shut by itself
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+	})
+}
+
+func TestProofEndsTheWait(t *testing.T) {
+	in(t, func(w *world) {
+		w.adopted()
+		began := w.now()
+		w.members["a"].res.crash()
+		synctest.Wait()
+		w.mustHold(w.command(message.KindFailover, "a", "b"))
+		if took := w.now() - began; took > 20*time.Millisecond {
+			t.Errorf("it took %s although a is fenced", took)
+		}
+		got := strings.Split(w.heard(), "\n")
+		// The resource is ended while the word travels; everything else has its order.
+		order := slices.DeleteFunc(slices.Clone(got), func(s string) bool { return s == "a is ended" })
+		if want := []string{"a shuts", "a writes fenced 1", "a says fenced 1", "held 2 by b"}; !slices.Equal(order, want) || !slices.Contains(got, "a is ended") {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}
+
+func TestNewerCommandFencesTheOldPrimaryAtOnce(t *testing.T) {
+	in(t, func(w *world) {
+		w.adopted()
+		began := w.now()
+		w.mustHold(w.command(message.KindFailover, "a", "b")) // nothing is wrong with a: a person wants it
+		if took := w.now() - began; took > 20*time.Millisecond {
+			t.Errorf("it took %s", took)
+		}
+		synctest.Wait()
+		if running, acting := w.members["a"].res.is(); acting || w.open("a") {
+			t.Errorf("a runs %v, acts %v, open %v", running, acting, w.open("a"))
+		}
+		time.Sleep(time.Second)
+		if r := w.members["a"].res.settled(); r.Upstream == nil || r.Upstream.Name != "b" {
+			t.Errorf("a does not follow b: %+v", r)
+		}
+	})
+}
+
+func TestSwitchoverLeavesTheOldPrimaryItsLeaseUntilItGivesUp(t *testing.T) {
+	in(t, func(w *world) {
+		w.adopted()
+		c := w.command(message.KindSwitchover, "a", "b")
+		ctx, cancel := context.WithTimeout(w.ctx, 10*wait)
+		defer cancel()
+		if err := w.hold(ctx, c); err == nil {
+			t.Fatal("b took the lease that a had not given up")
+		}
+		if !w.open("a") {
+			t.Error("a is shut, though it was never asked to give up")
+		}
+		began := w.now()
+		a := w.members["a"].keeper
+		if err := a.Shut(w.ctx, 2); err != nil {
+			t.Fatal(err)
+		}
+		w.members["a"].res.set(false, false)
+		if err := a.Say(w.ctx, 2, true, "a gave up"); err != nil {
+			t.Fatal(err)
+		}
+		w.mustHold(c)
+		if took := w.now() - began; took > 20*time.Millisecond {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
+func TestBusGoneAndEveryMemberAnswers(t *testing.T) {
+	in(t, func(w *world) {
+		w.adopted()
+		w.cut(w.noBus, "a", "b")
+		time.Sleep(20 * wait)
+		if !w.open("a") {
+			t.Fatal("a stopped, though b answers it")
+		}
+		w.cut(w.noPeer, "b")
+		time.Sleep(2 * ttl)
+		if _, acting := w.members["a"].res.is(); w.open("a") || acting {
+			t.Error("a goes on without deciders and without b")
+		}
+	})
+}
+
+func TestNobodyTakesOverFromAPrimaryThatItPromised(t *testing.T) {
+	in(t, func(w *world) {
+		w.adopted()
+		w.cut(w.noBus, "a")
+		time.Sleep(2 * wait) // its grants are long gone; it lives by b's promises
+		c := w.command(message.KindFailover, "a", "b")
+		ctx, cancel := context.WithTimeout(w.ctx, wait/2)
+		defer cancel()
+		if err := w.hold(ctx, c); err == nil {
+			t.Fatal("b took over within what it had promised")
+		}
+		w.mustHold(c) // it refuses further promises, since it has seen epoch 2
+		time.Sleep(wait)
+		if w.open("a") || !w.open("b") {
+			t.Error("b is not the one that is open")
+		}
+	})
+}
+
+func TestRestartUnderAnOpenGuardGoesOn(t *testing.T) {
+	in(t, func(w *world) {
+		w.adopted()
+		a := w.members["a"]
+		a.stop()
+		time.Sleep(ttl / 2)
+		a.start()
+		time.Sleep(5 * wait)
+		if _, acting := a.res.is(); !w.open("a") || !acting {
+			t.Errorf("a did not go on: open %v, acting %v\n%s", w.open("a"), acting, w.heard())
+		}
+	})
+}
+
+func TestRestartUnderAShutGuardIsFenced(t *testing.T) {
+	in(t, func(w *world) {
+		w.adopted()
+		a := w.members["a"]
+		a.stop()
+		time.Sleep(2 * ttl)
+		if w.open("a") {
+			t.Fatal("the guard is open though nobody renewed it")
+		}
+		a.start()
+		time.Sleep(time.Second)
+		if _, acting := a.res.is(); acting {
+			t.Error("a acts as primary, behind a shut guard")
+		}
+		w.mustHold(w.command(message.KindResume, "a", "a"))
+		time.Sleep(2 * time.Second)
+		if _, acting := a.res.is(); !acting || !w.open("a") {
+			t.Error("a did not resume at a newer epoch")
+		}
+	})
+}
+
+func TestWhoIsPromotedByHandIsEnded(t *testing.T) {
+	in(t, func(w *world) {
+		w.adopted()
+		w.members["b"].res.set(true, true)
+		time.Sleep(time.Second)
+		if _, acting := w.members["b"].res.is(); acting || w.open("b") {
+			t.Error("b goes on as a second primary")
+		}
+		if got := w.heard(); !strings.Contains(got, "b acts as primary without the lease") {
+			t.Errorf("nobody was told: %s", got)
+		}
+		if _, acting := w.members["a"].res.is(); !acting || !w.open("a") {
+			t.Error("a was disturbed")
+		}
+	})
+}
+
+func TestDisarmedGroupIsLeftAlone(t *testing.T) {
+	in(t, func(w *world) {
+		w.adopted()
+		unarmed := func(c *message.Command) { c.Lease.Armed = false }
+		w.mustHold(w.command(message.KindReconfigure, "a", "a", unarmed))
+		w.heard()
+		w.members["b"].res.set(true, true)
+		time.Sleep(5 * wait)
+		if got := w.heard(); got != "" {
+			t.Errorf("something was done: %s", got)
+		}
+		for _, name := range []string{"a", "b"} {
+			if _, acting := w.members[name].res.is(); !acting {
+				t.Errorf("%s was ended", name)
+			}
+		}
+	})
+}

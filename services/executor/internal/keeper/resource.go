@@ -1,0 +1,177 @@
+package keeper
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/services/executor/resource"
+)
+
+const (
+	// lookEvery is how often the resource is looked at, lookLimit how long that may take.
+	lookEvery = 250 * time.Millisecond
+	lookLimit = 2 * time.Second
+	// sayAgain is how often what the standbys are is told although nothing changed: an earlier word may not have been stored.
+	sayAgain = 10 * time.Second
+)
+
+// watchResource fences the member as soon as its resource dies.
+func (k *Keeper) watchResource(ctx context.Context) {
+	for ctx.Err() == nil {
+		err := k.o.Resource.Watch(ctx, func(evidence string) {
+			k.log.Warn("the resource has died", "evidence", evidence)
+			k.Fence(ctx, true, "its resource has died: "+evidence)
+			wake(k.tend)
+		})
+		if err != nil && ctx.Err() == nil {
+			k.log.Debug("the resource is not watched", "error", err)
+		}
+		sleep(ctx, 50*time.Millisecond+rand.N(50*time.Millisecond))
+	}
+}
+
+// keepResource keeps the resource in the role that the chain gives it.
+func (k *Keeper) keepResource(ctx context.Context) {
+	var told teller
+	failed := ""
+	for ctx.Err() == nil {
+		if err := k.tendOnce(ctx, &told); err != nil && ctx.Err() == nil {
+			if err.Error() != failed {
+				failed = err.Error()
+				k.log.Warn("the resource is not as it should be yet", "error", err)
+				k.event(message.Warning, "settle."+failed, fmt.Sprintf("%s is not as it should be yet: %v", k.o.Member.Name, err))
+			}
+		} else if err == nil {
+			failed = ""
+		}
+		timer := time.NewTimer(lookEvery)
+		select {
+		case <-k.tend:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
+func (k *Keeper) tendOnce(ctx context.Context, told *teller) error {
+	select {
+	case k.exclusive <- struct{}{}:
+		defer func() { <-k.exclusive }()
+	case <-ctx.Done():
+		return nil
+	}
+	look, cancel := context.WithTimeout(ctx, lookLimit)
+	sight, err := k.o.Resource.Look(look)
+	cancel()
+	if err == nil && sight.Acting && k.mustNotAct() {
+		k.stopStray(ctx, sight)
+		return nil
+	}
+	role, known := k.role()
+	if err == nil && known && role.Primary && sight.Acting {
+		k.sayStandbys(role, sight, told)
+	}
+	if !known {
+		return nil
+	}
+	ctx, cancel = context.WithCancel(ctx)
+	defer cancel()
+	k.mu.Lock()
+	if k.busy > 0 {
+		k.mu.Unlock()
+		return nil
+	}
+	k.settle = cancel
+	k.mu.Unlock()
+	defer func() {
+		k.mu.Lock()
+		k.settle = nil
+		k.mu.Unlock()
+	}()
+	did, err := k.o.Resource.Settle(ctx, role)
+	if did != "" {
+		k.log.Info("the resource was set right", "did", did)
+		k.event(message.Notice, fmt.Sprintf("settled.%d", k.o.Wall().UnixNano()), fmt.Sprintf("%s: %s", k.o.Member.Name, did))
+	}
+	return err
+}
+
+// stopStray ends a resource that acts as primary without the lease, however it came to that.
+func (k *Keeper) stopStray(ctx context.Context, sight resource.Sight) {
+	k.event(message.Critical, fmt.Sprintf("stray.%d", k.o.Wall().UnixNano()),
+		fmt.Sprintf("%s acts as primary without the lease (%s) and is stopped; its guard keeps clients from it", k.o.Member.Name, sight.Says))
+	k.mu.Lock()
+	if k.holder.State(k.o.Now()).Acting == 0 {
+		if err := k.o.Guard.Shut(); err != nil {
+			k.log.Error("the guard cannot be shut", "error", err)
+		}
+	}
+	k.mu.Unlock()
+	k.end(context.WithoutCancel(ctx))
+}
+
+// teller remembers what was said of the standbys.
+type teller struct {
+	epoch uint64
+	words []string
+	at    time.Duration
+}
+
+// sayStandbys tells what the standbys are to the primary, when that changed.
+func (k *Keeper) sayStandbys(role resource.Role, sight resource.Sight, told *teller) {
+	var words []string
+	for _, s := range sight.Standbys {
+		words = append(words, s.Member+" "+s.State)
+	}
+	now := k.o.Now()
+	if told.epoch == role.Epoch && slices.Equal(words, told.words) && now-told.at < sayAgain {
+		return
+	}
+	k.seq++
+	m := &message.Replication{
+		ID:    fmt.Sprintf("replication.%s.%s.%d.%d", k.o.Group, k.o.Executor, k.o.Wall().UnixNano(), k.seq),
+		Group: k.o.Group, Epoch: role.Epoch, Primary: k.o.Member.Name, Executor: k.o.Executor, Seq: uint64(k.o.Wall().UnixMicro()), Standbys: sight.Standbys, At: k.o.Wall().UnixMicro(),
+	}
+	if m.Standbys == nil {
+		m.Standbys = []message.Standby{}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), lookLimit)
+	defer cancel()
+	if err := k.o.Publish(ctx, m); err != nil {
+		k.log.Debug("what the standbys are is not told yet", "error", err)
+		return
+	}
+	told.epoch, told.words, told.at = role.Epoch, words, now
+}
+
+// event tells people. What has the same cause is told once.
+func (k *Keeper) event(severity message.Severity, cause, sentence string) {
+	sum := sha256.Sum256([]byte(cause))
+	k.o.Tell(&message.Event{
+		ID: fmt.Sprintf("%s.%s.keeper.%x", k.o.Group, k.o.Executor, sum[:8]), Group: k.o.Group, Kind: message.EventDrift, Severity: severity, Member: k.o.Member.Name,
+		Sentence: clip(sentence), Writer: k.o.Executor, At: k.o.Wall().UnixMicro(),
+	})
+}
+
+func clip(s string) string {
+	if len(s) <= 2000 {
+		return s
+	}
+	return strings.ToValidUTF8(s[:2000], "") + "…"
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,181 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/isacloud/ha-manager/pkg/lease"
+	"github.com/isacloud/ha-manager/pkg/message"
+)
+
+// Hold takes the lease of the command's epoch, arms the guard by it and then has `held` written. It waits as long as that takes: for the
+// earlier holder's grants to run out, unless they are ended by the proof that it is fenced.
+//
+// Invariant: `held` is written only while the guard is armed for its epoch and has not lapsed.
+func (k *Keeper) Hold(ctx context.Context, cmd *message.Command, write func(context.Context) error) error {
+	if cmd.Primary != k.o.Member.Name {
+		return fmt.Errorf("epoch %d makes %s primary, and this is the executor beside %s", cmd.Epoch, cmd.Primary, k.o.Member.Name)
+	}
+	if !cmd.Lease.Armed {
+		return write(ctx)
+	}
+	// On disk before the guard opens, so that another life knows what it is open for.
+	if err := k.o.Store.Take(k.o.Group, cmd.Epoch); err != nil {
+		return err
+	}
+	if err := k.take(ctx, cmd); err != nil {
+		return err
+	}
+	if err := write(ctx); err != nil {
+		return err
+	}
+	// On disk before the resource may act.
+	if err := k.o.Store.Act(k.o.Group, cmd.Epoch); err != nil {
+		return err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.holder.SawHeld(cmd.Epoch)
+	if err := k.holder.Open(k.o.Now(), cmd.Epoch); err != nil {
+		return err
+	}
+	wake(k.tend)
+	return nil
+}
+
+func (k *Keeper) take(ctx context.Context, cmd *message.Command) error {
+	said := ""
+	wake(k.asks)
+	for {
+		k.mu.Lock()
+		changed := k.changed
+		now := k.o.Now()
+		if e, ok := k.holder.MayHold(now); ok && e == cmd.Epoch {
+			k.mu.Unlock()
+			return nil
+		}
+		epoch, deadline, err := k.holder.Take(now)
+		if err == nil {
+			err = k.arm(epoch, deadline)
+			k.mu.Unlock()
+			if err == nil && epoch != cmd.Epoch {
+				err = fmt.Errorf("epoch %d is overtaken by %d", cmd.Epoch, epoch)
+			}
+			return err
+		}
+		retry := k.retry
+		k.mu.Unlock()
+		var notYet lease.NotYet
+		if !errors.As(err, &notYet) {
+			return err
+		}
+		if notYet.Reason != said {
+			said = notYet.Reason
+			k.log.Info("waiting for the lease", "epoch", cmd.Epoch, "reason", notYet.Reason, "retry", notYet.Retry)
+		}
+		wait := notYet.Retry
+		if r := retry - now; r > 0 && (wait <= 0 || r < wait) {
+			wait = r
+		}
+		if wait <= 0 || wait > cmd.Lease.TTL.Std()/4 {
+			wait = cmd.Lease.TTL.Std() / 4
+		}
+		timer := time.NewTimer(wait + time.Millisecond)
+		select {
+		case <-changed:
+		case <-timer.C:
+			wake(k.asks)
+		case <-ctx.Done():
+			timer.Stop()
+			return context.Cause(ctx)
+		}
+		timer.Stop()
+	}
+}
+
+// arm opens the guard for an epoch whose lease was taken. Called with k.mu held.
+func (k *Keeper) arm(epoch uint64, deadline time.Duration) error {
+	err := errors.Join(k.o.Store.Guard(k.o.Group, epoch, true), k.o.Guard.Arm(deadline))
+	if err != nil {
+		k.holder.Fence(k.o.Now())
+		return fmt.Errorf("the guard cannot be armed, so epoch %d is lost for %s: %w", epoch, k.o.Member.Name, err)
+	}
+	k.guarded = true
+	k.log.Info("holds the lease, guard armed", "epoch", epoch, "left", deadline-k.o.Now())
+	wake(k.poke)
+	return nil
+}
+
+// renew asks the deciders for grants all the time that there is a reason to.
+func (k *Keeper) renew(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-k.asks:
+		case <-timer.C:
+		case <-ctx.Done():
+			return
+		}
+		timer.Stop()
+		timer.Reset(k.askAll(ctx))
+	}
+}
+
+// askAll asks every decider once, each on its own, and says when to ask again.
+func (k *Keeper) askAll(ctx context.Context) time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	c := k.view.Command
+	if c == nil || c.Lease == nil || !c.Lease.Armed {
+		return time.Second
+	}
+	epoch, deciders, ok := k.holder.Asks()
+	if !ok {
+		return time.Second
+	}
+	every := c.Lease.TTL.Std() / 4
+	r := &message.LeaseRequest{
+		Group: k.o.Group, Member: k.o.Member.Name, Executor: k.o.Executor, Epoch: epoch, TTL: c.Lease.TTL, Fenced: k.o.Store.Fenced(k.o.Group),
+	}
+	for _, d := range deciders {
+		go k.ask(ctx, d, r, 2*every)
+	}
+	return every
+}
+
+func (k *Keeper) ask(ctx context.Context, decider string, r *message.LeaseRequest, limit time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	sent := k.o.Now() // before anything of it leaves: the share counts from here
+	a, err := k.o.Ask(ctx, decider, r)
+	if err != nil || a.Decider != decider || a.Epoch != r.Epoch {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.o.Now()
+	if !a.Granted {
+		if a.Retry > 0 {
+			k.retry = now + a.Retry.Std()
+		}
+		return
+	}
+	deadline, renewed := k.holder.Granted(now, decider, r.Epoch, sent)
+	k.changedLocked()
+	if renewed {
+		k.extend(deadline)
+	}
+}
+
+// extend moves the guard's deadline. Called with k.mu held.
+//
+// Invariant: a guard that has lapsed is never renewed; the epoch is lost.
+func (k *Keeper) extend(deadline time.Duration) {
+	if err := k.o.Guard.Renew(deadline); err != nil {
+		k.log.Warn("the guard was not renewed", "error", err)
+		wake(k.poke)
+	}
+}

@@ -1,0 +1,147 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/isacloud/ha-manager/pkg/bus"
+	"github.com/isacloud/ha-manager/pkg/lease"
+	"github.com/isacloud/ha-manager/pkg/lifecycle"
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/spec"
+	"github.com/isacloud/ha-manager/pkg/subject"
+	"github.com/isacloud/ha-manager/services/executor/driver"
+	"github.com/isacloud/ha-manager/services/executor/guard"
+	"github.com/isacloud/ha-manager/services/executor/internal/boottime"
+	"github.com/isacloud/ha-manager/services/executor/internal/keeper"
+	"github.com/isacloud/ha-manager/services/executor/internal/peer"
+	"github.com/isacloud/ha-manager/services/executor/resource"
+)
+
+// keep keeps this executor's own member of a group with a lease, from when its spec is first seen.
+func (x *Executor) keep(group string, g *spec.Group) {
+	if g == nil || g.Lease == nil {
+		return
+	}
+	x.mu.Lock()
+	k := x.keepers[group]
+	x.mu.Unlock()
+	if k != nil {
+		k.Spec(g)
+		return
+	}
+	i := slices.IndexFunc(g.Members, func(m spec.Member) bool { return m.Executor == x.name })
+	if i < 0 {
+		return
+	}
+	k, err := x.newKeeper(g, g.Members[i])
+	if err != nil {
+		x.opts.Log.Error("a member cannot be kept: it must not become primary", "group", group, "member", g.Members[i].Name, "error", err)
+		x.tell(&message.Event{
+			ID: fmt.Sprintf("%s.%s.keeper.%d", group, x.name, x.epochs.Boot()), Group: group, Kind: message.EventDrift, Severity: message.Critical, Member: g.Members[i].Name,
+			Sentence: cut(fmt.Sprintf("executor %s cannot keep %s, which cannot become primary: %v", x.name, g.Members[i].Name, err)), Writer: x.name, At: time.Now().UnixMicro(),
+		})
+		return
+	}
+	k.Spec(g)
+	x.mu.Lock()
+	x.keepers[group] = k
+	x.mu.Unlock()
+	x.running.Go(func() { _ = k.Run(x.ctx) }) // ends with x.ctx only
+	x.desk(group).Keep(k)
+}
+
+func (x *Executor) newKeeper(g *spec.Group, m spec.Member) (*keeper.Keeper, error) {
+	group := g.Name
+	gd, err := x.opts.Guard(g, m)
+	if err != nil {
+		return nil, err
+	}
+	log := x.opts.Log.With("group", group, "member", m.Name)
+	var res resource.Resource
+	for _, kind := range x.opts.Resources {
+		if !kind.Holds(m) {
+			continue
+		}
+		res, err = kind.New(resource.Options{
+			Group: group, Member: m, Secrets: x.opts.Secrets, Log: log,
+			Progress: func(sentence string) { log.Info(sentence) },
+		})
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", kind.Name, err)
+		}
+	}
+	return keeper.New(keeper.Options{
+		Group: group, Executor: x.name, Member: m, Store: x.epochs, Guard: gd, Late: guard.Late, Longest: lease.Wait(spec.LongestTTL, guard.Late),
+		Resource: res, Ask: x.askDecider, Peers: x.peers, Publish: x.publishSafety, Tell: x.tell, Now: boottime.Now, Wall: time.Now, Log: x.opts.Log,
+	})
+}
+
+// keeper returns who keeps the own member of the group, or nil.
+func (x *Executor) keeper(group string) *keeper.Keeper {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.keepers[group]
+}
+
+// lease is what drivers may do about the lease of the own member.
+func (x *Executor) lease(group string) driver.Lease {
+	if k := x.keeper(group); k != nil {
+		return k
+	}
+	return nil
+}
+
+// askDecider asks one decider for its share of a lease.
+func (x *Executor) askDecider(ctx context.Context, decider string, r *message.LeaseRequest) (*message.LeaseAnswer, error) {
+	h, body, err := message.Encode(r, x.bus.Source(), time.Now())
+	if err != nil {
+		return nil, err
+	}
+	reply, err := x.bus.Conn().RequestMsgWithContext(ctx, &nats.Msg{Subject: subject.Lease(r.Group, decider), Header: nats.Header(h), Data: body})
+	if err != nil {
+		return nil, err
+	}
+	var a message.LeaseAnswer
+	if err := message.DecodeAs(message.Header(reply.Header), reply.Data, &a); err != nil {
+		return nil, err
+	}
+	return &a, nil
+}
+
+func (x *Executor) publishSafety(ctx context.Context, m message.Message) error {
+	kind := subject.SafetyReplication
+	if _, ok := m.(*message.Fenced); ok {
+		kind = subject.SafetyFenced
+	}
+	_, err := x.bus.Publish(ctx, subject.Safety(m.MessageGroup(), kind, x.name), m)
+	return err
+}
+
+const fencedSubjects = subject.Root + ".safety.*." + subject.SafetyFenced + ".*"
+
+// followFenced hears who is fenced, also what was said while this executor was away.
+func (x *Executor) followFenced(ctx context.Context) error {
+	return x.bus.Follow(ctx, bus.FollowOptions{Stream: subject.StreamSafety, From: bus.FromAll(), Subjects: []string{fencedSubjects}}, x.hear)
+}
+
+// servePeers answers the executors beside other members.
+func (x *Executor) servePeers() (lifecycle.Part, error) {
+	l, err := peer.Listen(x.opts.Peer, x.opts.PeerSecret)
+	if err != nil {
+		return lifecycle.Part{}, err
+	}
+	return x.part("peers", func(ctx context.Context) error {
+		return peer.Serve(ctx, l, x.opts.PeerSecret, func(w keeper.Wish) (keeper.Answer, bool) {
+			k := x.keeper(w.Group)
+			if k == nil {
+				return keeper.Answer{}, false
+			}
+			return k.Promise(w), true
+		})
+	}), nil
+}
