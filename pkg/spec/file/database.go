@@ -25,24 +25,15 @@ var postgresObject = object[spec.Postgres]{
 		dsnKey("local", "How the executor beside it reaches it, past the guard: by unix socket, such as host=/var/run/postgresql user=ham dbname=postgres.",
 			func(p *spec.Postgres) *spec.Secret { return &p.Local }),
 		dsnKey("upstream", "How a standby streams from it, as a replication user.", func(p *spec.Postgres) *spec.Secret { return &p.Upstream }),
-		{
-			name: "service", form: "pg_ctl, systemd:<unit> or cluster:<version>/<name>", means: "Who runs the server process: nobody but the executor (pg_ctl), a systemd unit, or the distribution's pg_ctlcluster. It must not be started at boot.",
-			read: func(c cursor, p *spec.Postgres) {
-				c.address("pg_ctl, systemd:<unit> or cluster:<version>/<name>", badService, &p.Service)
-			},
-		},
-		defaulting(pathKey("data", "The data directory.", func(p *spec.Postgres) *string { return &p.Data }), "with cluster: /var/lib/postgresql/<version>/<name>"),
+		addressKey("service", "pg_ctl, systemd:<unit> or cluster:<version>/<name>", "Who runs the server process: nobody but the executor (pg_ctl), a systemd unit, or the distribution's pg_ctlcluster. It must not be started at boot.",
+			badService, func(p *spec.Postgres) *string { return &p.Service }),
+		defaulting(pathKey("data", "The data directory.", func(p *spec.Postgres) *string { return &p.Data }), "with cluster and postgresql@<version>-<name>: /var/lib/postgresql/<version>/<name>"),
 		defaulting(pathKey("bin", "The directory of pg_ctl, pg_rewind and pg_basebackup.", func(p *spec.Postgres) *string { return &p.Bin }), "found by the version in data"),
-		defaulting(addressKey("run_as", "a user", "The user who owns data and runs the server.", func(s string) string {
-			if !userName.MatchString(s) {
-				return "want the name of a user of the system, such as postgres"
-			}
-			return ""
-		}, func(p *spec.Postgres) *string { return &p.RunAs }), "the executor's own"),
+		defaulting(addressKey("run_as", "a user", "The user who owns data and runs the server.", badUser, func(p *spec.Postgres) *string { return &p.RunAs }), "the executor's own"),
 	},
 	also: func(_ cursor, _ map[string]bool, p *spec.Postgres) {
-		if cluster, ok := strings.CutPrefix(p.Service, "cluster:"); ok && p.Data == "" {
-			p.Data = "/var/lib/postgresql/" + cluster
+		if m := distributed.FindStringSubmatch(p.Service); m != nil && p.Data == "" {
+			p.Data = "/var/lib/postgresql/" + m[1] + m[2] + "/" + m[3]
 		}
 	},
 }
@@ -50,8 +41,17 @@ var postgresObject = object[spec.Postgres]{
 var (
 	userName = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,31}$`)
 	unitName = regexp.MustCompile(`^[A-Za-z0-9:_.\\@-]{1,255}$`)
-	cluster  = regexp.MustCompile(`^[0-9]{1,2}(\.[0-9]{1,2})?/[A-Za-z0-9_.][A-Za-z0-9_.-]*$`)
+	// distributed is a server that the distribution has laid out: cluster:15/main, or its unit.
+	distributed = regexp.MustCompile(`^(?:cluster:([0-9.]+)/|systemd:postgresql@([0-9.]+)-)(.+?)(?:\.service)?$`)
+	cluster     = regexp.MustCompile(`^[0-9]{1,2}(\.[0-9]{1,2})?/[A-Za-z0-9_.][A-Za-z0-9_.-]*$`)
 )
+
+func badUser(s string) string {
+	if !userName.MatchString(s) {
+		return "want the name of a user of the system, such as postgres"
+	}
+	return ""
+}
 
 func badService(s string) string {
 	if unit, ok := strings.CutPrefix(s, "systemd:"); ok && unitName.MatchString(unit) {
@@ -70,18 +70,17 @@ var redisObject = object[spec.Redis]{
 	keys: []key[spec.Redis]{
 		required(addressKey("address", "host:port", "Where it answers.", badHostPort, func(r *spec.Redis) *string { return &r.Address })),
 		secretKey("password", "Its password, which standbys use too (requirepass and masterauth).", true, func(r *spec.Redis) *spec.Secret { return &r.Password }),
-		{
-			name: "service", form: "systemd:<unit>", def: "none: ham sends it commands and starts nothing", means: "Who runs the server process.",
-			read: func(c cursor, r *spec.Redis) {
-				c.address("systemd:<unit>", func(s string) string {
-					if unit, ok := strings.CutPrefix(s, "systemd:"); !ok || !unitName.MatchString(unit) {
-						return "want systemd:<unit>, such as systemd:redis-server"
-					}
-					return ""
-				}, &r.Service)
-			},
-		},
+		defaulting(redisService(func(r *spec.Redis) *string { return &r.Service }), "none: ham sends it commands and starts nothing"),
 	},
+}
+
+func redisService[T any](get func(*T) *string) key[T] {
+	return addressKey("service", "systemd:<unit>", "Who runs the server process.", func(s string) string {
+		if unit, ok := strings.CutPrefix(s, "systemd:"); !ok || !unitName.MatchString(unit) {
+			return "want systemd:<unit>, such as systemd:redis-server"
+		}
+		return ""
+	}, get)
 }
 
 func dsnKey[T any](name, means string, get func(*T) *spec.Secret) key[T] {
@@ -121,7 +120,7 @@ type dsn struct{ host, port, user, password string }
 
 var (
 	reference = regexp.MustCompile(`\$\{[^}]*\}`)
-	pair      = regexp.MustCompile(`^\s*([a-z_]+)\s*=\s*('(?:[^'\\]|\\.)*'|[^'\s]\S*|)(?:\s+|$)`)
+	keyValue  = regexp.MustCompile(`^\s*([a-z_]+)\s*=\s*('(?:[^'\\]|\\.)*'|[^'\s]\S*|)(?:\s+|$)`)
 )
 
 // stand is put in the place of a reference while a URL is read.
@@ -145,7 +144,7 @@ func readDSN(s string) (d dsn, problem string) {
 	}
 	all := map[string]string{}
 	for rest := s; strings.TrimSpace(rest) != ""; {
-		m := pair.FindStringSubmatch(rest)
+		m := keyValue.FindStringSubmatch(rest)
 		if m == nil {
 			return dsn{}, want
 		}

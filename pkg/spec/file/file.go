@@ -22,6 +22,8 @@ type Group struct {
 	*spec.Group
 	// GroupText is the document as it was written, comments included: what apply stores.
 	GroupText string
+	// Expanded is the group as YAML with what its preset gives; empty where it uses none.
+	Expanded string
 	// Line is where the document begins in the file, from 1.
 	Line int
 }

@@ -28,7 +28,7 @@ func (c cursor) most(n, most int, what string) {
 var groupObject = object[spec.Group]{
 	title: "group",
 	means: "One service that has a primary and at least one standby infrastructure.",
-	keys: []key[spec.Group]{
+	keys: append(presetKeys[spec.Group](), []key[spec.Group]{
 		groupName(),
 		choice("mode", spec.DryRun, []spec.Mode{spec.Auto, spec.Manual, spec.DryRun},
 			"How far ham may go by itself. auto: swaps by itself and when asked. manual: when asked only. dry-run: applies nothing and records what it would have done.",
@@ -77,7 +77,7 @@ var groupObject = object[spec.Group]{
 				c.most(len(g.Notify), maxRules, "rule")
 			},
 		},
-	},
+	}...),
 }
 
 func groupName() key[spec.Group] {

@@ -176,6 +176,11 @@ func (p *parser) group(c cursor, doc *yaml.Node, next int) {
 		c.fail("has %d bytes, want at most %d", len(text), maxGroup)
 		return
 	}
+	root, expanded, ok := p.expanded(c)
+	if !ok {
+		return
+	}
+	c.node = root
 	groupObject.read(c, g)
 	if c.r.full {
 		return
@@ -193,7 +198,7 @@ func (p *parser) group(c cursor, doc *yaml.Node, next int) {
 		p.groupAt = map[string]place{}
 	}
 	p.groupAt[g.Name] = at
-	p.file.Groups = append(p.file.Groups, Group{Group: g, GroupText: text, Line: line})
+	p.file.Groups = append(p.file.Groups, Group{Group: g, GroupText: text, Line: line, Expanded: expanded})
 	p.file.secrets = append(p.file.secrets, c.r.secrets...)
 	for i, n := range g.Notify {
 		p.channel = append(p.channel, channelUse{at: c.r.at[fmt.Sprintf("notify[%d].to", i)], to: n.To})

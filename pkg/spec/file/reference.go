@@ -28,7 +28,7 @@ func sectionOf[T any](o *object[T]) section {
 
 // sections are all tables, in the order of the reference: those of a group, then those of a process.
 func sections() []section {
-	return []section{
+	all := []section{
 		sectionOf(&groupObject), sectionOf(&objectivesObject), sectionOf(&memberObject), sectionOf(&postgresObject), sectionOf(&redisObject),
 		sectionOf(&checkObject), sectionOf(&httpObject), sectionOf(&tcpObject), sectionOf(&execObject),
 		sectionOf(&postgresCheckObject), sectionOf(&redisCheckObject), sectionOf(&tlsObject),
@@ -39,6 +39,10 @@ func sections() []section {
 		sectionOf(&processObject), sectionOf(&busObject), sectionOf(&busUserObject), sectionOf(&busClusterObject), sectionOf(&proberObject), sectionOf(&executorObject),
 		sectionOf(&channelObject),
 	}
+	for _, p := range presets() {
+		all = append(all, p.with, p.member)
+	}
+	return append(all, sectionOf(&pairWitnessObject))
 }
 
 // Reference is every key with its meaning, form, range and default, as Markdown tables under headings of the third level. It

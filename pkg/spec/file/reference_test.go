@@ -77,7 +77,8 @@ func TestEveryKeyIsRead(t *testing.T) {
 	places := map[string][]string{
 		"group": {""}, "objectives": {"objectives"}, "member": {"members.*"}, "check": {"checks.*"}, "http": {"checks.*.http"}, "tcp": {"checks.*.tcp"},
 		"exec": {"checks.*.exec"}, "check postgres": {"checks.*.postgres"}, "check redis": {"checks.*.redis"},
-		"postgres": {"members.*.postgres"}, "redis": {"members.*.redis"}, "lease": {"lease"}, "fence": {"fence"},
+		"postgres-pair": {"with"}, "member of a postgres-pair": {"with.members.*"}, "redis-pair": {"with"}, "member of a redis-pair": {"with.members.*"},
+		"witness of a pair": {"with.witness"}, "postgres": {"members.*.postgres"}, "redis": {"members.*.redis"}, "lease": {"lease"}, "fence": {"fence"},
 		"route haproxy": {"routes.*"}, "route vip": {"routes.*"}, "route pgbouncer": {"routes.*"}, "tls": {"checks.*.http.tls"}, "route": {"routes.*"}, "policy": {"policy"}, "step": {"steps[]"},
 		"step exec": {"steps[].exec"}, "step http": {"steps[].http"}, "step wait, step assert": {"steps[].wait", "steps[].assert"}, "verify": {"verify"},
 		"notify": {"notify[]"}, "ham": {"ham"}, "bus": {"ham.bus"}, "bus user": {"ham.bus.users[]"}, "bus cluster": {"ham.bus.cluster"}, "prober": {"ham.prober"}, "executor": {"ham.executor"},
@@ -102,7 +103,7 @@ func walk(n *yaml.Node, path string, f func(string)) {
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			key := n.Content[i].Value
-			if slices.Contains([]string{"members", "checks", "routes"}, path) {
+			if slices.Contains([]string{"members", "checks", "routes", "with.members"}, path) {
 				key = "*"
 			}
 			next := strings.TrimPrefix(path+"."+key, ".")

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,9 +29,13 @@ func readSpec(path string) (*file.File, error) {
 }
 
 func (a *app) validate() *cobra.Command {
-	return &cobra.Command{
+	var expanded bool
+	c := &cobra.Command{
 		Use: "validate FILE...", Short: "Check files without touching anything", Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, paths []string) error {
+			if expanded {
+				return a.expand(paths)
+			}
 			type verdict struct {
 				File   string   `json:"file"`
 				Groups []string `json:"groups"`
@@ -71,6 +76,36 @@ func (a *app) validate() *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&expanded, "expanded", false, "print the groups with what their presets give, and check no secret")
+	return c
+}
+
+// expand prints groups as they are without their presets. What it prints is a file again.
+func (a *app) expand(paths []string) error {
+	type whole struct {
+		Group string `json:"group"`
+		Text  string `json:"text"`
+	}
+	all := []whole{}
+	for _, path := range paths {
+		f, err := readSpec(path)
+		if err != nil {
+			return err
+		}
+		for _, g := range f.Groups {
+			all = append(all, whole{g.Name, cmp.Or(g.Expanded, g.GroupText)})
+		}
+	}
+	if a.output == "json" {
+		return a.json(all)
+	}
+	for i, g := range all {
+		if i > 0 {
+			a.printf("---")
+		}
+		fmt.Fprint(a.Out, g.Text)
+	}
+	return nil
 }
 
 // errUsageSilent ends with exit code 2; what is wrong was printed already.
