@@ -139,3 +139,28 @@ func BenchmarkSaw(b *testing.B) {
 		}
 	}
 }
+
+// What a member is fenced up to, took, acts at, and whether it is guarded outlives the executor, and none of it goes back.
+func TestWhatIsKeptOfAMemberOutlivesTheExecutor(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	for _, err := range []error{
+		s.PrepareMember("db"), s.Fence("db", 4), s.Fence("db", 3), s.Take("db", 6), s.Act("db", 5), s.Guard("db", 5, true), s.Guard("db", 4, false),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = s.Close()
+	s = open(t, dir)
+	defer s.Close()
+	if s.Fenced("db") != 4 || s.Taken("db") != 6 || s.Acting("db") != 5 || !s.Guarded("db") {
+		t.Errorf("fenced %d, taken %d, acting %d, guarded %t", s.Fenced("db"), s.Taken("db"), s.Acting("db"), s.Guarded("db"))
+	}
+	if s.Fenced("web") != 0 || s.Guarded("web") {
+		t.Error("another group has something of it")
+	}
+	if err := s.Guard("db", 6, false); err != nil || s.Guarded("db") {
+		t.Errorf("still guarded, %v", err)
+	}
+}

@@ -137,11 +137,11 @@ func (k *Keeper) sayDirectly(ctx context.Context, epoch uint64) {
 	}
 	r := &message.LeaseRequest{Group: k.o.Group, Member: k.o.Member.Name, Executor: k.o.Executor, Epoch: epoch, TTL: c.Lease.TTL, Fenced: epoch}
 	for _, d := range c.Lease.Deciders {
-		go func() {
+		k.asked.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, time.Second)
 			defer cancel()
 			_, _ = k.o.Ask(ctx, d, r)
-		}()
+		})
 	}
 	if k.o.Peers == nil {
 		return
@@ -150,11 +150,11 @@ func (k *Keeper) sayDirectly(ctx context.Context, epoch uint64) {
 		if b.Member == k.o.Member.Name || b.Peer == "" {
 			continue
 		}
-		go func() {
+		k.asked.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, time.Second)
 			defer cancel()
 			_, _ = k.o.Peers.Ask(ctx, b.Peer, Wish{Group: k.o.Group, Member: k.o.Member.Name, Fenced: epoch})
-		}()
+		})
 	}
 }
 

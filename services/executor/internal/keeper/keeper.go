@@ -67,6 +67,8 @@ type Keeper struct {
 
 	// exclusive is held by whoever changes the resource: keepResource, or a driver.
 	exclusive chan struct{}
+	// asked are the questions under way; each ends by itself in a short time.
+	asked sync.WaitGroup
 
 	mu     sync.Mutex
 	holder *lease.Holder
@@ -188,6 +190,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 		parts.Go(func() { k.watchResource(ctx) })
 		parts.Go(func() { k.keepResource(ctx) })
 	}
+	defer k.asked.Wait()
 	defer parts.Wait()
 	timer := time.NewTimer(0)
 	defer timer.Stop()

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,6 +44,7 @@ type world struct {
 	members  map[string]*side
 	noBus    map[string]bool // members that the bus does not reach
 	noPeer   map[string]bool // members that other members do not reach
+	slow     time.Duration   // how long each answer travels back
 	told     []string
 }
 
@@ -133,6 +135,7 @@ func (s *side) start() {
 
 func (s *side) ask(ctx context.Context, decider string, r *message.LeaseRequest) (*message.LeaseAnswer, error) {
 	w := s.w
+	defer w.travel()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.noBus[s.name] {
@@ -147,6 +150,15 @@ func (s *side) ask(ctx context.Context, decider string, r *message.LeaseRequest)
 	}
 	a := g.Ask(w.now(), lease.Request{Member: r.Member, Epoch: r.Epoch, Wait: lease.Wait(r.TTL.Std(), late)})
 	return &message.LeaseAnswer{Group: r.Group, Decider: decider, Granted: a.Granted, Epoch: r.Epoch, Newest: a.Newest, Retry: message.Duration(a.Retry), Reason: a.Reason}, nil
+}
+
+func (w *world) travel() {
+	w.mu.Lock()
+	d := w.slow
+	w.mu.Unlock()
+	if d > 0 {
+		time.Sleep(d)
+	}
 }
 
 func (s *side) publish(_ context.Context, m message.Message) error {
@@ -182,6 +194,7 @@ func (p peers) Ask(_ context.Context, address string, wish keeper.Wish) (keeper.
 	w.mu.Lock()
 	cut := w.noPeer[p.s.name] || w.noPeer[address]
 	w.mu.Unlock()
+	defer w.travel()
 	if cut {
 		return keeper.Answer{}, errors.New("no answer")
 	}
@@ -282,7 +295,8 @@ func (w *world) open(name string) bool {
 // tracked watches a guard: at no time are two open while their resources act.
 type tracked struct {
 	guard.Guard
-	side *side
+	side  *side
+	stuck atomic.Bool
 }
 
 func (g *tracked) Arm(deadline time.Duration) error {
@@ -296,6 +310,9 @@ func (g *tracked) Arm(deadline time.Duration) error {
 }
 
 func (g *tracked) Shut() error {
+	if g.stuck.Load() {
+		return errors.New("the packet filter does not answer")
+	}
 	if g.side.w.open(g.side.name) {
 		g.side.w.say("%s shuts", g.side.name)
 	}
@@ -587,6 +604,50 @@ func TestDisarmedGroupIsLeftAlone(t *testing.T) {
 			if _, acting := w.members[name].res.is(); !acting {
 				t.Errorf("%s was ended", name)
 			}
+		}
+	})
+}
+
+// What was granted or promised counts from when it was asked for: who answers began to wait no earlier than that.
+func TestGrantsAndPromisesCountFromWhenTheyWereAsked(t *testing.T) {
+	for _, by := range []string{"lease", "promises"} {
+		t.Run(by, func(t *testing.T) {
+			in(t, func(w *world) {
+				w.adopted()
+				const travel = 400 * time.Millisecond
+				w.mu.Lock()
+				w.slow = travel
+				w.mu.Unlock()
+				time.Sleep(5 * ttl)
+				if by == "promises" {
+					w.cut(w.noBus, "a")
+				} else {
+					w.cut(w.noPeer, "b")
+				}
+				for range 500 {
+					time.Sleep(10 * time.Millisecond)
+					if left, _ := w.members["a"].keeper.Holds(1); left > ttl-travel {
+						t.Fatalf("%s is left right after an answer that travelled %s", left, travel)
+					}
+				}
+				if !w.open("a") {
+					t.Error("slow answers closed a")
+				}
+			})
+		})
+	}
+}
+
+// A guard that cannot be shut: the resource goes before anything is said.
+func TestNothingIsSaidWhileTheGuardCannotBeShut(t *testing.T) {
+	in(t, func(w *world) {
+		w.adopted()
+		a := w.members["a"]
+		a.guard.stuck.Store(true)
+		w.heard()
+		a.keeper.Fence(w.ctx, true, "a test")
+		if got, want := w.heard(), "a writes fenced 1\na is ended\na says fenced 1"; got != want {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
 		}
 	})
 }

@@ -67,7 +67,7 @@ func (k *Keeper) askPeers(ctx context.Context) time.Duration {
 	w := Wish{Group: k.o.Group, Member: k.o.Member.Name, Epoch: epoch, Wait: message.Duration(lease.Wait(ttl, k.o.Late))}
 	for _, m := range members {
 		if b, ok := c.Lease.Of(m); ok && b.Peer != "" {
-			go k.askPeer(ctx, b, w, ttl/2)
+			k.asked.Go(func() { k.askPeer(ctx, b, w, ttl/2) })
 		}
 	}
 	return ttl / 4

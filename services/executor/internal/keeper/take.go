@@ -141,7 +141,7 @@ func (k *Keeper) askAll(ctx context.Context) time.Duration {
 		Group: k.o.Group, Member: k.o.Member.Name, Executor: k.o.Executor, Epoch: epoch, TTL: c.Lease.TTL, Fenced: k.o.Store.Fenced(k.o.Group),
 	}
 	for _, d := range deciders {
-		go k.ask(ctx, d, r, 2*every)
+		k.asked.Go(func() { k.ask(ctx, d, r, 2*every) })
 	}
 	return every
 }
