@@ -61,3 +61,15 @@ type Fence struct {
 	// Plug names each member to the agent: its `plug` or `port` option.
 	Plug map[string]string `json:"plug,omitempty"`
 }
+
+// FenceArgs is what the fence driver is given in a plan. Nothing in it has to be expanded any more.
+type FenceArgs struct {
+	// Member is the one that is fenced, Plug what the agent calls its host.
+	Member string `json:"member"`
+	Plug   string `json:"plug"`
+	Agent  string `json:"agent"`
+	// Action is off, or reboot: off, and on again once it is confirmed to be off.
+	Action  string            `json:"action"`
+	Options map[string]Secret `json:"options,omitempty"`
+	Timeout time.Duration     `json:"timeout_ns"`
+}

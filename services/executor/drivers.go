@@ -4,6 +4,7 @@ import (
 	"github.com/isacloud/ha-manager/services/executor/driver"
 	"github.com/isacloud/ha-manager/services/executor/driver/assert"
 	"github.com/isacloud/ha-manager/services/executor/driver/exec"
+	"github.com/isacloud/ha-manager/services/executor/driver/fence"
 	"github.com/isacloud/ha-manager/services/executor/driver/haproxy"
 	"github.com/isacloud/ha-manager/services/executor/driver/http"
 	"github.com/isacloud/ha-manager/services/executor/driver/pgbouncer"
@@ -17,6 +18,7 @@ func Drivers() []driver.Kind {
 		http.Kind(),
 		haproxy.Kind(),
 		pgbouncer.Kind(),
+		fence.Kind(),
 		assert.Kind(),
 		wait.Kind(),
 	}

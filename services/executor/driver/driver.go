@@ -112,6 +112,9 @@ type Deed struct {
 	// Applied: something was changed, or may have been.
 	Applied  bool
 	Evidence string
+	// Fenced is a member that is proven to be unable to act as primary at the command's epoch or below until it is started anew. Whoever runs
+	// the step tells deciders and members so. Empty: nothing was proven. It counts whatever the error says.
+	Fenced string
 }
 
 // Guarantee is what a kind of driver promises, for people: it stands in the plan, in the manual and in the safety argument.

@@ -41,6 +41,9 @@ func (s *Secrets) Resolve(text spec.Secret) (string, error) {
 	return value, nil
 }
 
+// Hide masks what is secret without being a reference.
+func (s *Secrets) Hide(value string) { s.remember(value) }
+
 func (s *Secrets) remember(v string) {
 	if v == "" {
 		return

@@ -34,6 +34,8 @@ type Command struct {
 	// Env is added to the executor's own environment without its HAM_ variables.
 	Env []string
 	Dir string
+	// Stdin is what it reads; empty: nothing.
+	Stdin string
 }
 
 // Result is how it ended.
@@ -69,6 +71,9 @@ func Run(ctx context.Context, c Command) (Result, error) {
 	cmd := exec.Command(c.Argv[0], c.Argv[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = c.Dir, out, out, outputGrace
 	cmd.Env = append(append(inherited(), c.Env...), markName+"="+mark)
+	if c.Stdin != "" {
+		cmd.Stdin = strings.NewReader(c.Stdin)
+	}
 	isolate(cmd)
 	started, ended := make(chan error, 1), make(chan error, 1)
 	go func() {
