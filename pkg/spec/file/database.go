@@ -22,7 +22,7 @@ var postgresObject = object[spec.Postgres]{
 	means: "The PostgreSQL server that a member holds: how ham reaches it, and in a group with a lease also how its executor runs it. A plain value stands for dsn.",
 	keys: []key[spec.Postgres]{
 		required(dsnKey("dsn", "How probers and executors reach it over the network, as ham's own user, "+likeDSN+".", func(p *spec.Postgres) *spec.Secret { return &p.DSN })),
-		dsnKey("local", "How the executor beside it reaches it, past the guard: by unix socket, such as host=/var/run/postgresql user=ham dbname=postgres.",
+		dsnKey("local", "How the executor beside it reaches it, past the guard: by unix socket, such as host=/var/run/postgresql user=ham_local dbname=postgres.",
 			func(p *spec.Postgres) *spec.Secret { return &p.Local }),
 		dsnKey("upstream", "How a standby streams from it, as a replication user.", func(p *spec.Postgres) *spec.Secret { return &p.Upstream }),
 		addressKey("service", "pg_ctl, systemd:<unit> or cluster:<version>/<name>", "Who runs the server process: nobody but the executor (pg_ctl), a systemd unit, or the distribution's pg_ctlcluster. It must not be started at boot.",

@@ -49,7 +49,7 @@ func (r *reader) databases(g *spec.Group) {
 		}
 		if p := m.Postgres; p != nil && g.Lease != nil {
 			for _, need := range []struct{ key, got, want string }{
-				{"local", string(p.Local), "how the executor beside it logs in past the guard, such as host=/var/run/postgresql user=ham dbname=postgres"},
+				{"local", string(p.Local), "how the executor beside it logs in past the guard, such as host=/var/run/postgresql user=ham_local dbname=postgres"},
 				{"upstream", string(p.Upstream), "how the other members stream from it, such as host=192.0.2.10 port=5432 user=ham_replication password=${file:/etc/ham/replication.password}"},
 				{"service", p.Service, "who runs the server: pg_ctl, systemd:<unit> or cluster:<version>/<name>"},
 				{"data", p.Data, "the data directory, such as /var/lib/postgresql/15/main"},

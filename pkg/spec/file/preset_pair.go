@@ -24,7 +24,7 @@ type pair struct {
 	route    *yaml.Node
 
 	service, data, bin, runAs                           string
-	socket, user, database, replicationUser, durability string
+	socket, user, localUser, database, replicationUser, durability string
 	password, replicationPassword                       spec.Secret
 }
 

@@ -25,14 +25,15 @@ var postgresPairObject = object[pair]{
 		pathKey("bin", "The directory of pg_ctl and its like.", func(p *pair) *string { return &p.bin }),
 		addressKey("run_as", "a user", "The user who owns data and runs the server.", badUser, func(p *pair) *string { return &p.runAs }),
 		defaulting(pathKey("socket", "The directory of the servers' unix socket.", func(p *pair) *string { return &p.socket }), "/var/run/postgresql"),
-		defaulting(textKey("user", "a role", "The role that ham logs in as.", func(p *pair) *string { return &p.user }), "ham"),
+		defaulting(textKey("user", "a role", "The role that probers and looks log in as.", func(p *pair) *string { return &p.user }), "ham"),
 		secretKey("password", "Its password. Left out: the server asks for none, or libpq's own ways give it.", true, func(p *pair) *spec.Secret { return &p.password }),
+		defaulting(textKey("local_user", "a role", "The role that the executor beside a server logs in as, by the unix socket and without a password.", func(p *pair) *string { return &p.localUser }), "ham_local"),
 		defaulting(textKey("database", "a name", "The database that ham logs in to.", func(p *pair) *string { return &p.database }), "postgres"),
 		defaulting(textKey("replication_user", "a role", "The role that standbys stream as.", func(p *pair) *string { return &p.replicationUser }), "ham_replication"),
 		secretKey("replication_password", "Its password.", true, func(p *pair) *spec.Secret { return &p.replicationPassword }),
 	}...),
 	also: func(_ cursor, _ map[string]bool, p *pair) {
-		p.socket, p.user = cmp.Or(p.socket, "/var/run/postgresql"), cmp.Or(p.user, "ham")
+		p.socket, p.user, p.localUser = cmp.Or(p.socket, "/var/run/postgresql"), cmp.Or(p.user, "ham"), cmp.Or(p.localUser, "ham_local")
 		p.database, p.replicationUser = cmp.Or(p.database, "postgres"), cmp.Or(p.replicationUser, "ham_replication")
 	},
 }
@@ -72,7 +73,7 @@ func expandPostgresPair(c cursor) string {
 			dsn = pairs("host", m.host, "port", fmt.Sprint(m.port), "user", p.user, "dbname", p.database, "password", string(p.password))
 		}
 		fmt.Fprintf(&b, "      dsn: %s\n", quoted(dsn))
-		fmt.Fprintf(&b, "      local: %s\n", quoted(pairs("host", p.socket, "port", fmt.Sprint(m.port), "user", p.user, "dbname", p.database, "password", string(p.password))))
+		fmt.Fprintf(&b, "      local: %s\n", quoted(pairs("host", p.socket, "port", fmt.Sprint(m.port), "user", p.localUser, "dbname", p.database)))
 		fmt.Fprintf(&b, "      upstream: %s\n", quoted(pairs("host", m.host, "port", fmt.Sprint(m.port), "user", p.replicationUser, "password", string(p.replicationPassword))))
 		fmt.Fprintf(&b, "      service: %s\n", quoted(service))
 		for _, more := range []struct{ key, value string }{{"data", cmp.Or(m.data, p.data)}, {"bin", cmp.Or(m.bin, p.bin)}, {"run_as", cmp.Or(m.runAs, p.runAs)}} {
