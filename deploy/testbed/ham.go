@@ -30,8 +30,6 @@ const (
 type hamSettings struct {
 	ttl        time.Duration
 	durability string
-	every      time.Duration // of the check
-	fall       int
 	bouncer    bool // clients come through PgBouncer, and a planned swap pauses it
 }
 
@@ -179,7 +177,7 @@ func (s *ham) killAgent(h *host) error {
 func (s *ham) process(h *host) string {
 	if h == s.b.router {
 		return fmt.Sprintf(`ham:
-  name: ham-router
+  name: router
   site: router
   http: "off"
   state_dir: %s
@@ -194,8 +192,8 @@ func (s *ham) process(h *host) string {
 	var routes, references []string
 	for _, n := range s.nodes() {
 		routes = append(routes, fmt.Sprintf("%q", fmt.Sprintf("%s:%d", n.addr, clusterPort)))
-		if n != h {
-			references = append(references, fmt.Sprintf("%q", fmt.Sprintf("tcp://%s:%d", n.addr, clusterPort)))
+		if n != h && n != s.b.witness {
+			references = append(references, fmt.Sprintf("%q", fmt.Sprintf("tcp://%s:%d", n.addr, peerPort)))
 		}
 	}
 	references = append(references, fmt.Sprintf("%q", fmt.Sprintf("tcp://%s:%d", s.b.router.addr, runtimePort)))
@@ -204,7 +202,7 @@ func (s *ham) process(h *host) string {
 		executor = "{sites: [witness]}"
 	}
 	return fmt.Sprintf(`ham:
-  name: ham-%[1]s
+  name: %[1]s
   site: %[1]s
   state_dir: %[2]s
   bus:
@@ -220,44 +218,34 @@ func (s *ham) process(h *host) string {
 		strings.Join(routes, ", "), s.pki.ca, h.path("secret"), strings.Join(references, ", "), executor)
 }
 
-// spec is the group, written out.
+// spec is the group as README.md shows it, but for the directories of the bed, and for limits that would only make runs longer.
 func (s *ham) spec() string {
-	var m strings.Builder
-	for _, h := range []*host{s.b.sp, s.b.rj} {
-		fmt.Fprintf(&m, `  %[1]s:
-    site: %[1]s
-    executor: ham-%[1]s
-    peer: "%[2]s:%[3]d"
-    ports: [%[4]d]
-    allow: ["%[5]s", "%[6]s"]
-    postgres:
-      dsn: "host=%[2]s port=%[4]d user=ham dbname=postgres sslmode=disable"
-      local: "host=%[7]s port=%[4]d user=postgres dbname=postgres"
-      upstream: "host=%[2]s port=%[4]d user=repl"
-      service: pg_ctl
-      data: %[8]s
-      bin: %[9]s
-      run_as: %[10]s
-`, h.name, h.addr, peerPort, pgPort, s.b.other(h).addr, s.b.witness.addr, h.sockets(), h.data(), pgBin, pgUser)
-	}
-	route := fmt.Sprintf(`  front: {haproxy: ["tcp://%s:%d"], backend: pg, servers: {sp: sp, rj: rj}, drain: 0s, timeout: 200ms}`, s.b.router.addr, runtimePort)
+	route := fmt.Sprintf(`{haproxy: "tcp://%s:%d", backend: pg}`, s.b.router.addr, runtimePort)
 	if s.bouncer {
-		route = fmt.Sprintf(`  pool: {pgbouncer: ["host=%[1]s port=%[2]d user=app dbname=pgbouncer sslmode=disable"], database: app, servers: {sp: "%[3]s:%[5]d", rj: "%[4]s:%[5]d"}, file: %[6]s, on: ham-router}`,
-			s.b.router.addr, bouncerPort, s.b.sp.addr, s.b.rj.addr, pgPort, s.b.router.path("databases.ini"))
+		route = fmt.Sprintf(`{pgbouncer: "host=%s port=%d user=app dbname=pgbouncer sslmode=disable", database: app, file: %s, on: router}`,
+			s.b.router.addr, bouncerPort, s.b.router.path("databases.ini"))
 	}
-	return fmt.Sprintf(`group: %s
+	return fmt.Sprintf(`group: %[1]s
 mode: auto
-objectives: {rto: 3s, rpo: 0s}
+use: postgres-pair
+with:
+  members:
+    sp: {site: sp, host: %[2]s, data: %[3]s}
+    rj: {site: rj, host: %[4]s, data: %[5]s}
+  witness: {site: witness, host: %[6]s}
+  service: pg_ctl
+  bin: %[7]s
+  run_as: %[8]s
+  replication_user: repl
+  durability: %[9]s
+  ttl: %[10]s
+  route: %[11]s
+adopt: sp
 members:
-%sadopt: sp
-checks:
-  db: {postgres: {}, every: %s, timeout: %s, from: [sp, rj, witness]}
-routes:
-%s
-lease: {deciders: [ham-sp, ham-rj, ham-witness], ttl: %s}
-durability: %s
-policy: {quorum: 2, fall: %d, rise: 2, stable_for: 1s, cooldown: 1s, budget: 1000 per 24h, undo_window: 1s}
-`, group, m.String(), s.every, s.every, route, s.ttl, s.durability, s.fall)
+  sp: {postgres: {local: "host=%[12]s port=5432 user=ham dbname=postgres"}}
+  rj: {postgres: {local: "host=%[13]s port=5432 user=ham dbname=postgres"}}
+policy: {stable_for: 1s, cooldown: 1s, budget: 1000 per 24h, undo_window: 1s}
+`, group, s.b.sp.addr, s.b.sp.data(), s.b.rj.addr, s.b.rj.data(), s.b.witness.addr, pgBin, pgUser, s.durability, s.ttl, route, s.b.sp.sockets(), s.b.rj.sockets())
 }
 
 // cli runs the command line on the router, as an operator would.

@@ -37,16 +37,16 @@ type setting struct {
 
 // settings are all that the bed knows.
 func settings() []setting {
-	asDelivered := hamSettings{ttl: 1500 * time.Millisecond, durability: "never-lose", every: 250 * time.Millisecond, fall: 3}
+	asDelivered := hamSettings{ttl: 1500 * time.Millisecond, durability: "never-lose"}
 	tight := asDelivered
-	tight.ttl, tight.every = 600*time.Millisecond, 100*time.Millisecond
+	tight.ttl = 600 * time.Millisecond
 	async := asDelivered
 	async.durability = "never-stop"
 	bouncer := asDelivered
 	bouncer.bouncer = true
 	return []setting{
-		{"ham", "default", "never-lose, a lease of 1.5 s as delivered, a look every 250 ms; HAProxy by its runtime API", func() stack { return newHam(asDelivered) }},
-		{"ham", "tight", "never-lose, the shortest lease (600 ms), a look every 100 ms", func() stack { return newHam(tight) }},
+		{"ham", "default", "as delivered: never-lose, a lease of 1.5 s; HAProxy by its runtime API", func() stack { return newHam(asDelivered) }},
+		{"ham", "tight", "never-lose, the shortest lease (600 ms)", func() stack { return newHam(tight) }},
 		{"ham", "async", "never-stop, else as default", func() stack { return newHam(async) }},
 		{"ham", "bouncer", "as default, clients through PgBouncer, which a planned swap pauses", func() stack { return newHam(bouncer) }},
 		{"patroni", "default", "ttl 30, loop_wait 10, retry_timeout 10; HAProxy asks every 3 s, fall 3 rise 2", func() stack { return newPatroni(30, 10, 10, "3s", 3, 2) }},
