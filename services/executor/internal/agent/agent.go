@@ -7,8 +7,8 @@
 //	down#the lease has ended    it does not; the reason stands in HAProxy's log and page
 //
 // HAProxy takes an agent that does not answer for no news: with agent-check alone, a server whose executor is dead stays as it was. So the same
-// port is also what the health check looks at, and there silence counts. haproxy.cfg in this folder has the lines and says what they do; the
-// tests run it.
+// port is what HAProxy's health check looks at, where silence counts; agent-check may stand beside that, never alone. haproxy.cfg in this folder
+// has the lines and says what they do; the tests run it.
 package agent
 
 import (
@@ -23,9 +23,10 @@ import (
 )
 
 const (
-	patience    = time.Second // for a client to take the line
-	connections = 64          // at once; more wait
-	longest     = 200         // bytes of a reason: HAProxy keeps a line of some hundred
+	patience    = time.Second            // for a client to take the line
+	parting     = 100 * time.Millisecond // for it to hang up after that
+	connections = 64                     // at once; more wait
+	longest     = 200                    // bytes of a reason: HAProxy keeps a line of some hundred
 )
 
 // Agent is the endpoint of one member.
@@ -99,7 +100,7 @@ func (a *Agent) answer(c net.Conn) {
 		return
 	}
 	// HAProxy reads to the end of the line. Closing while something that it sent lies unread would be a reset, which could overtake the line.
-	if half, ok := c.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+	if half, ok := c.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil && c.SetDeadline(time.Now().Add(parting)) == nil {
 		var rest [512]byte
 		for range 8 {
 			if _, err := c.Read(rest[:]); err != nil {

@@ -125,7 +125,7 @@ func becomes(t *testing.T, c *haproxy.Client, up bool) haproxy.Stat {
 			t.Fatal(err)
 		}
 		a, ok := stats.Server("a")
-		if ok && strings.HasPrefix(a.Status, "UP") == up {
+		if ok && strings.HasPrefix(a.Status, "DOWN") != up {
 			return a
 		}
 		if time.Now().After(until) {
@@ -186,6 +186,22 @@ func TestHAProxyFollowsTheLease(t *testing.T) {
 	becomes(t, c, true)
 }
 
+// The same with agent-check beside the health check, as an operator may have it.
+func TestHAProxyFollowsTheLeaseWithAgentCheckBesides(t *testing.T) {
+	site := haproxytest.NewSite(t, "a")
+	var lasts atomic.Bool
+	lasts.Store(true)
+	addr := serve(t, func() (bool, string) { return lasts.Load(), "the lease has ended" })
+	_, c := behind(t, strings.Replace(recommended, "check inter", "agent-check agent-inter 100ms agent-port 8008 check inter", 1), site, portOf(t, addr))
+	for range 2 {
+		becomes(t, c, true)
+		lasts.Store(false)
+		becomes(t, c, false)
+		lasts.Store(true)
+	}
+	becomes(t, c, true)
+}
+
 // An executor that is killed or frozen takes its server down with it, and the thawed one brings it back.
 func TestHAProxyFailsClosedWithoutTheExecutor(t *testing.T) {
 	for what, signal := range map[string]syscall.Signal{"killed": syscall.SIGKILL, "frozen": syscall.SIGSTOP} {
@@ -223,18 +239,18 @@ func TestHAProxySeesThatTheServerItselfIsGone(t *testing.T) {
 	becomes(t, c, false)
 }
 
-// Why the recommended lines have both kinds of checks: with agent-check alone a dead executor changes nothing. Were this to change in
+// Why the recommended lines have a health check: with agent-check in its place a dead executor changes nothing. Were this to change in
 // HAProxy, the lines could be fewer.
 func TestAgentCheckAloneFailsOpen(t *testing.T) {
 	site := haproxytest.NewSite(t, "a")
 	cmd, port := start(t)
-	var alone []string
+	var alone strings.Builder
 	for line := range strings.Lines(recommended) {
 		if !strings.Contains(line, "tcp-check") {
-			alone = append(alone, strings.Replace(line, "default-server check inter 200ms fall 1 rise 1", "default-server", 1))
+			alone.WriteString(strings.Replace(line, "check inter 200ms fall 1 rise 1", "agent-check agent-inter 200ms agent-port 8008", 1))
 		}
 	}
-	p, c := behind(t, strings.Join(alone, ""), site, port)
+	p, c := behind(t, alone.String(), site, port)
 	becomes(t, c, true)
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
