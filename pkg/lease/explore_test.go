@@ -24,10 +24,13 @@ type walker struct {
 	from system // the state
 	next system // what becomes of it
 	bad  string // what is wrong with the way from one to the other
-	emit func(event)
+	emit func(event, *key)
+
+	at key
 }
 
 func (w *walker) load(k *key) {
+	w.at = *k
 	w.from.run, w.next.run = w.run, w.run
 	w.from.load(k)
 	w.next.copyFrom(&w.from, 1<<w.members-1)
@@ -38,7 +41,12 @@ func (w *walker) load(k *key) {
 func (w *walker) do(touched uint8, e event, happens func(s *system) bool) {
 	w.bad = ""
 	if happens(&w.next) {
-		w.emit(e)
+		if w.bad == "" {
+			w.bad = w.next.twoPrimaries()
+		}
+		if k := w.next.key(&w.at, touched); k != w.at || w.bad != "" {
+			w.emit(e, &k)
+		}
 	}
 	w.next.copyFrom(&w.from, touched)
 }
@@ -96,7 +104,7 @@ func (w *walker) commands() {
 			s.chain[s.length] = c
 			s.length++
 			if change {
-				s.changes--
+				s.changesLeft--
 			}
 			return true
 		})
@@ -123,7 +131,7 @@ func (w *walker) commands() {
 	if w.resumes {
 		write("command %e: resume of %m", false, entry{kind: resume, primary: b.primary, deciders: last.deciders, members: members})
 	}
-	if s.changes == 0 || w.inForce && !last.held {
+	if s.changesLeft == 0 || w.inForce && !last.held {
 		return
 	}
 	for _, set := range w.deciderSets {
@@ -286,7 +294,7 @@ func (w *walker) takes(m int) {
 			s.arm(m, deadline)
 		}
 		if m == 0 {
-			s.wild = false
+			s.unguarded = false
 		}
 		return true
 	})
@@ -379,35 +387,36 @@ func (w *walker) restarts(m int) {
 type found struct {
 	keys []key
 	from []uint32
-	slot []uint32 // place in keys, + 1; 0 free
+	slot []uint64 // place in keys, + 1, below half of the hash; 0 free
 }
 
 func (f *found) add(k *key, from uint32) {
 	if 2*len(f.keys) >= len(f.slot) {
 		f.widen()
 	}
-	for i := k.hash(); ; i++ {
+	h := k.hash()
+	for i := h; ; i++ {
 		at := &f.slot[i&uint64(len(f.slot)-1)]
 		if *at == 0 {
 			f.keys, f.from = append(f.keys, *k), append(f.from, from)
-			*at = uint32(len(f.keys))
+			*at = h>>32<<32 | uint64(len(f.keys))
 			return
 		}
-		if f.keys[*at-1] == *k {
+		if *at>>32 == h>>32 && f.keys[uint32(*at)-1] == *k {
 			return
 		}
 	}
 }
 
 func (f *found) widen() {
-	f.slot = make([]uint32, max(1<<12, 2*len(f.slot)))
+	f.slot = make([]uint64, max(1<<12, 2*len(f.slot)))
 	for n := range f.keys {
-		for i := f.keys[n].hash(); ; i++ {
-			if at := &f.slot[i&uint64(len(f.slot)-1)]; *at == 0 {
-				*at = uint32(n + 1)
-				break
-			}
+		h := f.keys[n].hash()
+		i := h & uint64(len(f.slot)-1)
+		for f.slot[i] != 0 {
+			i = (i + 1) & uint64(len(f.slot)-1)
 		}
+		f.slot[i] = h>>32<<32 | uint64(n+1)
 	}
 }
 
@@ -432,18 +441,14 @@ type outcome struct {
 func (r *run) explore() (o outcome) {
 	var f found
 	w := &walker{run: r}
-	start := r.start().key()
+	start := r.start().key(&key{}, everybody)
 	f.add(&start, 0)
 	at, level := 0, 1
-	w.emit = func(event) {
-		if o.bad != "" {
-			return
+	w.emit = func(_ event, k *key) {
+		if o.bad == "" {
+			o.bad = w.bad
+			f.add(k, uint32(at))
 		}
-		if o.bad = w.bad; o.bad == "" {
-			o.bad = w.next.twoPrimaries()
-		}
-		k := w.next.key()
-		f.add(&k, uint32(at))
 	}
 	for ; at < len(f.keys) && o.bad == ""; at++ {
 		if at == level {
@@ -472,12 +477,10 @@ func (r *run) way(f *found, at int) (lines []string) {
 	state := f.keys[0]
 	for i := len(path) - 1; i >= -1; i-- {
 		name := ""
-		w.emit = func(e event) {
-			var right bool
-			if i < 0 {
-				right = w.bad != "" || w.next.twoPrimaries() != ""
-			} else {
-				right = w.next.key() == f.keys[path[i]]
+		w.emit = func(e event, k *key) {
+			right := w.bad != ""
+			if i >= 0 {
+				right = *k == f.keys[path[i]]
 			}
 			if right && name == "" {
 				name = e.String()

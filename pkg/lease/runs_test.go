@@ -92,7 +92,7 @@ func runs() []*run {
 		keeps("resumes", three, func(r *run) { r.deciderRestarts, r.switchovers = 0, false }), // fixed, without restart and switchover
 		keeps("switchovers", three, swift),                                                                    // fixed, without restart and old requests
 		keeps("failsafe", failsafe, func(r *run) { r.stray = false }),                                         // fixed-small
-		keeps("late grants", func(r *run) { r.delay, r.deciderRestarts = true, 0 }),                           // fixed-late, at two epochs
+		keeps("late grants", func(r *run) { r.delay, r.deciderRestarts, r.stray = true, 0, false }),           // fixed-late, at two epochs
 		keeps("late guard", func(r *run) { r.guardLate, r.toldLate = 1, oneLate }),                            // fixed-margin, at two epochs
 		keeps("three members", func(r *run) { r.members, r.deciderRestarts = 3, 0 }),                          // fixed-three, at two epochs
 		keeps("deciders change", deciderChange, func(r *run) { r.resumes = false }),                           // fixed-deciders, one change

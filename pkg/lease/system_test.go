@@ -53,18 +53,23 @@ type entry struct {
 // system is one state: the chain, real Grants, real Holders, their guards, and what is under way.
 type system struct {
 	*run
+	plain
+	holder [mostMembers]Holder
+}
+
+// plain is what of a state is copied as it is.
+type plain struct {
 	length int
 	chain  [mostEpochs]entry
 	grants [mostDeciders]Grants
-	holder [mostMembers]Holder
 	// guard is for how many more ticks clients get through. The resource acts while its Holder is open; behind a shut guard nobody hears it.
 	guard [mostMembers]uint8
 	// said is the newest fenced that may be under way. With the disk it is what the Holder itself says.
-	said     [mostMembers]uint8
-	late     [mostDeciders][mostMembers]answer
-	restarts [2]uint8 // restarts left, of deciders and of executors
-	changes  uint8    // changes of deciders, members or ttl left
-	wild     bool     // A acts without any guard: it was there before
+	said        [mostMembers]uint8
+	late        [mostDeciders][mostMembers]answer
+	restarts    [2]uint8 // restarts left, of deciders and of executors
+	changesLeft uint8    // of deciders, members or ttl
+	unguarded   bool     // A acts without any guard: it was there before
 	// What only the checks look at: the highest epoch acted in, and who acted last.
 	acted     uint8
 	lastActor int8
@@ -75,7 +80,9 @@ type answer struct{ age, epoch uint8 } // epoch 0: none
 
 // start is the first state: a command to A that nobody holds yet.
 func (r *run) start() (s *system) {
-	s = &system{run: r, length: 1, restarts: [2]uint8{r.deciderRestarts, r.executorRestarts}, changes: r.changes, wild: r.wild, lastActor: -1}
+	s = &system{run: r, plain: plain{
+		length: 1, restarts: [2]uint8{r.deciderRestarts, r.executorRestarts}, changesLeft: r.changes, unguarded: r.wild, lastActor: -1,
+	}}
 	s.chain[0] = entry{kind: resume, deciders: r.deciderSets[0], members: r.memberSets[0]}
 	for d := range s.grants {
 		s.grants[d] = Grants{longest: r.longest(), seen: 1}
@@ -114,7 +121,7 @@ func (r *run) longest() time.Duration { return Wait(ttl, r.toldLate) }
 
 // reachable says that clients get an answer from a member that acts.
 func (s *system) reachable(m int) bool {
-	return s.holder[m].open != 0 && s.guard[m] > 0 || m == 0 && s.wild
+	return s.holder[m].open != 0 && s.guard[m] > 0 || m == 0 && s.unguarded
 }
 
 // twoPrimaries says so of a state, else "".
@@ -237,7 +244,8 @@ func (u *unpacker) get(bits uint) uint64 {
 	return v
 }
 
-func (s *system) key() (k key) {
+// key returns that of a state in which the members given, as bits, may differ from those of the key before.
+func (s *system) key(before *key, touched uint8) (k key) {
 	var p packer
 	p.put(uint64(s.length), 3)
 	for e := range s.length {
@@ -255,8 +263,8 @@ func (s *system) key() (k key) {
 	p = packer{}
 	p.put(uint64(s.restarts[0]), 2)
 	p.put(uint64(s.restarts[1]), 2)
-	p.put(uint64(s.changes), 2)
-	p.bool(s.wild)
+	p.put(uint64(s.changesLeft), 2)
+	p.bool(s.unguarded)
 	p.put(uint64(s.acted), 3)
 	p.put(uint64(s.lastActor+1), 2)
 	k[1] = p.full()
@@ -272,7 +280,9 @@ func (s *system) key() (k key) {
 		}
 	}
 	for m := range s.members {
-		k[membersAt+m] = s.packMember(m)
+		if k[membersAt+m] = before[membersAt+m]; touched>>m&1 == 1 {
+			k[membersAt+m] = s.packMember(m)
+		}
 	}
 	return k
 }
@@ -380,8 +390,8 @@ func (s *system) load(k *key) {
 	u = unpacker(k[1])
 	s.restarts[0] = uint8(u.get(2))
 	s.restarts[1] = uint8(u.get(2))
-	s.changes = uint8(u.get(2))
-	s.wild = u.get(1) == 1
+	s.changesLeft = uint8(u.get(2))
+	s.unguarded = u.get(1) == 1
 	s.acted = uint8(u.get(3))
 	s.lastActor = int8(u.get(2)) - 1
 	for m := range s.members {
@@ -463,9 +473,7 @@ func (h *Holder) copyFrom(o *Holder) {
 
 // copyFrom makes s the same as o, but for the Holders that are not among those touched: they are the same already.
 func (s *system) copyFrom(o *system, touched uint8) {
-	holders := s.holder
-	*s = *o
-	s.holder = holders
+	s.plain = o.plain
 	for m := range s.members {
 		if touched>>m&1 == 1 {
 			s.holder[m].copyFrom(&o.holder[m])
