@@ -1,8 +1,13 @@
 package executor
 
-import "github.com/isacloud/ha-manager/services/executor/resource"
+import (
+	"github.com/isacloud/ha-manager/services/executor/resource"
+	"github.com/isacloud/ha-manager/services/executor/resource/postgres"
+)
 
 // Resources is the list of all kinds of resources: adding one is a folder and a line here.
 func Resources() []resource.Kind {
-	return []resource.Kind{}
+	return []resource.Kind{
+		postgres.Kind(),
+	}
 }

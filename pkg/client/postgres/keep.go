@@ -100,6 +100,17 @@ func (c *Conn) Recovery(ctx context.Context) (recovery bool, err error) {
 	return recovery, err
 }
 
+// CheckpointTimeline is that of the last checkpoint. Every role may ask.
+func (c *Conn) CheckpointTimeline(ctx context.Context) (timeline uint32, err error) {
+	err = c.call(ctx, func() error {
+		var t int32
+		err := c.pg.QueryRow(ctx, "SELECT timeline_id FROM pg_control_checkpoint()").Scan(&t)
+		timeline = uint32(t)
+		return err
+	})
+	return timeline, err
+}
+
 // Promote tells a standby to become a primary, and does not wait: ask Recovery until it says false.
 func (c *Conn) Promote(ctx context.Context) error {
 	return c.exec(ctx, "promote", "SELECT pg_promote(false)")

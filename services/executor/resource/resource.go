@@ -27,6 +27,8 @@ type Options struct {
 	Member  spec.Member
 	Secrets spec.Lookup
 	Log     *slog.Logger
+	// Armed says that the member's guard is open: what destroys data refuses while it is. Nil: it has none.
+	Armed func() bool
 	// Progress tells people what takes long: "base backup of a from b: 43 %". It does not block.
 	Progress func(sentence string)
 }

@@ -31,6 +31,8 @@ type Control struct {
 	// MinRecovery is how far a standby had replayed at least, on MinTimeline; 0 on a primary.
 	MinRecovery postgres.LSN
 	MinTimeline uint32
+	// Segment is how large a segment of the log is, in bytes.
+	Segment uint64
 	// Hints: wal_log_hints or data checksums are on, without which pg_rewind cannot work.
 	Hints bool
 }
@@ -99,6 +101,9 @@ func parseControl(out string) (Control, error) {
 	}
 	if c.MinRecovery, err = postgres.ParseLSN(is["Minimum recovery ending location"]); err != nil {
 		return c, fmt.Errorf("read the control file: minimum recovery: %w", err)
+	}
+	if c.Segment, err = strconv.ParseUint(is["Bytes per WAL segment"], 10, 64); err != nil || c.Segment == 0 {
+		return c, fmt.Errorf("read the control file: bytes per WAL segment is %q, want a number", is["Bytes per WAL segment"])
 	}
 	checksums := is["Data page checksum version"]
 	c.Hints = is["wal_log_hints setting"] == "on" || (checksums != "" && checksums != "0")

@@ -10,6 +10,7 @@ import (
 )
 
 // Status of a running postmaster, as the eighth line of postmaster.pid says it.
+// https://www.postgresql.org/docs/15/storage-file-layout.html and pidfile.h of the server.
 const (
 	StatusStarting = "starting"
 	StatusStopping = "stopping"
@@ -21,7 +22,12 @@ const (
 type Postmaster struct {
 	PID    int
 	Status string
+	// Started is when it was, by the wall clock, in seconds.
+	Started string
 }
+
+// Life tells one start of the server from every other.
+func (p Postmaster) Life() string { return strconv.Itoa(p.PID) + "@" + p.Started }
 
 // Running says which postmaster runs on the data directory; ErrNotRunning: none does.
 func (s *Server) Running() (Postmaster, error) {
@@ -55,6 +61,9 @@ func (s *Server) pidFile() (Postmaster, error) {
 		return Postmaster{}, fmt.Errorf("%w: postmaster.pid begins with %q", ErrNotRunning, lines[0])
 	}
 	p := Postmaster{PID: max(pid, -pid), Status: StatusStarting} // negative: a server in single-user mode
+	if len(lines) > 2 {
+		p.Started = strings.TrimSpace(lines[2])
+	}
 	if len(lines) > 7 {
 		p.Status = strings.TrimSpace(lines[7])
 	}

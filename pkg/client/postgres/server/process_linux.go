@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/isacloud/ha-manager/pkg/client/postgres"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -337,4 +339,31 @@ func (s *Server) stop(ctx context.Context) error {
 		return fmt.Errorf("stop: %w", err)
 	}
 	return nil
+}
+
+// WaitsFor says which timeline and place in the log the startup process waits for, as its title tells; ok is false while it has something to
+// replay, or none runs. The place is the beginning of the segment.
+func (s *Server) WaitsFor(segment uint64) (timeline uint32, from postgres.LSN, ok bool, err error) {
+	all, err := s.family()
+	if err != nil {
+		return 0, 0, false, err
+	}
+	defer release(all)
+	for _, h := range all {
+		title, err := os.ReadFile("/proc/" + strconv.Itoa(h.pid) + "/cmdline")
+		if err != nil {
+			continue // gone meanwhile
+		}
+		_, name, found := strings.Cut(string(title), "startup waiting for ")
+		if name = strings.TrimRight(name, "\x00 "); !found || len(name) < 24 {
+			continue
+		}
+		t, err1 := strconv.ParseUint(name[:8], 16, 32)
+		high, err2 := strconv.ParseUint(name[8:16], 16, 32)
+		low, err3 := strconv.ParseUint(name[16:24], 16, 32)
+		if errors.Join(err1, err2, err3) == nil && segment > 0 {
+			return uint32(t), postgres.LSN(high<<32 + low*segment), true, nil
+		}
+	}
+	return 0, 0, false, nil
 }

@@ -5,6 +5,8 @@ package server
 import (
 	"context"
 	"errors"
+
+	"github.com/isacloud/ha-manager/pkg/client/postgres"
 )
 
 var errPlatform = errors.New("processes of a cluster can be held and watched on Linux only")
@@ -28,3 +30,6 @@ func (s *Server) WatchExit(context.Context) (string, error) { return "", errPlat
 func (s *Server) Stop(context.Context) error { return errPlatform }
 
 func (s *Server) stop(context.Context) error { return errPlatform }
+
+// WaitsFor needs Linux.
+func (s *Server) WaitsFor(uint64) (uint32, postgres.LSN, bool, error) { return 0, 0, false, errPlatform }

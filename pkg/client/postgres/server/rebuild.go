@@ -90,7 +90,7 @@ func (s *Server) Rewind(ctx context.Context, f Follow, progress func(string)) (d
 	switch {
 	case err != nil && work.Err() != nil:
 		return "", context.Cause(work)
-	case err != nil && strings.Contains(err.Error(), "connect"), err != nil && strings.Contains(err.Error(), "server closed the connection"):
+	case err != nil && unreachable.MatchString(err.Error()) && !barred.MatchString(err.Error()):
 		return "", fmt.Errorf("rewind: %w", err)
 	case err != nil:
 		return "", fmt.Errorf("%w: %w", ErrCannotRewind, err)
@@ -126,6 +126,12 @@ func (s *Server) Rewind(ctx context.Context, f Follow, progress func(string)) (d
 	}
 	return did, s.forgetSettings()
 }
+
+// Why pg_rewind had no connection: for now, or because it is not let in, which a base backup, that only streams, may be.
+var (
+	unreachable = regexp.MustCompile(`connection to server|server closed the connection|could not send query|no connection to the server|SSL SYSCALL`)
+	barred      = regexp.MustCompile(`FATAL: .*(pg_hba\.conf|authentication failed|does not exist|permission denied|not permitted)`)
+)
 
 // percent finds the progress in what pg_rewind and pg_basebackup print: "12345/67890 kB (18%) copied".
 var percent = regexp.MustCompile(`\((\d+)%\)`)

@@ -137,3 +137,6 @@ func mergeConf(old string, settings map[string]string) string {
 	}
 	return b.String()
 }
+
+// HasCluster says whether there is anything in the data directory.
+func (s *Server) HasCluster() bool { return isFile(s.in("PG_VERSION")) }
