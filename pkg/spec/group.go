@@ -59,7 +59,7 @@ type Member struct {
 	// Peer is the address (host:port) at which that executor answers the other members' executors.
 	Peer string
 	// Ports are the TCP ports at which clients reach it, which its guard opens and shuts; Allow the addresses (IP or CIDR) that
-	// reach them past the guard: the other members' hosts, for replication, and the vantages. No client may come from there.
+	// reach them past the guard: the members' hosts (its own too, where a prober looks), and the vantages. No client may come from there.
 	Ports []int
 	Allow []string
 	// Agent is the address (host:port) at which its executor answers HAProxy's agent checks: up only while the lease lasts. Empty: nowhere.

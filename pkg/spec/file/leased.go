@@ -113,7 +113,7 @@ func (r *reader) guarded(g *spec.Group) {
 				r.failAt(path+".ports", "is missing, want the ports at which clients reach it, such as [5432]: the guard shuts them")
 			}
 			if len(m.Allow) == 0 {
-				r.failAt(path+".allow", "is missing, want the addresses of the other members' hosts and of the vantages: the guard would keep them out with the clients")
+				r.failAt(path+".allow", "is missing, want the addresses of all members' hosts, its own too, and of the vantages: the guard would keep them out with the clients")
 			}
 		}
 		for i, allowed := range m.Allow {

@@ -32,7 +32,7 @@ var memberObject = object[spec.Member]{
 			},
 		},
 		{
-			name: "allow", form: "a list of addresses: IP, or IP/length", limits: "1 to 64 of them", means: "Who reaches those ports past the guard: the hosts of the other members, which replicate, and of the vantages. No client may come from there.",
+			name: "allow", form: "a list of addresses: IP, or IP/length", limits: "1 to 64 of them", means: "Who reaches those ports past the guard: the hosts of the members, which replicate and look (its own too), and of the vantages. No client may come from there.",
 			read: func(c cursor, m *spec.Member) {
 				c.list("a list of addresses: IP, or IP/length", true, func(item cursor) {
 					var s string

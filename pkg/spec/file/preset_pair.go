@@ -23,9 +23,9 @@ type pair struct {
 	guard    string
 	route    *yaml.Node
 
-	service, data, bin, runAs                           string
+	service, data, bin, runAs                                      string
 	socket, user, localUser, database, replicationUser, durability string
-	password, replicationPassword                       spec.Secret
+	password, replicationPassword                                  spec.Secret
 }
 
 type pairMember struct {
@@ -172,13 +172,12 @@ func (p *pair) common(check string) string {
 	return b.String()
 }
 
-// allowed are those who pass the guard of a member.
-func (p *pair) allowed(of pairMember) string {
+// allowed are those who pass the guards: all members, which replicate and look; each its own too, whose prober a shut guard would turn
+// away like a client; and the witness.
+func (p *pair) allowed() string {
 	var all []string
 	for _, m := range p.members {
-		if m.name != of.name {
-			all = append(all, m.host)
-		}
+		all = append(all, m.host)
 	}
 	all = append(all, p.witness.host)
 	for _, a := range p.allow {

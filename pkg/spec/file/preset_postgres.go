@@ -67,7 +67,7 @@ func expandPostgresPair(c cursor) string {
 			c.r.failAt("with.service", "is missing, want who runs the servers: pg_ctl, systemd:<unit> such as systemd:postgresql@15-main, or cluster:<version>/<name>")
 			return ""
 		}
-		fmt.Fprintf(&b, "  %s:\n    site: %s\n    executor: %s\n    peer: %s\n    ports: [%d]\n    allow: %s\n    postgres:\n", word(m.name), word(m.site), word(m.executor), quoted(m.peer), m.port, p.allowed(m))
+		fmt.Fprintf(&b, "  %s:\n    site: %s\n    executor: %s\n    peer: %s\n    ports: [%d]\n    allow: %s\n    postgres:\n", word(m.name), word(m.site), word(m.executor), quoted(m.peer), m.port, p.allowed())
 		dsn := string(m.dsn)
 		if dsn == "" {
 			dsn = pairs("host", m.host, "port", fmt.Sprint(m.port), "user", p.user, "dbname", p.database, "password", string(p.password))

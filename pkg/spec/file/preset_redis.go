@@ -37,7 +37,7 @@ func expandRedisPair(c cursor) string {
 	b.WriteString("objectives: {rto: 5s}\nmembers:\n")
 	for _, m := range p.members {
 		fmt.Fprintf(&b, "  %s:\n    site: %s\n    executor: %s\n    peer: %s\n    ports: [%d]\n    allow: %s\n    redis:\n      address: %s\n", word(m.name), word(m.site), word(m.executor), quoted(m.peer), m.port,
-			p.allowed(m), quoted(hostPort(m.host, fmt.Sprint(m.port))))
+			p.allowed(), quoted(hostPort(m.host, fmt.Sprint(m.port))))
 		if p.password != "" {
 			fmt.Fprintf(&b, "      password: %s\n", quoted(string(p.password)))
 		}
