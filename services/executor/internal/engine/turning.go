@@ -55,6 +55,7 @@ func (t *turning) begin(w plan.Work) {
 			t.engine.Point("before held")
 			if err := t.job.Hold(ctx); err != nil {
 				t.log.Warn("held is not written", "error", err)
+				t.rest(ctx)
 			}
 			t.engine.Point("after held")
 			t.outcomes <- plan.Outcome{}
@@ -64,6 +65,19 @@ func (t *turning) begin(w plan.Work) {
 			t.outcomes <- o
 		}
 	})
+}
+
+// holdAgain is the shortest pause before another try at `held`, which may fail at once and for long.
+const holdAgain = 50 * time.Millisecond
+
+// rest lets that pause pass, drawn out by up to as much again, so that nobody tries in step.
+func (t *turning) rest(ctx context.Context) {
+	pause := time.NewTimer(holdAgain + time.Duration(t.engine.Chance()*float64(holdAgain)))
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-ctx.Done():
+	}
 }
 
 func (t *turning) wakeAt(at time.Duration) {
