@@ -19,6 +19,7 @@ import (
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec/store"
 	"github.com/isacloud/ha-manager/pkg/subject"
+	"github.com/isacloud/ha-manager/services/executor/control"
 	"github.com/isacloud/ha-manager/services/executor/driver"
 	"github.com/isacloud/ha-manager/services/executor/internal/engine"
 	"github.com/isacloud/ha-manager/services/executor/internal/epochs"
@@ -122,6 +123,7 @@ func (x *Executor) Run(ctx context.Context) error {
 		x.part("specs", x.watchSpecs),
 		x.part("routes", x.reconciler.Run),
 		x.part("fenced", x.followFenced),
+		x.part("control", func(ctx context.Context) error { return control.Serve(ctx, x.opts.StateDir, x.vouch) }),
 	}
 	if x.opts.Peer != "" {
 		p, err := x.servePeers()

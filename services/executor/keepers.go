@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/isacloud/ha-manager/pkg/subject"
 	"github.com/isacloud/ha-manager/services/executor/driver"
 	"github.com/isacloud/ha-manager/services/executor/guard"
+	"github.com/isacloud/ha-manager/services/executor/internal/agent"
 	"github.com/isacloud/ha-manager/services/executor/internal/boottime"
 	"github.com/isacloud/ha-manager/services/executor/internal/keeper"
 	"github.com/isacloud/ha-manager/services/executor/internal/peer"
@@ -52,6 +54,9 @@ func (x *Executor) keep(group string, g *spec.Group) {
 	x.keepers[group] = k
 	x.mu.Unlock()
 	x.running.Go(func() { _ = k.Run(x.ctx) }) // ends with x.ctx only
+	if a := g.Members[i].Agent; a != "" {
+		x.running.Go(func() { x.serveAgent(k, group, a) })
+	}
 	x.desk(group).Keep(k)
 }
 
@@ -79,6 +84,25 @@ func (x *Executor) newKeeper(g *spec.Group, m spec.Member) (*keeper.Keeper, erro
 		Group: group, Executor: x.name, Member: m, Store: x.epochs, Guard: gd, Late: guard.Late, Longest: lease.Wait(spec.LongestTTL, guard.Late),
 		Resource: res, Ask: x.askDecider, Peers: x.peers, Publish: x.publishSafety, Tell: x.tell, Now: boottime.Now, Wall: time.Now, Log: x.opts.Log,
 	})
+}
+
+// serveAgent answers HAProxy's agent checks of the own member, for as long as the executor runs.
+func (x *Executor) serveAgent(k *keeper.Keeper, group, address string) {
+	log := x.opts.Log.With("group", group)
+	for x.ctx.Err() == nil {
+		l, err := agent.Listen(x.ctx, address)
+		if err == nil {
+			err = agent.New(k.Lasts, log).Serve(x.ctx, l)
+		}
+		if err == nil {
+			return
+		}
+		log.Error("HAProxy's agent checks are not answered, so that it takes the member for down", "error", err)
+		select {
+		case <-time.After(time.Second + rand.N(time.Second)):
+		case <-x.ctx.Done():
+		}
+	}
 }
 
 // keeper returns who keeps the own member of the group, or nil.

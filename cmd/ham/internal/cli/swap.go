@@ -119,7 +119,7 @@ func (a *app) careCommands() []*cobra.Command {
 		simple(message.VerbRetry, "Try the step again at which a swap stopped", step),
 		simple(message.VerbSkip, "Go on without the step at which a swap stopped", step),
 		simple(message.VerbAbort, "End the swap that is under way", nil),
-		adopt, note,
+		adopt, note, a.promote(),
 	}
 }
 

@@ -35,6 +35,7 @@ type Store struct {
 const (
 	lockName = "lock"
 	bootName = "boot"
+	vouched  = "vouched-" // and the group
 
 	// What is kept of a group, a file each: <word>-<group>.
 	seen    = "epoch"
@@ -121,6 +122,27 @@ func (s *Store) Guard(group string, epoch uint64, on bool) error {
 		n++
 	}
 	return s.grow(guarded, group, n)
+}
+
+// Vouched is what a person vouched for in the group and the chain does not say yet; nil: nothing.
+func (s *Store) Vouched(group string) []byte {
+	body, err := os.ReadFile(filepath.Join(s.dir, vouched+group))
+	if err != nil || len(body) == 0 {
+		return nil
+	}
+	return body
+}
+
+// SetVouched replaces it, and returns once that is on disk; nil: nothing is vouched for any more.
+func (s *Store) SetVouched(group string, what []byte) error {
+	path := filepath.Join(s.dir, vouched+group)
+	if err := write(path+".new", what); err != nil {
+		return fmt.Errorf("executor state: %w", err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return fmt.Errorf("executor state: %w", err)
+	}
+	return syncDir(s.dir)
 }
 
 func (s *Store) get(word, group string) uint64 {

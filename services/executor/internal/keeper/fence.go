@@ -83,6 +83,24 @@ func (k *Keeper) Holds(epoch uint64) (time.Duration, bool) {
 	return s.Left, s.Open && s.Acting == epoch && s.Left > 0
 }
 
+// Lasts says whether clients may be led here at this moment, and why not.
+func (k *Keeper) Lasts() (bool, string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.vouched != nil {
+		return true, ""
+	}
+	switch s := k.holder.State(k.o.Now()); {
+	case s.Acting == 0:
+		return false, fmt.Sprintf("%s holds no lease", k.o.Member.Name)
+	case !s.Open:
+		return false, fmt.Sprintf("epoch %d is not held yet", s.Acting)
+	case s.Left <= 0:
+		return false, fmt.Sprintf("the lease of epoch %d has run out", s.Acting)
+	}
+	return true, ""
+}
+
 // Armed is part of driver.Lease.
 func (k *Keeper) Armed() bool { return k.State().Acting != 0 }
 

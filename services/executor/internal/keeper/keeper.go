@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -29,6 +30,9 @@ type Store interface {
 	Act(group string, epoch uint64) error
 	Guard(group string, epoch uint64, on bool) error
 	PrepareMember(group string) error
+	// Vouched is what a person vouched for and the chain does not say yet; nil: nothing. SetVouched replaces it.
+	Vouched(group string) []byte
+	SetVouched(group string, what []byte) error
 }
 
 // Options of a keeper. All but Resource, Drop and Peers are required.
@@ -82,7 +86,7 @@ type Keeper struct {
 	busy    int           // drivers that want the resource
 	fencing int           // fences under way: they end the resource
 	settle  context.CancelFunc
-	says    string // what was last told about the lease
+	vouched *Vouched // a person's word in the place of the lease; nil: none
 }
 
 // New makes a keeper out of what the disk and the guard say of earlier lives. Where the member was guarded, it is shut before New
@@ -106,12 +110,18 @@ func New(o Options) (*Keeper, error) {
 		k.guarded = true
 	}
 	deadline, open, err := o.Guard.Open()
-	if err != nil {
+	if err != nil && (k.guarded || !errors.Is(err, guard.ErrAbsent)) {
 		return nil, fmt.Errorf("guard of %s: %w", o.Member.Name, err)
 	}
 	if open && k.guarded {
 		past.Deadline = deadline
 		k.log.Info("the guard is open", "epoch", past.Acting, "left", deadline-o.Now())
+	}
+	if body := o.Store.Vouched(o.Group); body != nil {
+		k.vouched = new(Vouched)
+		if err := json.Unmarshal(body, k.vouched); err != nil {
+			return nil, fmt.Errorf("what was vouched for %s cannot be read: %w", o.Group, err)
+		}
 	}
 	k.holder = lease.NewHolder(o.Member.Name, o.Late, o.Longest, o.Now(), past)
 	return k, nil
@@ -217,6 +227,7 @@ func (k *Keeper) turn(ctx context.Context) time.Duration {
 	c, held := k.view.Command, k.view.HeldCommand
 	lapsed := k.holder.Lapsed(now)
 	k.mu.Unlock()
+	k.keepVouched(ctx)
 	switch {
 	case lapsed:
 		k.Fence(ctx, true, fmt.Sprintf("its lease of epoch %d has run out: %s", state.Acting, state.Waiting))
@@ -244,7 +255,7 @@ func (k *Keeper) turn(ctx context.Context) time.Duration {
 func (k *Keeper) shutOut(epoch uint64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.guarded || k.holder.State(k.o.Now()).Acting != 0 {
+	if k.guarded || k.vouched != nil || k.holder.State(k.o.Now()).Acting != 0 {
 		return
 	}
 	if err := errors.Join(k.o.Store.Guard(k.o.Group, epoch, true), k.o.Guard.Prepare()); err != nil {
@@ -286,7 +297,7 @@ func (k *Keeper) mustNotAct() bool {
 	if held == nil || held.Lease == nil || !held.Lease.Armed || newest.Lease == nil || !newest.Lease.Armed {
 		return false
 	}
-	return k.fencing == 0 && k.busy == 0 && k.holder.State(k.o.Now()).Acting == 0
+	return k.fencing == 0 && k.busy == 0 && k.vouched == nil && k.holder.State(k.o.Now()).Acting == 0
 }
 
 // role is what the chain gives the resource to be now; false: nothing is known, or nothing may be changed.
@@ -294,7 +305,7 @@ func (k *Keeper) role() (resource.Role, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	held, newest := k.view.HeldCommand, k.view.Command
-	if held == nil || held.Lease == nil || !held.Lease.Armed || newest.Lease == nil || !newest.Lease.Armed || k.spec == nil {
+	if held == nil || held.Lease == nil || !held.Lease.Armed || newest.Lease == nil || !newest.Lease.Armed || k.spec == nil || k.vouched != nil {
 		return resource.Role{}, false
 	}
 	me := k.o.Member.Name

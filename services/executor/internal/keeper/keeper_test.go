@@ -16,6 +16,7 @@ import (
 	"github.com/isacloud/ha-manager/pkg/lease"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec"
+	"github.com/isacloud/ha-manager/services/executor/driver"
 	"github.com/isacloud/ha-manager/services/executor/guard"
 	"github.com/isacloud/ha-manager/services/executor/guard/none"
 	"github.com/isacloud/ha-manager/services/executor/internal/chain"
@@ -45,6 +46,7 @@ type world struct {
 	noBus    map[string]bool // members that the bus does not reach
 	noPeer   map[string]bool // members that other members do not reach
 	slow     time.Duration   // how long each answer travels back
+	lied     bool            // a person vouched for what was not so: two may be open
 	told     []string
 }
 
@@ -302,7 +304,7 @@ type tracked struct {
 func (g *tracked) Arm(deadline time.Duration) error {
 	err := g.Guard.Arm(deadline)
 	for name := range g.side.w.members {
-		if name != g.side.name && g.side.w.open(name) {
+		if name != g.side.name && g.side.w.open(name) && !g.side.w.lied {
 			g.side.w.t.Errorf("at %s the guard of %s was armed while that of %s was open", g.side.w.now(), g.side.name, name)
 		}
 	}
@@ -648,6 +650,80 @@ func TestNothingIsSaidWhileTheGuardCannotBeShut(t *testing.T) {
 		a.keeper.Fence(w.ctx, true, "a test")
 		if got, want := w.heard(), "a writes fenced 1\na is ended\na says fenced 1"; got != want {
 			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+	})
+}
+
+const word = "I vouch that a acknowledges no write from now on and will not be started but by ham"
+
+// The bus is gone and a with it. A person vouches for a, b serves, and the record joins in when the bus is back.
+func TestVouchedPrimaryServesWithoutTheBusAndJoinsTheRecord(t *testing.T) {
+	in(t, func(w *world) {
+		w.adopted()
+		b := w.members["b"]
+		w.cut(w.noBus, "a", "b")
+		w.cut(w.noPeer, "a")
+		time.Sleep(2 * wait) // a is shut by now
+		promote := func(_ context.Context, l driver.Lease) error {
+			if left, ok := l.Holds(2); !ok || left <= 0 {
+				t.Error("the driver is shown no right to promote")
+			}
+			b.res.set(true, true)
+			return nil
+		}
+		for _, words := range []string{"", "yes", word + "."} {
+			if err := b.keeper.Vouch(w.ctx, words, "ana", promote); !errors.Is(err, keeper.ErrWords) || w.open("b") {
+				t.Fatalf("%q: %v", words, err)
+			}
+		}
+		if err := b.keeper.Vouch(w.ctx, word, "ana", promote); err != nil {
+			t.Fatal(err)
+		}
+		b.stop()
+		b.start() // it outlives a restart
+		time.Sleep(20 * wait)
+		if _, acting := b.res.is(); !w.open("b") || !acting || w.open("a") {
+			t.Fatal("b does not serve")
+		}
+		w.heard()
+		w.mu.Lock()
+		w.noBus["b"] = false
+		w.mu.Unlock()
+		time.Sleep(time.Second)
+		if got := w.heard(); !strings.Contains(got, "b says fenced 1") {
+			t.Fatalf("the record was not told: %s", got)
+		}
+		w.mustHold(w.command(message.KindFailover, "a", "b"))
+		if left, ok := b.keeper.Holds(2); !ok || left > ttl {
+			t.Errorf("b does not hold epoch 2: %s, %v", left, ok)
+		}
+		if b.store.Vouched("orders") != nil {
+			t.Error("the word stands in the place of a lease though there is one")
+		}
+		w.cut(w.noBus, "b")
+		time.Sleep(2 * wait)
+		if w.open("b") {
+			t.Error("b still lives by the word")
+		}
+	})
+}
+
+// The record went another way meanwhile: whoever was vouched in is stopped, loudly.
+func TestVouchedPrimaryYieldsToTheRecord(t *testing.T) {
+	in(t, func(w *world) {
+		w.adopted()
+		b := w.members["b"]
+		w.lied = true
+		if err := b.keeper.Vouch(w.ctx, word, "ana", func(context.Context, driver.Lease) error { b.res.set(true, true); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		w.mustHold(w.command(message.KindResume, "a", "a")) // it was a that went on
+		time.Sleep(time.Second)
+		if _, acting := b.res.is(); acting || w.open("b") || !w.open("a") {
+			t.Error("two primaries")
+		}
+		if got := w.heard(); !strings.Contains(got, "both may have taken writes") {
+			t.Errorf("nobody was told: %s", got)
 		}
 	})
 }

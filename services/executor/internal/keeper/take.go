@@ -41,6 +41,7 @@ func (k *Keeper) Hold(ctx context.Context, cmd *message.Command, write func(cont
 	if err := k.holder.Open(k.o.Now(), cmd.Epoch); err != nil {
 		return err
 	}
+	k.joined()
 	wake(k.tend)
 	return nil
 }

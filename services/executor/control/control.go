@@ -1,0 +1,124 @@
+// Package control is how a person on the host itself speaks to the executor when there is no bus: a unix socket in its state directory, which
+// only its own user and root may use.
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Socket is the path in a state directory.
+func Socket(stateDir string) string { return filepath.Join(stateDir, "control.sock") }
+
+// Promote asks to promote the executor's own member of a group on a person's word. Without Words it only asks which they are.
+type Promote struct {
+	Group string `json:"group"`
+	Words string `json:"words,omitempty"`
+	Actor string `json:"actor,omitempty"`
+}
+
+// Promoted answers.
+type Promoted struct {
+	// Want are the words that must be said, exactly.
+	Want string `json:"want,omitempty"`
+	Done bool   `json:"done"`
+	// Problem says why it was not done.
+	Problem string `json:"problem,omitempty"`
+}
+
+const (
+	path    = "/v1/promote"
+	maxBody = 16 << 10
+	// limit bounds a promotion with all its replay.
+	limit = 2 * time.Minute
+)
+
+// Serve answers at the socket until ctx ends.
+func Serve(ctx context.Context, stateDir string, promote func(context.Context, Promote) Promoted) error {
+	l, err := listen(Socket(stateDir))
+	if err != nil {
+		return fmt.Errorf("control socket: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
+		var p Promote
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		if err == nil {
+			err = json.Unmarshal(body, &p)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		// Whoever asked may go away: what was begun is brought to its end.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), limit)
+		defer cancel()
+		_ = json.NewEncoder(w).Encode(promote(ctx, p))
+	})
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) || ctx.Err() == nil {
+		return fmt.Errorf("control socket: %w", err)
+	}
+	return nil
+}
+
+// listen makes the socket beside its place and moves it there once only its own user may use it. What an earlier life left is replaced.
+func listen(socket string) (net.Listener, error) {
+	fresh := socket + ".new"
+	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	l, err := net.Listen("unix", fresh)
+	if err != nil {
+		return nil, err
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false) // its name is not its place
+	if err := errors.Join(os.Chmod(fresh, 0o600), os.Rename(fresh, socket)); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+// ErrNobody says that no executor answers at the socket.
+var ErrNobody = errors.New("no executor of this host answers")
+
+// Ask asks the executor with that state directory.
+func Ask(ctx context.Context, stateDir string, p Promote) (Promoted, error) {
+	var out Promoted
+	body, err := json.Marshal(p)
+	if err != nil {
+		return out, err
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", Socket(stateDir))
+	}}}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://executor"+path, bytes.NewReader(body))
+	if err != nil {
+		return out, err
+	}
+	resp, err := client.Do(r)
+	if err != nil {
+		return out, fmt.Errorf("%w at %s: %w; run this on the host of the member, as the executor's user or root", ErrNobody, Socket(stateDir), err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+		return out, fmt.Errorf("the executor refuses: %s", bytes.TrimSpace(text))
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxBody)).Decode(&out); err != nil {
+		return out, fmt.Errorf("the executor's answer cannot be read: %w", err)
+	}
+	return out, nil
+}

@@ -1,0 +1,58 @@
+package control_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/isacloud/ha-manager/services/executor/control"
+)
+
+func serve(t *testing.T, dir string, promote func(context.Context, control.Promote) control.Promoted) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- control.Serve(ctx, dir, promote) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			t.Log(err)
+		}
+	})
+	for {
+		if c, err := net.Dial("unix", control.Socket(dir)); err == nil {
+			_ = c.Close()
+			return
+		}
+		select {
+		case err := <-done:
+			t.Fatal(err)
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+func TestWhatIsAskedIsAnsweredByTheOwnUserAlone(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := control.Ask(t.Context(), dir, control.Promote{Group: "orders"}); !errors.Is(err, control.ErrNobody) {
+		t.Errorf("without an executor: %v", err)
+	}
+	for range 2 { // the second takes the place of the first
+		got := make(chan control.Promote, 1)
+		serve(t, dir, func(_ context.Context, p control.Promote) control.Promoted {
+			got <- p
+			return control.Promoted{Want: "words", Done: p.Words == "words"}
+		})
+		asked := control.Promote{Group: "orders", Words: "words", Actor: "ana"}
+		a, err := control.Ask(t.Context(), dir, asked)
+		if err != nil || !a.Done || <-got != asked {
+			t.Errorf("%+v, %v", a, err)
+		}
+		if s, err := os.Stat(control.Socket(dir)); err != nil || s.Mode().Perm() != 0o600 {
+			t.Errorf("%v, %v", s.Mode(), err)
+		}
+	}
+}
