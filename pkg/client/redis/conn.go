@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -123,8 +124,11 @@ func (c *Conn) Pipe(ctx context.Context, commands ...[]string) (replies []Reply,
 		if !stop() && err == nil {
 			err = context.Cause(ctx) // its deadline may be spoilt
 		}
-		if err != nil && ctx.Err() != nil {
+		switch {
+		case err != nil && ctx.Err() != nil:
 			err = context.Cause(ctx)
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			err = context.DeadlineExceeded // the connection's clock was a moment ahead
 		}
 	}()
 	var b strings.Builder
