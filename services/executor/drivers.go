@@ -8,6 +8,8 @@ import (
 	"github.com/isacloud/ha-manager/services/executor/driver/haproxy"
 	"github.com/isacloud/ha-manager/services/executor/driver/http"
 	"github.com/isacloud/ha-manager/services/executor/driver/pgbouncer"
+	"github.com/isacloud/ha-manager/services/executor/driver/postgres"
+	"github.com/isacloud/ha-manager/services/executor/driver/vip"
 	"github.com/isacloud/ha-manager/services/executor/driver/wait"
 )
 
@@ -18,8 +20,10 @@ func Drivers() []driver.Kind {
 		http.Kind(),
 		haproxy.Kind(),
 		pgbouncer.Kind(),
+		vip.Kind(),
 		fence.Kind(),
 		assert.Kind(),
 		wait.Kind(),
+		postgres.Kind(),
 	}
 }

@@ -111,6 +111,33 @@ func (c *Conn) CheckpointTimeline(ctx context.Context) (timeline uint32, err err
 	return timeline, err
 }
 
+// SinceCheckpoint is how many bytes were written to the log since the last checkpoint began, on a primary: about what a clean stop has to bring to disk.
+func (c *Conn) SinceCheckpoint(ctx context.Context) (bytes int64, err error) {
+	err = c.call(ctx, func() error {
+		return c.pg.QueryRow(ctx, "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), redo_lsn)::int8 FROM pg_control_checkpoint()").Scan(&bytes)
+	})
+	return bytes, err
+}
+
+// Readiness is what has to be known of a standby to promote it, and no more: every millisecond of that question is one that clients wait.
+type Readiness struct {
+	Recovery bool
+	// Received and Replayed are how far it has come; Told is how far its primary was, as it said last, while a receiver runs.
+	Received, Replayed, Told LSN
+	// Names is synchronous_standby_names.
+	Names string
+}
+
+// Readiness asks for it in one round trip.
+func (c *Conn) Readiness(ctx context.Context) (r Readiness, err error) {
+	err = c.call(ctx, func() error {
+		return c.pg.QueryRow(ctx, `
+			SELECT pg_is_in_recovery(), pg_last_wal_receive_lsn()::text, pg_last_wal_replay_lsn()::text, (SELECT latest_end_lsn FROM pg_stat_wal_receiver)::text,
+				current_setting('synchronous_standby_names')`).Scan(&r.Recovery, &r.Received, &r.Replayed, &r.Told, &r.Names)
+	})
+	return r, err
+}
+
 // Promote tells a standby to become a primary, and does not wait: ask Recovery until it says false.
 func (c *Conn) Promote(ctx context.Context) error {
 	return c.exec(ctx, "promote", "SELECT pg_promote(false)")
@@ -145,6 +172,11 @@ func (c *Conn) Alter(ctx context.Context, settings map[string]string) error {
 		statements = append(statements, "ALTER SYSTEM SET "+pgx.Identifier{name}.Sanitize()+" = "+literal(settings[name]))
 	}
 	return c.exec(ctx, "change settings", append(statements, "SELECT pg_reload_conf()")...)
+}
+
+// Reload tells every process of the server to read its configuration again, and returns before they have.
+func (c *Conn) Reload(ctx context.Context) error {
+	return c.exec(ctx, "reload", "SELECT pg_reload_conf()")
 }
 
 // literal quotes for every value of standard_conforming_strings.

@@ -32,4 +32,6 @@ func (s *Server) Stop(context.Context) error { return errPlatform }
 func (s *Server) stop(context.Context) error { return errPlatform }
 
 // WaitsFor needs Linux.
-func (s *Server) WaitsFor(uint64) (uint32, postgres.LSN, bool, error) { return 0, 0, false, errPlatform }
+func (s *Server) WaitsFor(uint64) (uint32, postgres.LSN, bool, error) {
+	return 0, 0, false, errPlatform
+}
