@@ -5,27 +5,29 @@ import (
 	"errors"
 	"net"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/isacloud/ha-manager/services/executor/control"
 )
 
-func serve(t *testing.T, dir string, promote func(context.Context, control.Promote) control.Promoted) {
+func serve(t *testing.T, dir string, promote func(context.Context, control.Promote) control.Promoted) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- control.Serve(ctx, dir, promote) }()
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
-		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
-			t.Log(err)
+		if err := <-done; err != nil {
+			t.Error(err)
 		}
 	})
+	t.Cleanup(stop)
 	for {
 		if c, err := net.Dial("unix", control.Socket(dir)); err == nil {
 			_ = c.Close()
-			return
+			return stop
 		}
 		select {
 		case err := <-done:
@@ -42,7 +44,7 @@ func TestWhatIsAskedIsAnsweredByTheOwnUserAlone(t *testing.T) {
 	}
 	for range 2 { // the second takes the place of the first
 		got := make(chan control.Promote, 1)
-		serve(t, dir, func(_ context.Context, p control.Promote) control.Promoted {
+		stop := serve(t, dir, func(_ context.Context, p control.Promote) control.Promoted {
 			got <- p
 			return control.Promoted{Want: "words", Done: p.Words == "words"}
 		})
@@ -54,5 +56,6 @@ func TestWhatIsAskedIsAnsweredByTheOwnUserAlone(t *testing.T) {
 		if s, err := os.Stat(control.Socket(dir)); err != nil || s.Mode().Perm() != 0o600 {
 			t.Errorf("%v, %v", s.Mode(), err)
 		}
+		stop()
 	}
 }
