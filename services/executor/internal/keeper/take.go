@@ -98,7 +98,13 @@ func (k *Keeper) take(ctx context.Context, cmd *message.Command) error {
 
 // arm opens the guard for an epoch whose lease was taken. Called with k.mu held.
 func (k *Keeper) arm(epoch uint64, deadline time.Duration) error {
-	err := errors.Join(k.o.Store.Guard(k.o.Group, epoch, true), k.o.Guard.Arm(deadline))
+	err := k.o.Store.Guard(k.o.Group, epoch, true)
+	if err == nil && !k.guarded { // the first epoch ever: clients reach the member as they did before there was a guard
+		err = k.o.Guard.Prepare()
+	}
+	if err == nil {
+		err = k.o.Guard.Arm(deadline)
+	}
 	if err != nil {
 		k.holder.Fence(k.o.Now())
 		return fmt.Errorf("the guard cannot be armed, so epoch %d is lost for %s: %w", epoch, k.o.Member.Name, err)
