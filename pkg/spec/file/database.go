@@ -123,23 +123,26 @@ var (
 	keyValue  = regexp.MustCompile(`^\s*([a-z_]+)\s*=\s*('(?:[^'\\]|\\.)*'|[^'\s]\S*|)(?:\s+|$)`)
 )
 
-// stand is put in the place of a reference while a URL is read.
+// stand is put in the place of a reference while a DSN is read.
 const stand = "a-reference-to-a-secret"
+
+// referred puts a reference back, to nothing.
+func referred(s string) string { return strings.ReplaceAll(s, stand, "${}") }
 
 func readDSN(s string) (d dsn, problem string) {
 	const want = "want a DSN " + likeDSN + ", or pairs such as host=192.0.2.10 user=ham dbname=postgres"
 	if reference.FindString(s) == s && s != "" {
 		return dsn{}, ""
 	}
+	s = reference.ReplaceAllString(s, stand) // it may hold what ends a part of a URL, or a quoted text
 	if strings.HasPrefix(s, "postgres://") || strings.HasPrefix(s, "postgresql://") {
-		// References hold characters that a URL does not.
-		u, err := url.Parse(reference.ReplaceAllString(s, stand))
+		u, err := url.Parse(s)
 		if err != nil || u.Host == "" && u.Query().Get("host") == "" {
 			return dsn{}, want
 		}
 		d = dsn{host: cmp.Or(u.Hostname(), u.Query().Get("host")), port: cmp.Or(u.Port(), u.Query().Get("port")), user: u.User.Username()}
 		d.password, _ = u.User.Password()
-		d.password = strings.ReplaceAll(cmp.Or(d.password, u.Query().Get("password")), stand, "${}")
+		d.password = referred(cmp.Or(d.password, u.Query().Get("password")))
 		return d, ""
 	}
 	all := map[string]string{}
@@ -154,7 +157,7 @@ func readDSN(s string) (d dsn, problem string) {
 	if all["host"] == "" && all["hostaddr"] == "" {
 		return dsn{}, want
 	}
-	return dsn{host: cmp.Or(all["hostaddr"], all["host"]), port: all["port"], user: all["user"], password: all["password"]}, ""
+	return dsn{host: cmp.Or(all["hostaddr"], all["host"]), port: all["port"], user: all["user"], password: referred(all["password"])}, ""
 }
 
 // ip is the host as an address, or nil.

@@ -26,11 +26,11 @@ var postgresPairObject = object[pair]{
 		addressKey("run_as", "a user", "The user who owns data and runs the server.", badUser, func(p *pair) *string { return &p.runAs }),
 		defaulting(pathKey("socket", "The directory of the servers' unix socket.", func(p *pair) *string { return &p.socket }), "/var/run/postgresql"),
 		defaulting(textKey("user", "a role", "The role that probers and looks log in as.", func(p *pair) *string { return &p.user }), "ham"),
-		secretKey("password", "Its password. Left out: the server asks for none, or libpq's own ways give it.", true, func(p *pair) *spec.Secret { return &p.password }),
+		secretKey("password", "Its password, without ' and \\. Left out: the server asks for none.", true, func(p *pair) *spec.Secret { return &p.password }),
 		defaulting(textKey("local_user", "a role", "The role that the executor beside a server logs in as, by the unix socket and without a password.", func(p *pair) *string { return &p.localUser }), "ham_local"),
 		defaulting(textKey("database", "a name", "The database that ham logs in to.", func(p *pair) *string { return &p.database }), "postgres"),
 		defaulting(textKey("replication_user", "a role", "The role that standbys stream as.", func(p *pair) *string { return &p.replicationUser }), "ham_replication"),
-		secretKey("replication_password", "Its password.", true, func(p *pair) *spec.Secret { return &p.replicationPassword }),
+		secretKey("replication_password", "Its password, without ' and \\.", true, func(p *pair) *spec.Secret { return &p.replicationPassword }),
 	}...),
 	also: func(_ cursor, _ map[string]bool, p *pair) {
 		p.socket, p.user, p.localUser = cmp.Or(p.socket, "/var/run/postgresql"), cmp.Or(p.user, "ham"), cmp.Or(p.localUser, "ham_local")
@@ -85,7 +85,7 @@ func expandPostgresPair(c cursor) string {
 	return b.String() + p.common("postgres")
 }
 
-// pairs writes a DSN as key=value; what is empty is left out.
+// pairs writes a DSN as key=value; what is empty is left out. What a reference stands for is put between the quotes as it is.
 func pairs(kv ...string) string {
 	var out []string
 	for i := 0; i+1 < len(kv); i += 2 {
@@ -93,7 +93,10 @@ func pairs(kv ...string) string {
 		if v == "" {
 			continue
 		}
-		if strings.ContainsAny(v, " '\\${") {
+		switch {
+		case len(spec.Refs(v)) > 0:
+			v = "'" + v + "'"
+		case strings.ContainsAny(v, ` '\`):
 			v = "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(v) + "'"
 		}
 		out = append(out, kv[i]+"="+v)

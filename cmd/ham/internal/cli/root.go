@@ -104,7 +104,7 @@ func (a *app) root() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add(run.ID, a.demo(), a.up(), a.service("prober"), a.service("decider"), a.service("executor"), a.service("notifier"), a.busAlone(), a.validate(), a.apply(), a.doctor())
+	add(run.ID, a.demo(), a.up(), a.service("prober"), a.service("decider"), a.service("executor"), a.service("notifier"), a.busAlone(), a.init(), a.validate(), a.apply(), a.doctor())
 	add(look.ID, a.status(), a.plan(), a.explain(), a.incidents(), a.postmortem(), a.version())
 	add(operate.ID, a.swapCommands()...)
 	add(operate.ID, a.careCommands()...)
