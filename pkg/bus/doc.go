@@ -53,6 +53,8 @@
 //	writes to a Table           $KV.<bucket>.<keys>
 //	dead letters                ham.v1.deadletter.*.<name>, ham.v1.event.*.deadletter.<name>, $JS.API.STREAM.MSG.GET.HAM_DEADLETTER
 //	Provision, Inspect          $JS.API.INFO, $JS.API.STREAM.INFO.*, and to make something $JS.API.STREAM.CREATE.*, $JS.API.STREAM.UPDATE.*
+//	PlaceLeaders                $JS.API.STREAM.INFO.*, $JS.API.STREAM.LEADER.STEPDOWN.*, $JS.API.CONSUMER.LIST.HAM_REQUESTS,
+//	                            $JS.API.CONSUMER.LEADER.STEPDOWN.HAM_REQUESTS.*
 //
 // Nobody but the server may publish on ham.v1.stored.>: who hears something there takes it for stored. Serve needs responses to be allowed.
 package bus

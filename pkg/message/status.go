@@ -29,6 +29,8 @@ type GroupStatus struct {
 	Swap    *SwapStatus    `json:"swap,omitempty"`
 	Members []MemberStatus `json:"members" validate:"dive"`
 	Routes  []RouteSeen    `json:"routes,omitempty" validate:"dive"`
+	// Lease is set where at most one member may act.
+	Lease *LeaseStatus `json:"lease,omitempty"`
 	// Refusals are the reasons why no automatic swap would happen now, if the primary died.
 	Refusals []Reason `json:"refusals,omitempty" validate:"dive"`
 	Incident string   `json:"incident,omitempty"`
@@ -37,6 +39,53 @@ type GroupStatus struct {
 	SpecRevision uint64 `json:"spec_revision"`
 	Decider      string `json:"decider" validate:"required,name"`
 	At           int64  `json:"at_us"`
+}
+
+// LeaseStatus is what a decider knows of the lease of a group.
+type LeaseStatus struct {
+	// Armed: the guard is in force.
+	Armed      bool     `json:"armed"`
+	Durability string   `json:"durability,omitempty"`
+	Deciders   []string `json:"deciders"`
+	TTL        Duration `json:"ttl"`
+	// Wait is for how long a primary that falls silent may still act.
+	Wait Duration `json:"wait"`
+	// Holder is the member that this decider grants to now, at HolderEpoch, for another Left. Empty: nobody, by this decider.
+	Holder      string   `json:"holder,omitempty"`
+	HolderEpoch uint64   `json:"holder_epoch,omitempty"`
+	Left        Duration `json:"left,omitempty"`
+	// Promotable are the members that could take over from the primary.
+	Promotable []string `json:"promotable"`
+	// Protected says that every acknowledged write survives the primary; Protection says so in words, or what would be lost.
+	Protected  bool            `json:"protected,omitempty"`
+	Protection string          `json:"protection,omitempty"`
+	Standbys   []StandbyStatus `json:"standbys,omitempty"`
+	Fenced     []FencedStatus  `json:"fenced,omitempty"`
+}
+
+// StandbyStatus is what is known of a standby of a group that replicates.
+type StandbyStatus struct {
+	Member string `json:"member"`
+	// State is what the primary's executor said of it, AgeMS ago, and Why.
+	State string `json:"state,omitempty"`
+	AgeMS int64  `json:"age_ms,omitempty"`
+	Why   string `json:"why,omitempty"`
+	// Lag says that LagBytes and LagMicros are known: what would be lost, as it was LagAgeMS ago.
+	Lag       bool  `json:"lag,omitempty"`
+	LagBytes  int64 `json:"lag_bytes,omitempty"`
+	LagMicros int64 `json:"lag_us,omitempty"`
+	LagAgeMS  int64 `json:"lag_age_ms,omitempty"`
+}
+
+// FencedStatus is the newest word that a member is fenced.
+type FencedStatus struct {
+	Member string `json:"member"`
+	// Epoch is the highest one that it is fenced for; Now says that it is the primary and does not act until a newer epoch.
+	Epoch uint64 `json:"epoch"`
+	Now   bool   `json:"now,omitempty"`
+	How   string `json:"how"`
+	Able  bool   `json:"able,omitempty"`
+	At    int64  `json:"at_us"`
 }
 
 // SwapStatus is a swap under way.

@@ -61,6 +61,8 @@ type Decider struct {
 	// loaded is closed when specs and incidents were read: tables counts them.
 	loaded chan struct{}
 	tables atomic.Int32
+	// rested has a token when roles have come to rest.
+	rested chan struct{}
 }
 
 // group is one core, and the lanes that carry its outputs out. It is used under Decider.mu.
@@ -94,7 +96,7 @@ func New(o Options) (*Decider, error) {
 		leases: newLeases(o.Name, o.Log, m, began),
 		o:      o, metrics: m, bus: o.Bus, log: o.Log, began: began, groups: map[string]*group{},
 		waiting: map[string]chan struct{}{}, asked: map[string][]chan *message.Outcome{},
-		loaded: make(chan struct{}),
+		loaded: make(chan struct{}), rested: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -131,6 +133,8 @@ func (d *Decider) Run(ctx context.Context) error {
 	part("requests", d.work)
 	part("ticks", d.tick)
 	part("clock", d.keepClock)
+	part("leaders", d.place)
+	part("executors", d.callExecutors)
 	<-ctx.Done()
 	running.Wait()
 	d.lanes.Wait()
@@ -230,7 +234,14 @@ func (d *Decider) Status(name string) (*message.GroupStatus, bool) {
 	if g == nil || !g.state.Known() {
 		return nil, false
 	}
-	return g.state.Status(d.now()), true
+	now := time.Now()
+	st := g.state.Status(d.at(now))
+	if st.Lease != nil {
+		if h, ok := d.leases.holdersAt(now)[name]; ok {
+			st.Lease.Holder, st.Lease.HolderEpoch, st.Lease.Left = h.member, h.epoch, message.Duration(h.left)
+		}
+	}
+	return st, true
 }
 
 func (d *Decider) preview(r *message.Request) *message.Preview {

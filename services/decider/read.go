@@ -190,8 +190,16 @@ func (d *Decider) chainRead(b bus.Delivery, inOrder bool) {
 }
 
 func (d *Decider) safetyRead(b bus.Delivery) {
-	if f, ok := b.Message.(*message.Fenced); ok {
-		d.leases.fenced(f)
+	switch m := b.Message.(type) {
+	case *message.Fenced:
+		d.leases.fenced(m)
+	case *message.RunResult:
+		if m.State == message.StateDone {
+			select {
+			case d.rested <- struct{}{}:
+			default:
+			}
+		}
 	}
 	d.step(b.Parts.Group, core.SafetyRead{Message: b.Message, Seq: b.Seq, Stored: b.Time.UnixMicro()})
 }

@@ -75,7 +75,7 @@ func routesNotSeen(s *State, at Time, _ question) words {
 func nothingToAdopt(s *State, _ Time, q question) words {
 	c := s.chain.command
 	if s.spec == nil || q.to == "" || c == nil || !s.chain.held || s.underWay() || c.Primary != q.to || s.elsewhere(q.to) != nil ||
-		!slices.Equal(c.Members, s.spec.MemberNames()) {
+		c.Lease == nil && !slices.Equal(c.Members, s.spec.MemberNames()) {
 		return nil
 	}
 	return words{"to": q.to, "epoch": epoch(c.Epoch)}

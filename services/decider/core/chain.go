@@ -27,8 +27,11 @@ type chain struct {
 	command *message.Command
 	at      moment
 	held    bool
+	heldAt  moment
 	// last is the command of the newest epoch that was held.
 	last *message.Command
+	// acts is the epoch since which the primary of last has been it, without anybody else in between.
+	acts uint64
 	mark *message.Mark
 	// marked is when the mark was stored.
 	marked moment
@@ -112,7 +115,10 @@ func (c *chain) take(at Time, in ChainRead) (bool, error) {
 		if c.held {
 			return false, fmt.Errorf("held %s: epoch %d is held already", e.ID, e.Epoch)
 		}
-		c.held, c.last = true, c.command
+		if c.last == nil || c.last.Primary != c.command.Primary {
+			c.acts = c.command.Epoch
+		}
+		c.held, c.heldAt, c.last = true, now, c.command
 		if n := len(c.swaps); n > 0 && c.swaps[n-1].epoch == e.Epoch {
 			c.swaps[n-1].held, c.swaps[n-1].heldAt = true, now
 		}

@@ -23,6 +23,7 @@ func (s *State) compose(at Time, q question, rule *Rule, w words, aside []messag
 		Plan: plan, SpecRevision: s.spec.Revision, Decider: s.decider, At: at.Wall,
 		Positions: map[string]uint64{"commands": s.chain.seq, "safety": s.run.seen, "heartbeats": s.hbSeq},
 	}
+	c.Lease = s.leaseOf(q)
 	if q.kind == message.KindAdopt {
 		c.From = ""
 	}
@@ -36,9 +37,12 @@ func (s *State) compose(at Time, q question, rule *Rule, w words, aside []messag
 	} else if m := s.member(q.from); m != nil && q.who == itself {
 		c.DetectMicros = max(0, (m.since - m.failingSince).Microseconds())
 		c.DecideMicros = max(0, (at.Mono - m.since).Microseconds())
+		if f := s.fencedNow(); f != nil { // it said so itself
+			c.DetectMicros, c.DecideMicros = 0, max(0, (at.Mono-f.at.heard).Microseconds())
+		}
 	}
 	// The place in the chain and the decider make it unique; the rest tells decisions for the same place apart.
-	c.ID = s.group + "." + epoch(c.Epoch) + "." + hash(s.decider, epoch(s.chain.seq), string(q.kind), q.from, q.to, rule.Code, c.Request)
+	c.ID = s.group + "." + epoch(c.Epoch) + "." + hash(s.decider, epoch(s.chain.seq), string(q.kind), q.from, q.to, rule.Code, c.Request, strings.Join(c.Members, ","), c.Sentence)
 	return c, nil
 }
 
@@ -85,6 +89,9 @@ func (s *State) shadow(at Time, q question, rule *Rule, w words, aside []message
 
 // membersOf are the members of the new epoch.
 func (s *State) membersOf(q question) []string {
+	if q.terms != nil || s.leaseOf(q) != nil {
+		return s.promotableSet(q)
+	}
 	switch q.kind {
 	case message.KindAdopt, message.KindReconfigure:
 		return s.spec.MemberNames()
@@ -103,10 +110,19 @@ func (s *State) plan(q question) (message.Plan, error) {
 	if q.kind == message.KindAdopt {
 		swap.From = ""
 	}
-	if q.kind == message.KindResume && (s.chain.held || s.dryRun()) {
+	if q.kind == message.KindResume && (s.chain.held && !s.mustAct() || s.dryRun()) {
 		swap.Kind = message.KindReconfigure
 	}
 	return spec.Compile(s.spec, swap)
+}
+
+// mustAct says that the primary of a leased group does not act although it has held: it was fenced since, or was never promoted.
+func (s *State) mustAct() bool {
+	if s.chain.command.Lease == nil {
+		return false
+	}
+	promoted := slices.ContainsFunc(s.run.steps, func(t stepRun) bool { return t.name == spec.StepPromote && t.state == message.StateDone })
+	return s.fencedNow() != nil || !promoted
 }
 
 // observations are the facts that a plan rests on, in words that change only when they do.

@@ -43,6 +43,10 @@ func (s *State) resume(at Time, r *situationRule, w words) {
 }
 
 func (s *State) reconfigure(at Time, r *situationRule, w words) {
+	if s.chain.command.Lease != nil {
+		s.change(at, r, w, s.nextMembers())
+		return
+	}
 	s.command(at, question{who: regroup, kind: message.KindReconfigure, from: s.chain.primary(), to: s.chain.primary()}, &r.Rule, w, nil)
 }
 
@@ -84,6 +88,9 @@ func (s *State) refuse(at Time, q question, reasons []message.Reason) {
 	}
 	if m != nil {
 		e.Views, e.Sentence = m.views(at), m.nobody()+sentences(reasons)
+	}
+	if f := s.fencedNow(); f != nil && q.who == itself {
+		e.Sentence = f.words() + ", and nobody takes over, because " + sentences(reasons)
 	}
 	if q.who == fallback {
 		e.Sentence = "epoch " + epoch(s.chain.epoch()) + " of " + s.group + " was not held in time and is not taken back, because " + sentences(reasons)

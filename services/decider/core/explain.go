@@ -23,8 +23,10 @@ func (s *State) Sentence(at Time) string {
 			return "Nobody is primary of " + s.group + " yet, because " + sentences(reasons) + "."
 		}
 		return "Nobody is primary of " + s.group + " yet; " + s.declared() + " is about to be adopted."
+	case s.fencedNow() != nil:
+		return s.fencedSentence(at) + "."
 	case s.underWay():
-		return "The " + fill("{what} is under way (epoch {epoch}{step})", underWay(s, at)) + s.runWords() + "."
+		return "The " + fill("{what} is under way (epoch {epoch}{step})", s.underWayWords()) + s.runWords() + "."
 	case m != nil && (m.verdict == message.VerdictDown || m.verdict == message.VerdictDisputed):
 		reasons := s.refusing(at, question{who: itself, kind: message.KindFailover, from: from, to: s.candidate(at, from)})
 		if len(reasons) == 0 {
@@ -36,7 +38,7 @@ func (s *State) Sentence(at Time) string {
 	if len(reasons) > 0 {
 		return "If " + from + " died now: nobody takes over, because " + sentences(reasons) + "."
 	}
-	return "If " + from + " died now: " + to + " takes over" + s.within() + "."
+	return "If " + from + " died now: " + to + " takes over" + s.losing(at, from, to) + s.within() + "."
 }
 
 // nobody begins the sentence that ends in the reasons.
@@ -64,11 +66,18 @@ func (s *State) ifDied(at Time) (refusals []message.Reason, to string) {
 // within is how long it would take: until a quorum is sure, plus the swap as it was measured.
 func (s *State) within() string {
 	sure := s.detection()
+	if c := s.chain.command; c.Lease != nil {
+		sure = max(sure, leaseWait(c.Lease.TTL.Std())) // until then it may still act
+	}
 	took, n := s.predict(message.KindFailover)
 	if n == 0 {
 		return ", decided within " + span(sure) + " even if it only falls silent; no failover was measured yet"
 	}
-	return " within about " + span(sure+took) + ", " + span(sure) + " of it to be sure if it only falls silent (median of the last " + strconv.Itoa(n) + ")"
+	about := " within about "
+	if s.durability() != "" {
+		about = ", within about "
+	}
+	return about + span(sure+took) + ", " + span(sure) + " of it to be sure if it only falls silent (median of the last " + strconv.Itoa(n) + ")"
 }
 
 // detection is the longest time from death to verdict, by the quickest check that decides.
@@ -131,7 +140,7 @@ func (s *State) Status(at Time) *message.GroupStatus {
 	} else {
 		st.Kind = c.Kind
 		st.Refusals, _ = s.ifDied(at)
-		if s.underWay() {
+		if st.Lease = s.leaseStatus(at); s.underWay() {
 			st.Swap = s.swapStatus(c)
 		}
 	}

@@ -84,13 +84,17 @@ func (s *State) keepIncident(at Time) {
 			}
 		}
 	}
+	if f := s.fencedNow(); f != nil && !i.open {
+		i.begin(s.group, i.record.N+1, clip(f.words(), 1000), at.Wall)
+		s.writeIncident(at)
+	}
 	if !i.open {
 		return
 	}
 	if i.wrote != never && at.Mono-i.wrote > time.Second {
 		s.writeIncident(at) // the table does not show it yet
 	}
-	well := s.chain.held && !s.underWay() && s.judging(at) && primary != nil && primary.verdict == message.VerdictUp
+	well := s.chain.held && !s.underWay() && s.judging(at) && primary != nil && primary.verdict == message.VerdictUp && s.fencedNow() == nil
 	switch {
 	case !well:
 		i.wellSince, i.closing = never, false

@@ -49,7 +49,8 @@ type ChainRead struct {
 	Prev    uint64
 }
 
-// SafetyRead is a result or an instruction: a *message.StepResult, *message.RunResult or *message.Instruction.
+// SafetyRead is a result, an instruction, or a word about a lease: a *message.StepResult, *message.RunResult, *message.Instruction,
+// *message.Fenced or *message.Replication.
 type SafetyRead struct {
 	Message message.Message
 	Seq     uint64
@@ -90,6 +91,9 @@ type ProposalResolved struct {
 	Seq uint64
 }
 
+// ExecutorsSeen are those that answered when they were last called. See [State] for how long an executor may be unheard of.
+type ExecutorsSeen struct{ Names []string }
+
 // Tick says only that time has passed. The shell sends one every 50 ms or so: see [StallLimit].
 type Tick struct{}
 
@@ -104,4 +108,5 @@ func (OutcomeRead) input()      {}
 func (ShadowRead) input()       {}
 func (LinkChanged) input()      {}
 func (ProposalResolved) input() {}
+func (ExecutorsSeen) input()    {}
 func (Tick) input()             {}

@@ -32,6 +32,9 @@ type member struct {
 	pastLook    time.Duration // of the newest look at all
 	// told are the codes of why it is not ready, as last told.
 	told string
+	// figures are the newest of its replication, progress how far it had come as a primary, oldest first.
+	figures  figures
+	progress []written
 	// cause names the look behind the last change of the verdict, the same for all deciders that heard it.
 	cause string
 }

@@ -23,6 +23,8 @@ type question struct {
 	died bool
 	// waited: the bus was given its time, and did not store it.
 	waited bool
+	// terms are what a reconfigure of a leased group changes.
+	terms *terms
 }
 
 // refusals returns every "no" that holds, in the order of the table.
@@ -73,15 +75,15 @@ func nothingAdopted(s *State, _ Time, _ question) words {
 	return yes()
 }
 
-func swapUnderWay(s *State, at Time, _ question) words {
-	if !s.underWay() {
+func swapUnderWay(s *State, at Time, q question) words {
+	if !s.underWay() || q.kind == message.KindFailover && s.still(at) {
 		return nil
 	}
-	return underWay(s, at)
+	return s.underWayWords()
 }
 
-func notHeld(s *State, _ Time, _ question) words {
-	if s.chain.command == nil || s.chain.held || s.underWay() {
+func notHeld(s *State, at Time, q question) words {
+	if s.chain.command == nil || s.chain.held || s.underWay() || q.kind == message.KindFailover && s.still(at) {
 		return nil
 	}
 	return words{"epoch": epoch(s.chain.epoch()), "back": s.back()}
@@ -168,7 +170,7 @@ func budgetSpent(s *State, at Time, _ question) words {
 
 func isDisputed(s *State, at Time, q question) words {
 	m := s.member(q.from)
-	if q.died || m == nil || m.verdict != message.VerdictDisputed {
+	if q.died || m == nil || m.verdict != message.VerdictDisputed || s.fencedNow() != nil {
 		return nil
 	}
 	return words{"why": m.sentence(at)}
@@ -176,7 +178,7 @@ func isDisputed(s *State, at Time, q question) words {
 
 func quorumMissing(s *State, at Time, q question) words {
 	m := s.member(q.from)
-	if m == nil || !s.judging(at) {
+	if m == nil || !s.judging(at) || s.fencedNow() != nil { // whoever sees it: it is proven
 		return nil
 	}
 	for _, w := range m.decides {
@@ -194,7 +196,7 @@ func quorumMissing(s *State, at Time, q question) words {
 // it disagree, though one of them is no vantage.
 func executorSawUp(s *State, at Time, q question) words {
 	e, m := s.run.ended, s.member(q.from)
-	if q.died || e == nil || m == nil || e.member != m.name {
+	if q.died || e == nil || m == nil || e.member != m.name || s.fencedNow() != nil {
 		return nil
 	}
 	ago := at.since(e.at)
@@ -294,7 +296,7 @@ func noStandby(s *State, _ Time, q question) words {
 
 func primaryIsUp(s *State, _ Time, q question) words {
 	m := s.member(q.from)
-	if q.kind != message.KindFailover || m == nil || m.verdict != message.VerdictUp {
+	if q.kind != message.KindFailover || m == nil || m.verdict != message.VerdictUp || s.fencedNow() != nil {
 		return nil
 	}
 	return words{"from": m.name}
@@ -302,6 +304,9 @@ func primaryIsUp(s *State, _ Time, q question) words {
 
 func primaryIsDown(s *State, at Time, q question) words {
 	m := s.member(q.from)
+	if f := s.fencedNow(); f != nil && q.kind == message.KindSwitchover {
+		return words{"why": f.words()}
+	}
 	if q.kind != message.KindSwitchover || m == nil || m.verdict != message.VerdictDown {
 		return nil
 	}

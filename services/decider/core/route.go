@@ -100,13 +100,16 @@ func (s *State) drifts(at Time) {
 	if s.underWay() || !s.chain.held || !s.judging(at) {
 		return
 	}
-	w := s.elsewhere(s.chain.primary())
+	w, code := s.elsewhere(s.chain.primary()), "R314"
+	if two := twoAct(s, at, question{}); two != nil {
+		w, code = words{"where": fill("{other} acts as primary beside {from}", two)}, "R318"
+	}
 	if w == nil {
 		s.driftSince = never
 		if s.driftTold != "" {
 			s.tell(at, message.Event{
 				Kind: message.EventDrift, Severity: message.Info, Epoch: s.chain.epoch(),
-				Sentence: "the routes of " + s.group + " serve " + s.chain.primary() + " again",
+				Sentence: s.driftOver(),
 			}, "end", s.driftTold)
 			s.driftTold = ""
 		}
@@ -115,15 +118,30 @@ func (s *State) drifts(at Time) {
 	if s.driftSince == never {
 		s.driftSince = at.Mono
 	}
-	key := s.routesCause()
+	key := s.routesCause() + code
 	if at.Mono-s.driftSince < driftGrace || s.driftTold == key {
 		return
 	}
 	s.driftTold = key
 	s.tell(at, message.Event{
-		Kind: message.EventDrift, Severity: message.Warning, Code: "R314", Epoch: s.chain.epoch(),
-		Sentence: w["where"] + ": no swap happens by itself until the route is corrected, or ham adopt " + s.group + " says that this is right now",
+		Kind: message.EventDrift, Severity: message.Warning, Code: code, Epoch: s.chain.epoch(),
+		Sentence: w["where"] + driftAdvice(code, s.group),
 	}, "begin", key)
+}
+
+// driftAdvice says what a drift prevents and what ends it.
+func driftAdvice(code, group string) string {
+	if code == "R314" {
+		return ": no swap happens by itself until the route is corrected, or ham adopt " + group + " says that this is right now"
+	}
+	return ": somebody promoted it; its executor stops it, and no swap happens until it has"
+}
+
+func (s *State) driftOver() string {
+	if strings.HasSuffix(s.driftTold, "R318") {
+		return s.chain.primary() + " alone acts as primary of " + s.group + " again"
+	}
+	return "the routes of " + s.group + " serve " + s.chain.primary() + " again"
 }
 
 // routesCause names what the routes were last seen to do, the same for all deciders.

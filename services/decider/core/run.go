@@ -50,8 +50,12 @@ func terminal(st message.State) bool {
 	return false
 }
 
-// underWay says that the newest command has not come to its end.
-func (s *State) underWay() bool { return s.chain.command != nil && !terminal(s.run.state) }
+// underWay says that the newest command has not come to its end. One that changes the terms of a lease has no steps: it ends with being held,
+// whether or not its executor lives to say so.
+func (s *State) underWay() bool {
+	c := s.chain.command
+	return c != nil && !terminal(s.run.state) && !(c.Lease != nil && c.Kind == message.KindReconfigure && s.chain.held)
+}
 
 // begin starts the record of a new command.
 func (r *run) begin() {
@@ -80,6 +84,12 @@ func (s *State) safety(at Time, in SafetyRead) {
 		}
 	case *message.Instruction:
 		s.instructed(at, m)
+		return
+	case *message.Fenced:
+		s.fencedRead(at, m, in)
+		return
+	case *message.Replication:
+		s.replicationRead(at, m, in)
 		return
 	default:
 		return

@@ -19,7 +19,7 @@ import (
 // TestScripts runs the stories in testdata/*.txt. Each opens with the sentence that it proves. After a change of what is
 // told: go test ./services/decider/core -run TestScripts -args -rewrite, then read the difference.
 //
-//	group [mode=auto] [stable=10s] [cooldown=10m] [budget=2/24h] [quorum=2] [adopt=a] [members=a,b] [routes=none] [ready=yes] [unseen] [fresh] …
+//	group [lease=never-lose] [ttl=1500ms] [deciders=d1,d2,d3] [rpo=1s] [mode=auto] [stable=10s] [cooldown=10m] [budget=2/24h] [quorum=2] [adopt=a] [members=a,b] [routes=none] [ready=yes] [unseen] [fresh] …
 //	             The story begins 19 s after the start, when all is adopted and ready; with "fresh" at the start itself.
 //	run          lines of "<time> <what happens>", then what is told and decided
 //	status       the sentence that is always true, and the state of each member
@@ -60,6 +60,11 @@ type script struct {
 
 func newScript(t *testing.T, d *datadriven.TestData) *script {
 	g := pair()
+	for _, a := range d.CmdArgs {
+		if a.Key == "lease" {
+			g = leasedPair(strings.TrimSuffix(a.Vals[0], "none"))
+		}
+	}
 	unseen, fresh := false, false
 	change(t, g, slices.DeleteFunc(slices.Clone(d.CmdArgs), func(a datadriven.CmdArg) bool {
 		unseen, fresh = unseen || a.Key == "unseen", fresh || a.Key == "fresh"
@@ -103,6 +108,23 @@ func change(t *testing.T, g *spec.Group, args []datadriven.CmdArg) {
 			return v
 		}
 		switch p := &g.Policy; arg.Key {
+		case "lease":
+			g.Lease, g.Durability = nil, ""
+			if value != "off" {
+				g.Lease, g.Durability = leasedPair(value).Lease, strings.TrimSuffix(value, "none")
+			}
+		case "ttl":
+			l := *g.Lease
+			l.TTL = duration()
+			g.Lease = &l
+		case "deciders":
+			l := *g.Lease
+			l.Deciders = strings.Split(value, ",")
+			g.Lease = &l
+		case "durability":
+			g.Durability = value
+		case "rpo":
+			g.Objectives.RPO, g.Objectives.HasRPO = duration(), true
 		case "mode":
 			g.Mode = spec.Mode(value)
 		case "stable":
@@ -129,6 +151,9 @@ func change(t *testing.T, g *spec.Group, args []datadriven.CmdArg) {
 			g.Members = nil
 			for _, name := range strings.Split(value, ",") {
 				g.Members = append(g.Members, spec.Member{Name: name, Site: name, URL: "http://" + name + ".example:80"})
+				if g.Lease != nil {
+					beside(&g.Members[len(g.Members)-1])
+				}
 				for i := range g.Routes {
 					g.Routes[i].HAProxy.Servers[name] = "s" + name
 				}
@@ -185,6 +210,9 @@ func (s *script) command(t *testing.T, d *datadriven.TestData) string {
 		if len(st.Refusals) > 0 {
 			fmt.Fprintln(&b, "refuses", codes(st.Refusals))
 		}
+		if st.Lease != nil {
+			fmt.Fprintf(&b, "armed=%t promotable=%s %s\n", st.Lease.Armed, strings.Join(st.Lease.Promotable, ","), st.Lease.Protection)
+		}
 		for _, m := range st.Members {
 			says := fmt.Sprintf("%s %s %s %s", m.Name, m.Role, m.Verdict, s.d.s.member(m.Name).worst.rule.Code)
 			if m.Ready && m.Role != message.RolePrimary {
@@ -205,7 +233,7 @@ func (s *script) command(t *testing.T, d *datadriven.TestData) string {
 		for _, e := range s.world.chain {
 			switch m := e.m.(type) {
 			case *message.Command:
-				fmt.Fprintf(&b, "command epoch %d %s %s→%s %s %s\n", m.Epoch, m.Kind, m.From, m.Primary, m.Rule, strings.Join(m.Members, ","))
+				fmt.Fprintf(&b, "command epoch %d %s %s→%s %s %s%s\n", m.Epoch, m.Kind, m.From, m.Primary, m.Rule, strings.Join(m.Members, ","), termsOf(m.Lease))
 			case *message.Held:
 				fmt.Fprintf(&b, "held epoch %d by %s\n", m.Epoch, m.Primary)
 			case *message.Mark:
@@ -216,6 +244,18 @@ func (s *script) command(t *testing.T, d *datadriven.TestData) string {
 	}
 	t.Fatalf("%s: no command %s", d.Pos, d.Cmd)
 	return ""
+}
+
+// termsOf are the terms of a lease, on the line of their command.
+func termsOf(l *message.Lease) string {
+	if l == nil {
+		return ""
+	}
+	armed := "not armed"
+	if l.Armed {
+		armed = "armed"
+	}
+	return fmt.Sprintf(" | %s %s %s %s", armed, strings.Join(l.Deciders, ","), l.TTL, l.Durability)
 }
 
 func (s *script) plan(t *testing.T, d *datadriven.TestData) string {
@@ -368,6 +408,46 @@ func (s *script) happen(t *testing.T, what string) {
 		}
 		change(t, &g, cmd)
 		s.apply(&g)
+	case "host": // host a lost | back | deaf: gone, there again, cut off from the bus and the other members
+		switch k := s.keepers; flags[1] {
+		case "lost":
+			k.lose(flags[0])
+		case "back":
+			k.back(flags[0])
+		case "deaf":
+			k.cutOff(flags[0])
+		}
+	case "server": // server a crashes [unable]: its executor shuts the guard and says so
+		s.keepers.crash(flags[0], !slices.Contains(flags, "unable"))
+	case "replication": // replication b cut | heals | slow 5: to that standby
+		k := s.keepers
+		delete(k.cut, flags[0])
+		switch flags[1] {
+		case "cut":
+			k.cut[flags[0]] = true
+		case "slow":
+			n, err := strconv.Atoi(flags[2])
+			if err != nil {
+				t.Fatal(err)
+			}
+			k.slow[flags[0]] = n
+		}
+	case "hand": // hand b promotes | ends
+		s.keepers.hand[flags[0]] = flags[1] == "promotes"
+	case "old-word": // old-word a 1: a says again, from long ago, that it is fenced up to that epoch
+		n, err := strconv.ParseUint(flags[1], 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.report(&message.Fenced{ID: "old", Group: "web", Member: flags[0], Epoch: n, How: message.FencedItself, Able: true, Executor: flags[0] + "-x", Sentence: "long ago"})
+	case "vouch": // vouch a 1: a person vouches that a does not act
+		n, err := strconv.ParseUint(flags[1], 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.report(&message.Fenced{ID: "vouch", Group: "web", Member: flags[0], Epoch: n, How: message.FencedVouch, Actor: "ana", Executor: "b-x", Sentence: "its power is off"})
+	case "executors": // executors a-x,b-x: those that answer
+		s.d.feed(ExecutorsSeen{strings.Split(flags[0], ",")})
 	case "undeclare":
 		s.d.feed(SpecChanged{})
 	default: // a refused [from sp,rj]

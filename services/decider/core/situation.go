@@ -81,6 +81,9 @@ func (s *State) what(c *message.Command) string {
 	case message.KindResume:
 		return "confirmation of " + c.Primary + " as primary of " + s.group
 	case message.KindReconfigure:
+		if c.Lease != nil {
+			return "change of the terms of " + s.group
+		}
 		return "change of members of " + s.group
 	}
 	return string(c.Kind) + " of " + s.group + " from " + c.From + " to " + c.Primary
@@ -130,11 +133,19 @@ func overdue(s *State, at Time) words {
 	return words{"what": s.what(c), "back": s.back(), "limit": span(c.Plan.Limit.Std())}
 }
 
-func underWay(s *State, _ Time) words {
+func underWay(s *State, at Time) words {
 	c := s.chain.command
 	if c == nil || !s.underWay() && (s.chain.held || s.chain.last == nil) {
 		return nil
 	}
+	if s.still(at) && s.primaryIs(message.VerdictDown) != nil {
+		return nil // whoever was to hold it may be gone for good
+	}
+	return s.underWayWords()
+}
+
+func (s *State) underWayWords() words {
+	c := s.chain.command
 	step := ""
 	if waits, ok := s.run.paused(""); ok {
 		step = ", step " + waits.name + " waits for a person"
@@ -144,6 +155,16 @@ func underWay(s *State, _ Time) words {
 
 func regrouped(s *State, at Time) words {
 	c, names := s.chain.command, s.spec.MemberNames()
+	if c != nil && c.Lease != nil {
+		if !s.settled() {
+			return nil
+		}
+		t := s.nextMembers()
+		if t == nil {
+			return nil
+		}
+		return words{"members": strings.Join(t.members, ", ") + " (" + t.what + ")", "to": c.Primary}
+	}
 	if c == nil || !s.chain.held || slices.Equal(c.Members, names) || len(s.refusals(at, question{who: regroup, from: c.Primary})) > 0 {
 		return nil
 	}
@@ -202,6 +223,9 @@ func (s *State) eligible() []string {
 		return nil
 	}
 	var out []string
+	if s.inLease() {
+		return s.spec.MemberNames() // who of them may take over is R326's
+	}
 	for _, name := range s.chain.command.Members {
 		if s.member(name) != nil {
 			out = append(out, name)
@@ -215,11 +239,24 @@ func (s *State) standbys(from string) []string {
 	return slices.DeleteFunc(s.eligible(), func(name string) bool { return name == from })
 }
 
-// candidate is the standby that would take over: the first that is ready, else the first, else "".
+// candidate is the standby that would take over: of those that are ready the one that has received most, else the first; of those that
+// are not, the first that is promotable, else the first, else "".
 func (s *State) candidate(at Time, from string) string {
+	best, got := "", 0.0
 	all := s.standbys(from)
 	for _, name := range all {
-		if len(s.unready(at, name)) == 0 {
+		if len(s.unready(at, name)) > 0 {
+			continue
+		}
+		if m := s.member(name); best == "" || m.figures.known && m.figures.got > got {
+			best, got = name, m.figures.got
+		}
+	}
+	if best != "" {
+		return best
+	}
+	for _, name := range all {
+		if s.inLease() && s.promotable(at, name) {
 			return name
 		}
 	}

@@ -46,6 +46,7 @@ type State struct {
 
 	chain    chain
 	run      run
+	leased   leased
 	past     []pastRun
 	incident incident
 
@@ -62,6 +63,12 @@ type State struct {
 	driftSince   time.Duration
 	adoptRefused string
 
+	// executors are when each was last heard of; told: somebody has asked for them at all.
+	executors     map[string]time.Duration
+	executorsTold bool
+	// protectedTold is what was last told of whether a write survives its primary.
+	protectedTold string
+
 	out []Output
 }
 
@@ -76,7 +83,7 @@ type proposal struct {
 
 // New returns the state of a group of which nothing is known yet. Both names are names as message.IsName has them.
 func New(group, decider string) *State {
-	return &State{group: group, decider: decider, driftSince: never, incident: incident{wellSince: never}}
+	return &State{group: group, decider: decider, driftSince: never, incident: incident{wellSince: never}, executors: map[string]time.Duration{}}
 }
 
 // Group is the group's name.

@@ -51,6 +51,13 @@ func (s *State) Step(at Time, in Input) []Output {
 		s.linked = in.Up
 	case ProposalResolved:
 		s.resolved(at, in)
+	case ExecutorsSeen:
+		s.executorsTold = true
+		for _, name := range in.Names {
+			if _, known := s.executors[name]; known || len(s.executors) < keep {
+				s.executors[name] = at.Mono
+			}
+		}
 	}
 	return s.conclude(at)
 }
@@ -72,6 +79,9 @@ func (s *State) see(at Time, in *HeartbeatSeen) bool {
 		return false
 	}
 	m.pastLook = at.Mono
+	if in.Heartbeat.Perf != nil {
+		m.figure(at.Mono, hb, v.limit)
+	}
 	counts := s.judging(at)
 	changed := v.take(at.Mono, in, &s.spec.Policy, counts)
 	if !counts && v.decides && v.witnesses() && !v.up() && m.steady {
@@ -89,6 +99,7 @@ func (s *State) conclude(at Time) []Output {
 		}
 		s.readiness(at)
 		s.drifts(at)
+		s.tellProtection(at)
 		s.keepIncident(at)
 		s.tellPauseOver(at)
 	}

@@ -39,9 +39,11 @@ type world struct {
 	holding  bool // proposals get no answer
 	held     []func()
 
-	exec  executor
-	net   *rand.Rand // nil: nothing is lost
-	chaos bool       // losses are on
+	exec executor
+	// keepers stand in for the executor where the group has a lease.
+	keepers *keepers
+	net     *rand.Rand // nil: nothing is lost
+	chaos   bool       // losses are on
 
 	// say gets each thing that happens.
 	say func(d *decider, line string)
@@ -155,7 +157,15 @@ func newWorld(g *spec.Group) *world {
 			}
 		}
 	}
+	w.beginKeeping()
 	return w
+}
+
+// beginKeeping puts executors beside the members of a leased group.
+func (w *world) beginKeeping() {
+	if w.spec.Lease != nil {
+		w.keepers = newKeepers(w)
+	}
 }
 
 func (w *world) after(d time.Duration, do func()) {
@@ -476,6 +486,9 @@ func (w *world) see(v *vantage, c spec.Check, member string) {
 			Group: w.spec.Name, Member: member, Vantage: v.name, Check: c.Name, Boot: fmt.Sprintf("boot%d", v.boot), Seq: v.seq[key],
 			Answer: how.answer, Hard: how.hard, Evidence: how.evidence, EveryMicros: c.Every.Microseconds(), LatencyMicros: took.Microseconds(),
 		}
+		if w.keepers != nil && hb.Answer == message.Up {
+			hb.Perf = w.keepers.perf(member)
+		}
 		switch state {
 		case "blind":
 			hb.Blind = true
@@ -545,6 +558,10 @@ type executor struct {
 }
 
 func (x *executor) heard(m message.Message) {
+	if x.w.keepers != nil {
+		x.w.keepers.heard(m)
+		return
+	}
 	switch m := m.(type) {
 	case *message.Command:
 		x.begin(m)

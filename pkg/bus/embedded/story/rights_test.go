@@ -90,6 +90,11 @@ func TestTheListedPermissionsAreEnough(t *testing.T) {
 				t.Error(r.Problems, err)
 			}
 		}},
+		"leaders": {[]string{"$JS.API.STREAM.INFO.*"}, func(t *testing.T, b *bus.Bus) { // a single server has none to move
+			if _, err := b.PlaceLeaders(within(t, 10*time.Second), func(string) int { return 1 }); err != nil {
+				t.Error(err)
+			}
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
