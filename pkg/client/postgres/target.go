@@ -134,8 +134,8 @@ func (t *Target) Connect(ctx context.Context, o Options) (*Conn, error) {
 	}
 	c := &Conn{}
 	config.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		if c.pg != nil {
-			return nil, net.ErrClosed // to cancel a statement: the server's own time limit does that
+		if ctx.Value(connecting{}) == nil {
+			return nil, net.ErrClosed // pgx wants to cancel a statement that was given up: the server's own time limit does that
 		}
 		raw, err := o.Dial(ctx, network, addr)
 		if err != nil {
@@ -144,7 +144,7 @@ func (t *Target) Connect(ctx context.Context, o Options) (*Conn, error) {
 		c.line = newLine(raw, o.Lost)
 		return c.line, nil
 	}
-	pg, err := pgx.ConnectConfig(ctx, config)
+	pg, err := pgx.ConnectConfig(context.WithValue(ctx, connecting{}, true), config)
 	if err != nil {
 		if c.line != nil {
 			_ = c.line.Close()
@@ -155,6 +155,9 @@ func (t *Target) Connect(ctx context.Context, o Options) (*Conn, error) {
 	c.line.watch()
 	return c, nil
 }
+
+// connecting marks the context of Connect.
+type connecting struct{}
 
 // keepAlive finds a peer that went away without a word while nothing was asked.
 var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: time.Second, Count: 3}
