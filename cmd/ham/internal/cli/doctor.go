@@ -125,8 +125,18 @@ func (k *checkup) services(ctx context.Context, b *bus.Bus) {
 	}
 }
 
+// whoRuns names the executors and deciders that answer within patience.
+func whoRuns(ctx context.Context, b *bus.Bus, patience time.Duration) (running, error) {
+	found, err := pinged(ctx, b, patience, func(p micro.Ping) string { return p.Metadata["writer"] })
+	return running{executors: found["ham-executor"], deciders: found["ham-decider"]}, err
+}
+
 // ping returns the ids of the service instances that answer within patience, by service name.
 func ping(ctx context.Context, b *bus.Bus, patience time.Duration) (map[string][]string, error) {
+	return pinged(ctx, b, patience, func(p micro.Ping) string { return p.ID })
+}
+
+func pinged(ctx context.Context, b *bus.Bus, patience time.Duration, id func(micro.Ping) string) (map[string][]string, error) {
 	inbox := b.Conn().NewInbox()
 	sub, err := b.Conn().SubscribeSync(inbox)
 	if err != nil {
@@ -146,7 +156,7 @@ func ping(ctx context.Context, b *bus.Bus, patience time.Duration) (map[string][
 		}
 		var p micro.Ping
 		if json.Unmarshal(msg.Data, &p) == nil {
-			found[p.Name] = append(found[p.Name], p.ID)
+			found[p.Name] = append(found[p.Name], id(p))
 		}
 	}
 }
@@ -161,8 +171,15 @@ func (k *checkup) groups(ctx context.Context, a *app, b *bus.Bus) {
 	if len(all) == 0 {
 		k.warn("groups", "none is declared", "`ham apply FILE`")
 	}
+	up, err := whoRuns(ctx, b, 500*time.Millisecond)
+	if err != nil {
+		k.bad("groups", err.Error(), "")
+	}
 	for _, s := range all {
 		k.group(ctx, b, s)
+		if applied, err := store.Get(ctx, b, s.Group); err == nil && applied.Spec != nil {
+			k.leased(ctx, b, applied.Spec, s, up)
+		}
 	}
 }
 

@@ -115,6 +115,9 @@ func (a *app) showStatus(s *message.GroupStatus) {
 		rows = append(rows, []string{m.Name, m.Site, string(m.Role), string(m.Verdict), ready, seen(m.Views)})
 	}
 	table(a.Out, "  ", rows)
+	if s.Lease != nil {
+		a.showLease(s.Lease)
+	}
 	for _, m := range s.Members {
 		if !m.Ready && m.Role != message.RolePrimary {
 			for _, r := range m.Reasons {
@@ -134,6 +137,45 @@ func (a *app) showStatus(s *message.GroupStatus) {
 	}
 	if s.Swap != nil {
 		a.showSwap(s.Swap)
+	}
+}
+
+// showLease says who may act, what would be lost, and who may not act any more.
+func (a *app) showLease(l *message.LeaseStatus) {
+	holder := "nobody holds it, by this decider"
+	if l.Holder != "" {
+		holder = fmt.Sprintf("%s holds it at epoch %d", l.Holder, l.HolderEpoch)
+	}
+	armed := ""
+	if !l.Armed {
+		armed = "; " + a.paint(yellow, "not armed: no guard is in force")
+	}
+	a.printf("  lease of %s by %s: %s%s", l.TTL, strings.Join(l.Deciders, ", "), holder, armed)
+	if l.Protection != "" {
+		color := yellow
+		if l.Protected {
+			color = ""
+		}
+		a.printf("  %s", a.paint(color, clean(l.Protection)))
+	}
+	for _, s := range l.Standbys {
+		text := clean(s.State)
+		if text == "" {
+			text = "nothing is known of it yet"
+		}
+		if s.Lag {
+			text += fmt.Sprintf(", %d bytes behind", s.LagBytes)
+		}
+		if s.Why != "" {
+			text += ": " + clean(s.Why)
+		}
+		a.printf("  standby %s  %s", s.Member, text)
+	}
+	for _, f := range l.Fenced {
+		if !f.Now {
+			continue // it has long followed again
+		}
+		a.printf("  %s", a.paint(red, fmt.Sprintf("%s is fenced up to epoch %d (%s), and acts again only at a newer one", f.Member, f.Epoch, f.How)))
 	}
 }
 
