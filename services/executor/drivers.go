@@ -9,6 +9,7 @@ import (
 	"github.com/isacloud/ha-manager/services/executor/driver/http"
 	"github.com/isacloud/ha-manager/services/executor/driver/pgbouncer"
 	"github.com/isacloud/ha-manager/services/executor/driver/postgres"
+	"github.com/isacloud/ha-manager/services/executor/driver/redis"
 	"github.com/isacloud/ha-manager/services/executor/driver/vip"
 	"github.com/isacloud/ha-manager/services/executor/driver/wait"
 )
@@ -25,5 +26,6 @@ func Drivers() []driver.Kind {
 		assert.Kind(),
 		wait.Kind(),
 		postgres.Kind(),
+		redis.Kind(),
 	}
 }
