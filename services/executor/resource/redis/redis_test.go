@@ -121,11 +121,11 @@ func TestMasterWithoutRole(t *testing.T) {
 // A replica is barred too, so that a promotion by hand, or a restart, gives no master that takes writes.
 func TestPromotedByHand(t *testing.T) {
 	t.Parallel()
-	a, b := start(t), start(t, "replica-read-only no")
+	a, b := start(t), start(t, "replicaof 127.0.0.1 1", "replica-read-only no")
 	rb, ma := keep(t, member("b", b)), member("a", a)
 	role := resource.Role{Epoch: 3, Upstream: &ma}
 	did := settle(t, rb, role)
-	if !strings.HasSuffix(did, "replica-read-only is yes again, follows a") {
+	if did != "barred from writes, for whoever promotes it by hand, replica-read-only is yes again, follows a" {
 		t.Errorf("it did %q", did)
 	}
 	b.AwaitLink()
