@@ -83,7 +83,10 @@ func TestAWriteThatIsJustInTimeIsNotTooLate(t *testing.T) {
 	if err := g.Prepare(); err != nil {
 		t.Fatal(err)
 	}
-	for range 5 {
+	for measured, tries := 0, 0; measured < 5; tries++ {
+		if tries == 50 {
+			t.Fatal("the machine is too slow to write in time even once in 10 times")
+		}
 		if err := g.Arm(clock() + time.Minute); err != nil {
 			t.Fatal(err)
 		}
@@ -91,17 +94,17 @@ func TestAWriteThatIsJustInTimeIsNotTooLate(t *testing.T) {
 		s.frozen = func() { time.Sleep(ticketLife - 10*time.Millisecond) }
 		deadline := clock() + 250*time.Millisecond
 		err := g.Renew(deadline)
-		if err != nil && !errors.Is(err, guard.ErrLapsed) { // the machine was slow: it is as it was
-			err = g.Arm(deadline)
-		}
 		s.frozen = nil
-		if err != nil {
-			t.Logf("not written: %v", err)
-			if err := g.Shut(); err != nil {
-				t.Fatal(err)
-			}
+		if err == nil {
+			measured++
+			t.Logf("the last byte came %v after the deadline", st.inTime(at(deadline)))
+			continue
 		}
-		t.Logf("the last byte came %v after the deadline", st.inTime(at(deadline)))
+		t.Logf("not written, and so it is open until the deadline before: %v", err)
+		if err := g.Shut(); err != nil {
+			t.Fatal(err)
+		}
+		st.ended()
 	}
 }
 

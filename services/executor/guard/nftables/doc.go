@@ -30,6 +30,9 @@
 // (guard.ErrAbsent), and Shut puts it back. Whoever holds no lease renews nothing, so it must look now and then (Open). A host that holds a guard had
 // better flush its own tables by name.
 //
+// The kernel's time-outs, like all of its timers, stand still while the machine is suspended or paused: after that the guard is late by
+// as long. That is the one thing that a lease assumes away.
+//
 // # Rights
 //
 // CAP_NET_ADMIN in the network namespace, and nothing else. The nft program is not needed.

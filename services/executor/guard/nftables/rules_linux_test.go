@@ -189,6 +189,22 @@ func TestTheRulesetForBootIsTheSameGuard(t *testing.T) {
 	}
 }
 
+// The manual shows what Ruleset makes.
+func TestTheManualShowsTheRuleset(t *testing.T) {
+	page, err := os.ReadFile("../../../../docs/guard.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := Ruleset(Options{Group: "orders", Ports: []int{5432}, Clock: clock,
+		Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.11/32"), netip.MustParsePrefix("2001:db8::11/128")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(page), "```nft\n"+text+"```\n") {
+		t.Errorf("docs/guard.md shows another file than this:\n%s", text)
+	}
+}
+
 // What somebody opened by hand is told, shut, and not taken for a lease.
 func TestALeaseWithoutEndIsNoLease(t *testing.T) {
 	s := newSite(t, "nft")

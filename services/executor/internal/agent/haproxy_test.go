@@ -163,6 +163,17 @@ func ended(t *testing.T, cut <-chan struct{}, when string) {
 	}
 }
 
+// The manual shows the very lines that are tried here.
+func TestTheManualShowsTheseLines(t *testing.T) {
+	page, err := os.ReadFile("../../../../docs/guard.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(page), "```haproxy\n"+recommended+"```\n") {
+		t.Error("docs/guard.md shows other lines than haproxy.cfg")
+	}
+}
+
 // The server serves while the lease lasts, goes down when it ends, loses its sessions, and comes back with a lease.
 func TestHAProxyFollowsTheLease(t *testing.T) {
 	site := haproxytest.NewSite(t, "a")
