@@ -192,6 +192,28 @@ func TestTheScriptedDemoTellsItsWholeStory(t *testing.T) {
 	require.Empty(t, left, "the demo leaves nothing behind")
 }
 
+// TestABrokenConnectionEndsNothing: a process that serves goes on when one of its peers has closed a connection that it writes to. The kernel
+// tells it so by the signal that also says that nobody reads its output.
+func TestABrokenConnectionEndsNothing(t *testing.T) {
+	w := newWorld(t)
+	config := w.file("up.yaml", fmt.Sprintf("ham: {name: up, http: \"off\", bus: {listen: %q}}\n", strings.TrimPrefix(w.server, "nats://")))
+	cmd := exec.Command(ham, "up", "--config", config)
+	cmd.Env, cmd.SysProcAttr = w.env(), &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	up := func() bool { _, code := w.run("status"); return code == 0 }
+	w.until("it is up", up)
+	for range 10 {
+		require.NoError(t, cmd.Process.Signal(syscall.SIGPIPE))
+		require.True(t, up())
+	}
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, cmd.Wait(), "it ends in order when it is asked to")
+}
+
 // The page "Your own two servers", followed to the letter: two servers, an HAProxy, one file; dry run first, then auto.
 func TestOnesOwnTwoServers(t *testing.T) {
 	w := newWorld(t)
