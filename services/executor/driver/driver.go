@@ -101,6 +101,8 @@ type Sight struct {
 	// Found is what is there, Wanted what shall be: the difference that a dry run prints.
 	Found, Wanted string
 	Done          Done
+	// Repeat: where Done is unknown, doing it again does no harm, so that nobody has to be asked whether it was done.
+	Repeat bool
 	// Ends: the swap as a whole is no longer right. It counts only before anything was applied.
 	Ends bool
 	// Evidence is what was seen in more words.

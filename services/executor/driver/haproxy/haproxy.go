@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -61,7 +62,7 @@ type state struct {
 	err      error
 }
 
-func (s *state) right() bool { return s.err == nil && len(s.wrong) == 0 && s.sessions == 0 }
+func (s *state) right() bool { return s.err == nil && len(s.wrong) == 0 }
 
 // each asks all proxies side by side.
 func (d *switching) each(f func(*haproxy.Client) state) []state {
@@ -111,6 +112,9 @@ func (d *switching) read(s *state, answers []haproxy.Answer) state {
 }
 
 // Look reads all proxies. It is done when no proxy that answers is wrong, and as many as are needed answer.
+//
+// Sessions that shall be shut leave it unknown whether they were told to: one that was, and whose client has gone already, stays until the
+// server's host answers, which one that is gone never does (a stream that is half closed is not shut; HAProxy 2.6, stream_shutdown).
 func (d *switching) Look(ctx context.Context, _ driver.Input) (driver.Sight, error) {
 	states := d.each(func(c *haproxy.Client) state { return d.observe(ctx, c) })
 	sight := driver.Sight{Found: d.found(states), Wanted: d.goal.Wanted(), Done: driver.No}
@@ -120,6 +124,9 @@ func (d *switching) Look(ctx context.Context, _ driver.Input) (driver.Sight, err
 		return sight, err
 	case wrong == 0 && (right == len(states) || !d.goal.All):
 		sight.Done = driver.Yes
+		if slices.ContainsFunc(states, func(s state) bool { return s.sessions > 0 }) {
+			sight.Done, sight.Repeat = driver.Unknown, true
+		}
 	}
 	return sight, nil
 }
@@ -197,7 +204,7 @@ const sessionPatience = time.Second
 // set makes one proxy right.
 func (d *switching) set(ctx context.Context, c *haproxy.Client) state {
 	s := d.observe(ctx, c)
-	if s.err != nil || s.right() {
+	if s.err != nil || s.right() && s.sessions == 0 {
 		return s
 	}
 	for _, w := range s.wrong {

@@ -283,3 +283,64 @@ func TestWaitsForSessions(t *testing.T) {
 		t.Errorf("%+v, %v", sight, err)
 	}
 }
+
+// A session whose client has gone cannot be shut until the server's host answers, and a host that is lost never does: the step is done all
+// the same, and says what is left. Nothing keeps it from being done again.
+func TestASessionThatCannotBeShutDoesNotHoldTheSwapUp(t *testing.T) {
+	haproxytest.Require(t)
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	p := haproxytest.Start(t, strings.ReplaceAll(`
+global
+  stats socket {{unix "admin"}} level admin
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 1m
+  timeout server 1m
+frontend front
+  bind {{addr "front"}}
+  default_backend web
+backend web
+  server s1 S1
+  server s2 127.0.0.1:9 disabled
+`, "S1", silent.Addr().String()))
+	conn, err := net.Dial("tcp", p.Addr("front"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "a question that is never answered")
+	there, err := silent.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer there.Close()
+	if _, err := io.ReadFull(there, make([]byte, 10)); err != nil { // the session is with the server by now
+		t.Fatal(err)
+	}
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, there); err != nil { // HAProxy has handed on that the client has gone
+		t.Fatal(err)
+	}
+	d, in := open(t, args(p.Runtime("admin")))
+	deed, err := d.Do(t.Context(), in)
+	if err != nil || !deed.Applied || !strings.Contains(deed.Evidence, "1 sessions left on s1") {
+		t.Errorf("%+v, %v", deed, err)
+	}
+	sight, err := d.Look(t.Context(), in)
+	if err != nil || sight.Done != driver.Unknown || !sight.Repeat {
+		t.Errorf("%+v, %v", sight, err)
+	}
+	if got := states(t, p); got != "s1 in maintenance, s2 serves" {
+		t.Error(got)
+	}
+	if _, err := d.Do(t.Context(), in); err != nil {
+		t.Errorf("done again: %v", err)
+	}
+}

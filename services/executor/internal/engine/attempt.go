@@ -84,7 +84,7 @@ func (a *attempt) judge(sight driver.Sight) bool {
 		a.end(plan.Ends, nil)
 	case sight.Done == driver.Yes:
 		a.end(plan.Done, nil)
-	case sight.Done == driver.No:
+	case sight.Done == driver.No, sight.Repeat:
 		a.doubt = false
 		return false
 	case a.doubt:
@@ -119,7 +119,8 @@ func (a *attempt) check(ctx context.Context, d driver.Driver, did error) {
 			did = fmt.Errorf("done, and yet it is not as it should be: found %s", sight.Found)
 		}
 		a.end(plan.Failed, did)
-	case known:
+	case known, sight.Repeat:
+		a.doubt = a.doubt && !sight.Repeat
 		a.end(plan.Failed, did)
 	default:
 		a.end(plan.InDoubt, did)

@@ -253,6 +253,24 @@ func TestLeftBehindAndBlindPauses(t *testing.T) {
 	})
 }
 
+// Where doing it again does no harm, nobody is asked.
+func TestLeftBehindAndHarmlessIsDoneAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage()
+		s.target.look = func(string) (driver.Sight, error) { return driver.Sight{Done: driver.Unknown, Repeat: true}, nil }
+		ctx, crash := context.WithCancelCause(t.Context())
+		s.target.do = func(context.Context, string) error { crash(engine.ErrStopped); return driver.InDoubt("dead") }
+		_ = s.start(ctx, s.engine("x1", 1), s.job(command(5, "one"), engine.NewNews(5)))()
+		s.target.do = nil
+		if err := s.start(t.Context(), s.engine("x1", 2), s.job(command(5, "one"), engine.NewNews(5)))(); err != nil || s.target.times("one") != 1 {
+			t.Errorf("applied %v, %v", s.target.applied, err)
+		}
+		if r := s.journal.record("web.5"); r.State != message.StateDone {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
 // A newer epoch cuts the step in flight short at once, and nothing more is begun.
 func TestSupersededAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
