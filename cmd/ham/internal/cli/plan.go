@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -67,7 +69,8 @@ type planned struct {
 	Looked *message.Looked `json:"looked,omitempty"`
 }
 
-// look asks an executor what the plan's steps would find now; nil where none answers, which is said where it matters.
+// look asks what the plan's steps would find now: an executor that is quick to answer, and for steps that only another may run, that one.
+// Nil where none answers, which is said where it matters.
 func (a *app) look(ctx context.Context, b *bus.Bus, p *message.Preview) *message.Looked {
 	if p.Plan == nil || len(p.Plan.Steps) == 0 {
 		return nil
@@ -78,15 +81,62 @@ func (a *app) look(ctx context.Context, b *bus.Bus, p *message.Preview) *message
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
-	msg, err := b.Conn().RequestMsgWithContext(ctx, &nats.Msg{Subject: subject.LookAny, Header: nats.Header(header), Data: body})
-	if err != nil || msg.Header.Get("Nats-Service-Error") != "" {
+	ask := func(to string) *message.Looked {
+		msg, err := b.Conn().RequestMsgWithContext(ctx, &nats.Msg{Subject: to, Header: nats.Header(header), Data: body})
+		if err != nil || msg.Header.Get("Nats-Service-Error") != "" {
+			return nil
+		}
+		looked := new(message.Looked)
+		if message.DecodeAs(message.Header(msg.Header), msg.Data, looked) != nil || len(looked.Steps) != len(p.Plan.Steps) {
+			return nil
+		}
+		return looked
+	}
+	looked := ask(subject.LookAny)
+	if looked == nil {
 		return nil
 	}
-	looked := new(message.Looked)
-	if message.DecodeAs(message.Header(msg.Header), msg.Data, looked) != nil {
-		return nil
+	var all sync.WaitGroup
+	for name, steps := range otherExecutors(p.Plan, looked) {
+		all.Go(func() {
+			other := ask(subject.Look(name))
+			for _, i := range steps { // each step is one executor's alone
+				if other == nil {
+					looked.Steps[i].State, looked.Steps[i].Problem = message.StateFailed, "the executor "+name+", which alone may run it, does not answer"
+				} else {
+					looked.Steps[i] = other.Steps[i]
+				}
+			}
+		})
 	}
+	all.Wait()
 	return looked
+}
+
+// otherExecutors lists the steps that only another executor may run, by its name.
+func otherExecutors(plan *message.Plan, looked *message.Looked) map[string][]int {
+	others := map[string][]int{}
+	for i, step := range plan.Steps {
+		name := step.Executor
+		if by, ok := strings.CutPrefix(step.On, "executor:"); ok && name == "" {
+			name = by
+		}
+		if name != "" && name != looked.Executor {
+			others[name] = append(others[name], i)
+		}
+	}
+	return others
+}
+
+// whoLooked are the executors that looked, in the order of the plan.
+func whoLooked(looked *message.Looked) string {
+	var names []string
+	for _, s := range looked.Steps {
+		if name := cmp.Or(s.Executor, looked.Executor); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, " and ")
 }
 
 // finds says what a step would find, in a few words.
@@ -149,7 +199,7 @@ func (a *app) showPreview(p *message.Preview, looked *message.Looked) {
 	if looked == nil {
 		a.printf("  no executor answered what the steps would find now: without one nothing is carried out")
 	} else {
-		a.printf("  %s looked what they would find now:", looked.Executor)
+		a.printf("  %s looked what they would find now:", whoLooked(looked))
 		rows = nil
 		for _, s := range p.Plan.Steps {
 			rows = append(rows, []string{s.Name, finds(looked, s.Name)})

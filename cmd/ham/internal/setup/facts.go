@@ -140,7 +140,7 @@ func Judge(a, b Facts) []Finding {
 	case !a.Standby && !b.Standby && a.SystemID == b.SystemID:
 		add("bad", a.Name+", "+b.Name, "both take writes, and come from the same cluster: they have gone separate ways", "stop the one whose writes are to be given up, and let ham rewind it")
 	case !a.Standby && !b.Standby:
-		add("warn", b.Name, "takes writes, and is a cluster of its own", "stop it: whichever is not adopted is replaced by a base backup of the other, and what it holds now is kept by nobody")
+		add("warn", b.Name, "takes writes, and is a cluster of its own", "make it a standby by a base backup (step 5 of docs/postgres.md): what it holds now is lost with that, and ham does not do it by itself")
 	case a.SystemID != b.SystemID:
 		add("bad", b.Name, "one is a standby, but not of the other: their system identifiers differ", "name the two servers of one pair")
 	}
