@@ -44,6 +44,8 @@ var Kept = []string{
 	"primary_conninfo", "primary_slot_name", "recovery_target_timeline", "synchronous_standby_names", "wal_receiver_status_interval", "wal_retrieve_retry_interval",
 }
 
+// A receiver calls itself streaming as soon as it is connected, before it has asked for anything, and so a standby that is refused every
+// 50 ms would seem to stream now and then. Both times of its last message are set to the same when it starts, and differ from the first message on.
 const standingQuery = `
 	SELECT r.recovery,
 		CASE WHEN r.recovery
@@ -52,7 +54,7 @@ const standingQuery = `
 		END,
 		CASE WHEN r.recovery THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text,
 		CASE WHEN r.recovery THEN pg_last_wal_receive_lsn() END::text,
-		coalesce(w.status = 'streaming', false),
+		coalesce(w.status = 'streaming' AND w.last_msg_send_time <> w.last_msg_receipt_time, false),
 		CASE WHEN NOT r.recovery THEN pg_current_wal_flush_lsn() END::text,
 		(pg_control_checkpoint()).timeline_id,
 		w.latest_end_lsn::text,
@@ -92,6 +94,16 @@ func (c *Conn) Standing(ctx context.Context) (s Standing, err error) {
 		return Standing{}, fmt.Errorf("look: %w", err)
 	}
 	return s, nil
+}
+
+// Starving says of a standby that it has replayed all it has, and waits for more of the log: its startup process waits for a stream, or to ask
+// for one again. https://www.postgresql.org/docs/15/monitoring-stats.html#WAIT-EVENT-TIMEOUT-TABLE
+func (c *Conn) Starving(ctx context.Context) (starving bool, err error) {
+	err = c.call(ctx, func() error {
+		return c.pg.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_stat_activity
+			WHERE backend_type = 'startup' AND wait_event IN ('RecoveryRetrieveRetryInterval', 'RecoveryWalStream'))`).Scan(&starving)
+	})
+	return starving, err
 }
 
 // Recovery says whether it is a standby.

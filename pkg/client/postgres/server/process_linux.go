@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -341,12 +342,19 @@ func (s *Server) stop(ctx context.Context) error {
 	return nil
 }
 
-// WaitsFor says which timeline and place in the log the startup process waits for, as its title tells; ok is false while it has something to
-// replay, or none runs. The place is the beginning of the segment.
-func (s *Server) WaitsFor(segment uint64) (timeline uint32, from postgres.LSN, ok bool, err error) {
+// Startup is what the startup process of a standby does, as its title tells.
+type Startup struct {
+	// Waits: it waits for the segment; else it replays it, or waits for the rest of it.
+	Waits    bool
+	Timeline uint32
+	Segment  postgres.LSN // where it begins
+}
+
+// Startup looks at it; ok is false where none runs. Segment is the size of one, in bytes.
+func (s *Server) Startup(segment uint64) (is Startup, ok bool, err error) {
 	all, err := s.family()
 	if err != nil {
-		return 0, 0, false, err
+		return is, false, err
 	}
 	defer release(all)
 	for _, h := range all {
@@ -354,16 +362,15 @@ func (s *Server) WaitsFor(segment uint64) (timeline uint32, from postgres.LSN, o
 		if err != nil {
 			continue // gone meanwhile
 		}
-		_, name, found := strings.Cut(string(title), "startup waiting for ")
-		if name = strings.TrimRight(name, "\x00 "); !found || len(name) < 24 {
-			continue
-		}
-		t, err1 := strconv.ParseUint(name[:8], 16, 32)
-		high, err2 := strconv.ParseUint(name[8:16], 16, 32)
-		low, err3 := strconv.ParseUint(name[16:24], 16, 32)
-		if errors.Join(err1, err2, err3) == nil && segment > 0 {
-			return uint32(t), postgres.LSN(high<<32 + low*segment), true, nil
+		if m := startupTitle.FindSubmatch(title); m != nil {
+			timeline, err1 := strconv.ParseUint(string(m[2]), 16, 32)
+			high, err2 := strconv.ParseUint(string(m[3]), 16, 32)
+			low, err3 := strconv.ParseUint(string(m[4]), 16, 32)
+			is = Startup{Waits: string(m[1]) == "waiting for", Timeline: uint32(timeline), Segment: postgres.LSN(high<<32 + low*segment)}
+			return is, errors.Join(err1, err2, err3) == nil, nil
 		}
 	}
-	return 0, 0, false, nil
+	return is, false, nil
 }
+
+var startupTitle = regexp.MustCompile(`startup +(waiting for|recovering) ([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})`)

@@ -31,7 +31,12 @@ func (s *Server) Stop(context.Context) error { return errPlatform }
 
 func (s *Server) stop(context.Context) error { return errPlatform }
 
-// WaitsFor needs Linux.
-func (s *Server) WaitsFor(uint64) (uint32, postgres.LSN, bool, error) {
-	return 0, 0, false, errPlatform
+// Startup is what the startup process of a standby does.
+type Startup struct {
+	Waits    bool
+	Timeline uint32
+	Segment  postgres.LSN
 }
+
+// Startup needs Linux.
+func (s *Server) Startup(uint64) (Startup, bool, error) { return Startup{}, false, errPlatform }

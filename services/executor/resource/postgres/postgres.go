@@ -24,6 +24,9 @@ const (
 	talk = 5 * time.Second
 	// stuck is how long a standby that runs may go without streaming before it is asked why: it asks its upstream again every 50 ms.
 	stuck = time.Second
+	// standstill is how long a standby that starts may be at one segment of the log before it is taken to wait for the rest of it: it
+	// says so only where it has nothing of it.
+	standstill = 10 * time.Second
 	// startPatience is how long one Settle waits for a standby to take connections; it goes on starting.
 	startPatience = 5 * time.Second
 	// stopPatience bounds the clean stop of a standby before it is killed: it has nothing to lose.
@@ -63,7 +66,10 @@ type database struct {
 	still   time.Time // since when a standby that runs has not streamed; zero: it does
 	asked   time.Time // when its upstream was last asked about that
 	rebuild attempts
-	trouble error // why it does not follow, until it is asked again
+	// what the startup process of a standby that does not take connections was seen to do, and since when
+	startup      server.Startup
+	startupSince time.Time
+	trouble      error // why it does not follow, until it is asked again
 }
 
 var _ resource.Resource = (*database)(nil)

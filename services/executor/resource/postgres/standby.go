@@ -97,13 +97,14 @@ func (d *database) follow(ctx context.Context, s postgres.Standing) (did string,
 	case err == nil && len(done) > 0:
 		d.still = d.now() // it has just been told whom to follow
 	case err == nil:
-		return d.why(ctx, f, s.Timeline, max(s.LSN, s.Received))
+		return d.why(ctx, f, conn, s.Timeline, max(s.LSN, s.Received))
 	}
 	return strings.Join(done, "; "), err
 }
 
-// why finds out why a running standby does not stream, and does what helps. at is how far it has come.
-func (d *database) why(ctx context.Context, f server.Follow, timeline uint32, at postgres.LSN) (did string, err error) {
+// why finds out why a running standby does not stream, and does what helps. at is how far it has come; conn is nil where it does not take
+// connections yet.
+func (d *database) why(ctx context.Context, f server.Follow, conn *postgres.Conn, timeline uint32, at postgres.LSN) (did string, err error) {
 	now := d.now()
 	if d.still.IsZero() {
 		d.still = now
@@ -129,17 +130,32 @@ func (d *database) why(ctx context.Context, f server.Follow, timeline uint32, at
 	if forked, says := up.forked(timeline, at); forked {
 		return d.leave(ctx, f, says, d.bringBack)
 	}
-	// The log that it waits for may be gone.
-	waiting, from, ok, err := d.server.WaitsFor(control.Segment)
-	if err != nil || !ok {
-		return "", err
+	// The log that it needs next may be gone.
+	needs := at - at%postgres.LSN(control.Segment) // a receiver asks for the whole segment
+	if conn != nil {
+		starving, err := conn.Starving(asked)
+		if err != nil || !starving {
+			return "", err
+		}
+	} else {
+		is, ok, err := d.server.Startup(control.Segment)
+		if err != nil || !ok {
+			return "", err
+		}
+		if is != d.startup {
+			d.startup, d.startupSince = is, now
+		}
+		if !is.Waits && now.Sub(d.startupSince) < standstill {
+			return "", nil
+		}
+		timeline, needs = is.Timeline, is.Segment
 	}
 	source, err := d.source(asked, f)
 	if err != nil {
 		return "", err
 	}
-	if err := source.Has(asked, waiting, from); errors.Is(err, postgres.ErrLogGone) {
-		return d.leave(ctx, f, fmt.Sprintf("%s no longer has the log from %s on", d.role.Upstream.Name, from), d.replace)
+	if err := source.Has(asked, timeline, needs); errors.Is(err, postgres.ErrLogGone) {
+		return d.leave(ctx, f, fmt.Sprintf("%s no longer has the log from %s on", d.role.Upstream.Name, needs), d.replace)
 	}
 	return "", nil
 }
@@ -185,7 +201,7 @@ func (d *database) unanswered(ctx context.Context, p server.Postmaster, problem 
 	if err != nil {
 		return "", err
 	}
-	return d.why(ctx, f, max(control.Timeline, control.MinTimeline), max(control.Checkpoint, control.MinRecovery))
+	return d.why(ctx, f, nil, max(control.Timeline, control.MinTimeline), max(control.Checkpoint, control.MinRecovery))
 }
 
 // known is how package postgres reaches an upstream: libpq takes more keys.
