@@ -36,33 +36,39 @@ var sweep = sync.OnceFunc(func() {
 			continue
 		}
 		data := filepath.Join(dir, "data")
-		id2, hasMemory := sharedMemory(data)
+		segment := readPidFile(data).shmem
 		killAll(data)
-		if hasMemory {
-			removeSharedMemory(id2)
+		if segment != 0 {
+			removeSharedMemory(segment)
 		}
 		_ = unmount(data)
 		_ = os.RemoveAll(dir)
 	}
 })
 
-// sharedMemory is the id of the System V segment that postmaster.pid names in its seventh line.
-func sharedMemory(data string) (id int, ok bool) {
-	line := pidFileLine(data, 7)
-	var key int
-	_, err := fmt.Sscan(line, &key, &id)
-	return id, err == nil
+// pidFile is what postmaster.pid says, all of one moment.
+type pidFile struct {
+	pid    int
+	status string // starting, ready, standby, stopping
+	shmem  int    // the id of the System V segment
 }
 
-// pidFileLine is a line of postmaster.pid, counted from 1; "" where it is missing.
-func pidFileLine(data string, n int) string {
+// readPidFile returns zeros for what is missing. https://www.postgresql.org/docs/15/storage-file-layout.html
+func readPidFile(data string) (f pidFile) {
 	text, err := os.ReadFile(filepath.Join(data, "postmaster.pid"))
 	if err != nil {
-		return ""
+		return f
 	}
 	lines := strings.Split(string(text), "\n")
-	if len(lines) < n {
-		return ""
+	if len(lines) > 0 {
+		f.pid, _ = strconv.Atoi(strings.TrimSpace(lines[0]))
 	}
-	return strings.TrimSpace(lines[n-1])
+	if len(lines) > 6 {
+		var key int
+		_, _ = fmt.Sscan(lines[6], &key, &f.shmem)
+	}
+	if len(lines) > 7 {
+		f.status = strings.TrimSpace(lines[7])
+	}
+	return f
 }

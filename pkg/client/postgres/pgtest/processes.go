@@ -64,13 +64,15 @@ func killAll(data string) bool {
 }
 
 // postmaster is the process that postmaster.pid names, if it is one of this server's; else 0.
-func postmaster(data string) int {
-	pid, err := strconv.Atoi(pidFileLine(data, 1))
-	if err != nil || pid <= 0 {
+func postmaster(data string) int { return readPidFile(data).process(data) }
+
+// process is the one that the file names, if it is one of this server's, else 0: a killed server leaves its file behind.
+func (f pidFile) process(data string) int {
+	if f.pid <= 0 {
 		return 0
 	}
-	if cwd, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid)); err != nil || cwd != data || !isServer(pid) {
+	if cwd, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", f.pid)); err != nil || cwd != data || !isServer(f.pid) {
 		return 0
 	}
-	return pid
+	return f.pid
 }

@@ -185,10 +185,10 @@ func (s *Server) Begin() {
 func (s *Server) AwaitReady() {
 	s.t.Helper()
 	s.poll("take connections", func() error {
-		if word := pidFileLine(s.Data, 8); word != "ready" {
-			return fmt.Errorf("postmaster.pid says %q", word)
-		}
-		if postmaster(s.Data) == 0 {
+		switch f := readPidFile(s.Data); { // read once: a killed server's file, which says ready, is being replaced
+		case f.status != "ready":
+			return fmt.Errorf("postmaster.pid says %q", f.status)
+		case f.process(s.Data) == 0:
 			return errors.New("postmaster.pid is not of a process of this server")
 		}
 		return nil
@@ -445,14 +445,14 @@ func (s *Server) end() {
 	if s.t.Failed() {
 		s.t.Logf("PostgreSQL of port %d said:\n%s", s.Port, s.tail())
 	}
-	id, hasMemory := sharedMemory(s.Data)
+	segment := readPidFile(s.Data).shmem
 	if !killAll(s.Data) {
 		s.t.Errorf("processes %v of PostgreSQL in %s are still there", processes(s.Data), s.Data)
 	}
 	if s.ended != nil {
 		<-s.ended
 	}
-	if hasMemory {
-		removeSharedMemory(id)
+	if segment != 0 {
+		removeSharedMemory(segment)
 	}
 }
