@@ -12,7 +12,7 @@ import (
 func TestEachProposalExpectsWhatWasReadLast(t *testing.T) {
 	n := 0
 	for seed := range uint64(4) {
-		simulateWith(seed, func(w *world) {
+		simulateWith(seed, pair(), func(w *world) {
 			w.out = func(d *decider, o Output) {
 				if p, ok := o.(Propose); ok {
 					n++

@@ -22,9 +22,8 @@ type dice func(n int) int
 
 func pick[T any](d dice, of ...T) T { return of[d(len(of))] }
 
-// brisk is the pair with times short enough for many swaps in a minute.
-func brisk() *spec.Group {
-	g := pair()
+// brisk is the group with times short enough for many swaps in a minute.
+func brisk(g *spec.Group) *spec.Group {
 	g.Checks[0].Every, g.Checks[0].Timeout = 200*time.Millisecond, 100*time.Millisecond
 	p := &g.Policy
 	p.StableFor, p.Cooldown, p.Budget, p.BudgetWindow, p.SwapLimit, p.UndoWindow = 3*time.Second, 6*time.Second, 3, 40*time.Second, 4*time.Second, 5*time.Second
@@ -41,8 +40,7 @@ var recovery = mischief{"everything recovers", func(w *world, d dice) {
 	for _, v := range w.vantages {
 		v.state = ""
 	}
-	w.set("a", conditions["up"])
-	w.set("b", conditions["up"])
+	w.recover()
 	for _, one := range w.deciders {
 		if !one.up {
 			one.boot()
@@ -68,7 +66,7 @@ var mischiefs = []mischief{
 			w.after(700*time.Millisecond, func() { w.set(c.Primary, conditions["refused"], "sp") })
 		}
 	}},
-	{"the members recover", func(w *world, _ dice) { w.set("a", conditions["up"]); w.set("b", conditions["up"]) }},
+	{"the members recover", func(w *world, _ dice) { w.recover() }},
 	recovery,
 	{"the primary dies", func(w *world, _ dice) {
 		if _, c := w.newest(); c != nil {
@@ -142,6 +140,67 @@ var mischiefs = []mischief{
 	{"nothing", func(*world, dice) {}},
 }
 
+// leasedMischiefs are what can go wrong beside the members of a leased group.
+var leasedMischiefs = []mischief{
+	{"a host is lost", func(w *world, d dice) { w.keepers.lose(pick(d, "a", "b", "c")) }},
+	{"the primary's host is lost", func(w *world, _ dice) {
+		if p := w.keepers.acting; p != "" {
+			w.keepers.lose(p)
+		}
+	}},
+	{"a host comes back", func(w *world, d dice) { w.keepers.back(pick(d, "a", "b", "c")) }},
+	{"the primary's server crashes", func(w *world, d dice) {
+		if p := w.keepers.acting; p != "" {
+			w.keepers.crash(p, d(3) > 0)
+			w.after(time.Duration(d(5000))*time.Millisecond, func() { w.set(p, conditions["up"]) })
+		}
+	}},
+	{"a host is cut off", func(w *world, d dice) { w.keepers.cutOff(pick(d, "a", "b", "c")) }},
+	{"replication is cut", func(w *world, d dice) { w.keepers.cut[pick(d, "a", "b", "c")] = true }},
+	{"replication heals", func(w *world, d dice) { delete(w.keepers.cut, pick(d, "a", "b", "c")) }},
+	{"replication flaps", func(w *world, d dice) {
+		m := pick(d, "a", "b", "c")
+		w.keepers.cut[m] = true
+		w.after(time.Duration(d(1500))*time.Millisecond, func() { delete(w.keepers.cut, m) })
+	}},
+	{"the terms change", func(w *world, d dice) {
+		g := *w.spec
+		l := *g.Lease
+		l.TTL = pick(d, time.Second, spec.DefaultTTL)
+		l.Deciders = pick(d, []string{"d1", "d2", "d3"}, []string{"d1", "d2", "d4"}, []string{"d1", "d2", "d3", "d4", "d5"})
+		g.Lease, g.Revision = &l, g.Revision+1
+		w.apply(&g)
+	}},
+	{"who is to become primary lapses", func(w *world, _ dice) { w.exec.mode = "lapses" }},
+	{"an old word comes again", func(w *world, d dice) {
+		if len(w.keepers.fenced) == 0 {
+			return
+		}
+		m := pick(d, "a", "b", "c")
+		if e := w.keepers.fenced[m]; e > 0 {
+			w.report(&message.Fenced{ID: fmt.Sprintf("again%d", w.order), Group: "web", Member: m, Epoch: 1 + uint64(d(int(e))), How: message.FencedItself, Able: true, Executor: m + "-x", Sentence: "again"})
+		}
+	}},
+}
+
+// mischiefs are those of the world's group.
+func (w *world) mischiefs() []mischief {
+	if w.keepers == nil {
+		return mischiefs
+	}
+	return slices.Concat(mischiefs, leasedMischiefs, leasedMischiefs)
+}
+
+// recover brings all members back.
+func (w *world) recover() {
+	for _, m := range w.spec.MemberNames() {
+		w.set(m, conditions["up"])
+		if w.keepers != nil {
+			w.keepers.back(m)
+		}
+	}
+}
+
 // request is the shared queue of requests: one decider gets it, and another if that one dies before the outcome is stored.
 func (w *world) request(r *message.Request) {
 	stored := w.stream()
@@ -180,8 +239,7 @@ func (w *world) heal() {
 	for _, v := range w.vantages {
 		v.state = ""
 	}
-	w.set("a", conditions["up"])
-	w.set("b", conditions["up"])
+	w.recover()
 	for _, d := range w.deciders {
 		if !d.up {
 			d.boot()
@@ -233,10 +291,23 @@ func settled(w *world) (wrong []string) {
 func failsOver(w *world) (wrong []string) {
 	_, before := w.newest()
 	began := w.now
-	w.set(before.Primary, conditions["refused"])
+	if w.set(before.Primary, conditions["refused"]); w.keepers != nil {
+		w.keepers.crash(before.Primary, true)
+	}
 	w.run(w.now + time.Second)
-	last, after := w.newest()
-	if _, ok := last.(*message.Held); !ok || after.Kind != message.KindFailover || after.From != before.Primary || after.Epoch != before.Epoch+1 {
+	_, after := w.newest()
+	held := false
+	for _, e := range w.chain {
+		switch m := e.m.(type) {
+		case *message.Command:
+			if m.Epoch == before.Epoch+1 {
+				after = m // a third member may have joined since
+			}
+		case *message.Held:
+			held = held || m.Epoch == before.Epoch+1
+		}
+	}
+	if !held || after.Kind != message.KindFailover || after.From != before.Primary || after.Epoch != before.Epoch+1 {
 		wrong = append(wrong, fmt.Sprintf("%s died at %s, and a second later the newest command is %s of epoch %d", before.Primary, began, after.Kind, after.Epoch))
 	}
 	return wrong
@@ -250,16 +321,7 @@ func TestSimulation(t *testing.T) {
 	for seed := range uint64(*seeds) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			t.Parallel()
-			w := simulate(seed)
-			wrong := audit(w)
-			w.heal()
-			wrong = append(wrong, settled(w)...)
-			wrong = append(wrong, failsOver(w)...)
-			wrong = append(wrong, audit(w)...)
-			slices.Sort(wrong)
-			for _, line := range slices.Compact(wrong) {
-				t.Error(line)
-			}
+			rest(t, simulate(seed))
 			if t.Failed() {
 				t.Logf("again: go test ./services/decider/core -run 'TestSimulation/seed=%d$' -args -seeds %d", seed, seed+1)
 			}
@@ -267,13 +329,52 @@ func TestSimulation(t *testing.T) {
 	}
 }
 
+// TestLeasedSimulation is the same for groups with a lease: besides, no failover goes to a member that was not promotable, none loses an
+// acknowledged write with never-lose, each reconfigure changes one thing, and whoever is fenced and alone comes back.
+func TestLeasedSimulation(t *testing.T) {
+	for seed := range uint64(*seeds) {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			t.Parallel()
+			rest(t, simulateWith(seed, leasedBySeed(seed), func(*world) {}))
+			if t.Failed() {
+				t.Logf("again: go test ./services/decider/core -run 'TestLeasedSimulation/seed=%d$' -args -seeds %d", seed, seed+1)
+			}
+		})
+	}
+}
+
+// leasedBySeed is a pair or three members, that never lose or never stop.
+func leasedBySeed(seed uint64) *spec.Group {
+	g := leasedPair([]string{message.NeverLose, message.NeverLose, message.NeverStop}[seed%3])
+	if seed%2 == 1 {
+		g.Members = append(g.Members, spec.Member{Name: "c", Site: "wit"})
+		beside(&g.Members[2])
+		g.Routes[0].HAProxy.Servers["c"] = "s3"
+	}
+	return g
+}
+
+// rest heals the world, and says all that was or is not as it should be.
+func rest(t *testing.T, w *world) {
+	t.Helper()
+	wrong := audit(w)
+	w.heal()
+	wrong = append(wrong, settled(w)...)
+	wrong = append(wrong, failsOver(w)...)
+	wrong = append(wrong, audit(w)...)
+	slices.Sort(wrong)
+	for _, line := range slices.Compact(wrong) {
+		t.Error(line)
+	}
+}
+
 // trace, where set, gets a line for each thing that happens: to look into a seed.
 var trace func(w *world, line string)
 
-func simulate(seed uint64) *world { return simulateWith(seed, func(*world) {}) }
+func simulate(seed uint64) *world { return simulateWith(seed, pair(), func(*world) {}) }
 
-func simulateWith(seed uint64, prepare func(*world)) *world {
-	w := newWorld(brisk())
+func simulateWith(seed uint64, g *spec.Group, prepare func(*world)) *world {
+	w := newWorld(brisk(g))
 	prepare(w)
 	if trace != nil {
 		w.say = func(d *decider, line string) {
@@ -296,7 +397,8 @@ func simulateWith(seed uint64, prepare func(*world)) *world {
 	w.run(8 * time.Second)
 	w.chaos = true
 	for range 60 {
-		m := mischiefs[w.net.IntN(len(mischiefs))]
+		all := w.mischiefs()
+		m := all[w.net.IntN(len(all))]
 		if w.net.IntN(4) == 0 {
 			m = recovery
 		}
@@ -308,8 +410,8 @@ func simulateWith(seed uint64, prepare func(*world)) *world {
 }
 
 // world draws a world in which a few things go wrong, from rapid.
-func drawn(t *rapid.T, deciders int) *world {
-	w := newWorld(brisk())
+func drawn(t *rapid.T, g *spec.Group, deciders int) *world {
+	w := newWorld(brisk(g))
 	w.net = rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "network"), 7))
 	w.chaos = rapid.Bool().Draw(t, "lossy")
 	for i := range deciders {
@@ -319,7 +421,7 @@ func drawn(t *rapid.T, deciders int) *world {
 	w.run(8 * time.Second)
 	die := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "pick") }
 	for range rapid.IntRange(1, 12).Draw(t, "mischiefs") {
-		m := rapid.SampledFrom(mischiefs).Draw(t, "mischief")
+		m := rapid.SampledFrom(w.mischiefs()).Draw(t, "mischief")
 		m.do(w, die)
 		w.run(w.now + time.Duration(rapid.IntRange(0, 4000).Draw(t, "ms"))*time.Millisecond)
 	}
@@ -332,7 +434,7 @@ func drawn(t *rapid.T, deciders int) *world {
 // itself while anything refuses it or without a quorum that saw the primary down (6, 8).
 func TestSafety(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		for _, line := range audit(drawn(t, 2)) {
+		for _, line := range audit(drawn(t, pair(), 2)) {
 			t.Error(line)
 		}
 	})
@@ -343,7 +445,26 @@ func TestSafety(t *testing.T) {
 // Whatever went wrong: once it is over, a group comes to rest, its deciders agree, and a dead primary is replaced.
 func TestLiveness(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := drawn(t, 2)
+		w := drawn(t, pair(), 2)
+		w.heal()
+		for _, line := range append(settled(w), failsOver(w)...) {
+			t.Error(line)
+		}
+	})
+}
+
+// The same of groups with a lease.
+func TestLeasedSafety(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		for _, line := range audit(drawn(t, leasedBySeed(rapid.Uint64Range(0, 5).Draw(t, "group")), 2)) {
+			t.Error(line)
+		}
+	})
+}
+
+func TestLeasedLiveness(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := drawn(t, leasedBySeed(rapid.Uint64Range(0, 5).Draw(t, "group")), 2)
 		w.heal()
 		for _, line := range append(settled(w), failsOver(w)...) {
 			t.Error(line)

@@ -29,6 +29,7 @@ type keepers struct {
 	acting string
 	epoch  uint64 // at which it acts
 	fenced map[string]uint64
+	unable map[string]bool            // its newest word says that something is wrong with it
 	unsaid map[string]*message.Fenced // words that wait for the bus
 	states map[string]string
 	n      uint64
@@ -41,7 +42,7 @@ func newKeepers(w *world) *keepers {
 	k := &keepers{
 		w: w, patience: 600 * time.Millisecond, settle: 300 * time.Millisecond, wait: 1700 * time.Millisecond,
 		gone: map[string]bool{}, deaf: map[string]bool{}, cut: map[string]bool{}, hand: map[string]bool{}, slow: map[string]int{},
-		since: map[string]time.Duration{}, follows: map[string]bool{}, has: map[string]int{}, fenced: map[string]uint64{}, unsaid: map[string]*message.Fenced{},
+		since: map[string]time.Duration{}, follows: map[string]bool{}, has: map[string]int{}, fenced: map[string]uint64{}, unable: map[string]bool{}, unsaid: map[string]*message.Fenced{},
 		states: map[string]string{},
 	}
 	k.tick()
@@ -173,13 +174,13 @@ func (k *keepers) fence(member string, epoch uint64, able bool) {
 	if _, held := k.roles(); held == nil || held.Lease == nil || !held.Lease.Armed {
 		return // nothing keeps it from acting
 	}
-	if k.acting == member {
+	if k.acting == member && epoch >= k.epoch {
 		k.acting = ""
 	}
 	if epoch <= k.fenced[member] || epoch == 0 {
 		return
 	}
-	k.fenced[member] = epoch
+	k.fenced[member], k.unable[member] = epoch, !able
 	k.n++
 	f := &message.Fenced{
 		ID: fmt.Sprintf("fenced.%d", k.n), Group: k.w.spec.Name, Member: member, Epoch: epoch, How: message.FencedItself, Able: able,
@@ -224,6 +225,11 @@ func (k *keepers) back(member string) {
 	k.w.set(member, conditions["up"])
 	if was && k.acting == member {
 		k.fence(member, k.epoch, true) // who reboots has no lease
+	}
+	if e := k.fenced[member]; k.unable[member] && e > 0 && k.unsaid[member] == nil {
+		delete(k.unable, member)
+		delete(k.fenced, member)
+		k.fence(member, e, true) // nothing is wrong with it any more
 	}
 	if f := k.unsaid[member]; f != nil {
 		delete(k.unsaid, member)

@@ -103,7 +103,7 @@ func (s *State) fencedNow() *fencedWord {
 	return f
 }
 
-// resumePatience is how long a resume that is not held keeps a failover away: its primary may look down until it is held.
+// resumePatience is how long a resume that is not held or not done keeps a failover away: its primary looks down until it acts again.
 const resumePatience = 10 * time.Second
 
 // still says that the newest command keeps no failover from happening although it is not held or not done: roles stay as they are with it, and
@@ -117,7 +117,7 @@ func (s *State) still(at Time) bool {
 	case s.fencedNow() != nil, c.Kind == message.KindReconfigure:
 		return true
 	default:
-		return c.Kind == message.KindResume && !s.chain.held && at.since(s.chain.at) >= resumePatience
+		return c.Kind == message.KindResume && at.since(s.chain.at) >= resumePatience
 	}
 }
 

@@ -12,6 +12,9 @@ import (
 // audit looks at what became of a world, knowing what nobody in it knows: how things really were. It returns what should
 // never have happened.
 func audit(w *world) (wrong []string) {
+	if w.keepers != nil {
+		return auditLeased(w)
+	}
 	bad := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	var (
 		command *message.Command // the newest
@@ -103,6 +106,9 @@ func (w *world) auditAutomatic(bad complain, m *message.Command, stored int64, h
 		bad("epoch %d is number %d of a budget of %d", m.Epoch, n+1, p.Budget)
 	}
 	at := time.Duration(stored-epochStart.UnixMicro()) * time.Microsecond
+	if w.keepers != nil && w.proven(m.From, w.heldBefore(m.Epoch), stored) {
+		return // whatever the vantages see
+	}
 	if n := w.sayDown(m.From, at); n < p.Quorum {
 		bad("epoch %d at %s moves away from %s, which %d vantages saw down", m.Epoch, at, m.From, n)
 	}
@@ -137,6 +143,10 @@ func (w *world) sayDown(member string, at time.Duration) int {
 	p := &w.spec.Policy
 	c := w.spec.Checks[0]
 	window := time.Duration(p.Fall)*c.Every + 2*c.Every + c.Timeout + slack
+	if w.keepers != nil {
+		// A primary that was fenced comes back without a cool-down: who said down before may not have seen it up often enough since.
+		window += time.Duration(p.Rise)*c.Every + 2*slack
+	}
 	n := 0
 	for _, v := range w.vantages {
 		row, says := 0, false

@@ -20,7 +20,7 @@ type taken struct {
 func TestSameInputsSameOutputs(t *testing.T) {
 	for seed := range uint64(3) {
 		lives := map[int][]taken{} // by how often the decider was started
-		w := simulateWith(seed, func(w *world) {
+		w := simulateWith(seed, pair(), func(w *world) {
 			w.took = func(d *decider, in Input) {
 				if d == w.deciders[0] {
 					lives[d.n] = append(lives[d.n], taken{d.time(), in})
