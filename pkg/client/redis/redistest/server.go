@@ -3,7 +3,6 @@ package redistest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -226,7 +225,7 @@ func (s *Server) Freeze() {
 			return
 		}
 	}
-	s.t.Fatal(fmt.Errorf("Redis at %s goes on after SIGSTOP", s.Addr))
+	s.t.Fatalf("Redis at %s goes on after SIGSTOP", s.Addr)
 }
 
 // Thaw lets it go on.

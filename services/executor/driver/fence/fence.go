@@ -157,24 +157,26 @@ func (a *agent) Do(ctx context.Context, in driver.Input) (driver.Deed, error) {
 
 // confirm asks for the status until it is off or the time is over.
 func (a *agent) confirm(ctx context.Context, in driver.Input) error {
+	var last error // what the newest whole answer was
 	for {
 		r, err := a.call(ctx, in, "status")
 		power, problem := status(r)
 		switch {
-		case err != nil:
+		case err != nil && last == nil:
 			return driver.InDoubt("%s says that %s was switched off, and could not be asked whether it is: %w", a.args.Agent, a.args.Plug, err)
-		case problem == nil && power == off:
+		case err == nil && problem == nil && power == off:
 			return nil
-		}
-		if problem == nil {
-			problem = fmt.Errorf("the host is %s", power)
+		case err == nil && problem == nil:
+			last = fmt.Errorf("the host is %s", power)
+		case err == nil:
+			last = problem
 		}
 		timer := time.NewTimer(statusPause)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return driver.InDoubt("%s says that %s was switched off, and its status does not confirm it (%w): %w", a.args.Agent, a.args.Plug, context.Cause(ctx), problem)
+			return driver.InDoubt("%s says that %s was switched off, and its status does not confirm it (%w): %w", a.args.Agent, a.args.Plug, context.Cause(ctx), last)
 		}
 	}
 }

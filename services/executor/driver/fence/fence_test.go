@@ -194,20 +194,20 @@ func TestOnlyWhatIsConfirmedFences(t *testing.T) {
 		is   error
 		says string
 	}{
-		"lie":         {driver.ErrUnknown, "its status does not confirm it (no end within 600ms): the host is on"},
+		"lie":         {driver.ErrUnknown, "its status does not confirm it (no end within 2s): the host is on"},
 		"deaf":        {driver.ErrUnknown, "status: exit code 7, want 0 for on or 2 for off"},
 		"broken":      {driver.ErrRefused, "did not switch outlet-7 off: exit code 2"},
 		"fail":        {driver.ErrRefused, "exit code 1: login of ham with *** was denied"},
 		"fail-off":    {driver.ErrRefused, "exit code 1"},
 		"fail-status": {driver.ErrUnknown, "does not confirm it"},
-		"hang-off":    {driver.ErrUnknown, "off: no end within 600ms; it was killed"},
+		"hang-off":    {driver.ErrUnknown, "off: no end within 2s; it was killed"},
 		"hang-status": {driver.ErrUnknown, "could not be asked whether it is"},
 	} {
 		t.Run(mode, func(t *testing.T) {
 			dev := newDevice(t)
 			dev.mode(mode)()
 			args := dev.args("off")
-			args.Timeout = 600 * time.Millisecond
+			args.Timeout = 2 * time.Second
 			d, in := bound(t, args)
 			deed, err := d.Do(t.Context(), in)
 			if deed.Fenced != "" {

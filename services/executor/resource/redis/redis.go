@@ -252,19 +252,42 @@ func (k *kept) standDown(ctx context.Context, c *redis.Conn, upstream *spec.Memb
 		return did, fmt.Errorf("%s is to follow itself", upstream.Name)
 	}
 	if info.Master || info.Upstream != upstream.Redis.Address {
-		password, err := upstream.Redis.Password.Resolve(k.o.Secrets)
+		followed, err := k.follow(ctx, c, upstream)
 		if err != nil {
-			return did, fmt.Errorf("password of redis %s: %w", upstream.Redis.Address, err)
+			return did, errors.Join(k.remember(ctx, c, did), err)
 		}
-		if err := c.Follow(ctx, upstream.Redis.Address, password); err != nil {
-			return did, err
+		if followed {
+			did = append(did, "follows "+upstream.Name)
 		}
-		did = append(did, "follows "+upstream.Name)
 	}
 	if info.Syncing && k.o.Progress != nil {
 		k.o.Progress(fmt.Sprintf("whole copy of %s for %s: %.0f %%", upstream.Name, k.o.Member.Name, info.Synced))
 	}
 	return did, k.remember(ctx, c, did)
+}
+
+// follow makes it a replica of upstream, once that is master: what it has itself is gone then, and two that follow each other have no data
+// but what is left. False: it is not master yet.
+func (k *kept) follow(ctx context.Context, c *redis.Conn, upstream *spec.Member) (bool, error) {
+	password, err := upstream.Redis.Password.Resolve(k.o.Secrets)
+	if err != nil {
+		return false, fmt.Errorf("password of redis %s: %w", upstream.Redis.Address, err)
+	}
+	ask, cancel := context.WithTimeout(ctx, talk)
+	defer cancel()
+	u, err := redis.Dial(ask, upstream.Redis.Address, password)
+	if err != nil {
+		return false, fmt.Errorf("%s cannot be asked whether it is master: %w", upstream.Name, err)
+	}
+	defer u.Close()
+	info, err := u.Info(ask)
+	if err != nil {
+		return false, fmt.Errorf("%s cannot be asked whether it is master: %w", upstream.Name, err)
+	}
+	if !info.Master || info.Loading {
+		return false, nil
+	}
+	return true, c.Follow(ctx, upstream.Redis.Address, password)
 }
 
 // remember writes what was done into the configuration file. Where it cannot be written the guard alone keeps clients away after a restart.

@@ -164,11 +164,24 @@ func TestRejoin(t *testing.T) {
 	if got := a.Do("EXISTS", "only").Int; got != 0 {
 		t.Error("it still has what the new primary has not")
 	}
+	// One that is not master yet, or cannot be asked, is not followed: its data would be taken for the primary's.
+	c := start(t)
+	c.Do("SET", "only", "c")
+	rc, ma := keep(t, member("c", c)), member("a", a)
+	if did := settle(t, rc, resource.Role{Epoch: 4, Upstream: &ma}); !strings.HasPrefix(did, "it was a master") || strings.Contains(did, "follows") {
+		t.Errorf("it did %q", did)
+	}
+	nobody := spec.Member{Name: "d", Redis: &spec.Redis{Address: "127.0.0.1:1"}}
+	if _, err := rc.Settle(t.Context(), resource.Role{Epoch: 4, Upstream: &nobody}); err == nil || !strings.Contains(err.Error(), "d cannot be asked whether it is master") {
+		t.Errorf("%v", err)
+	}
+	if got := c.Do("GET", "only").Text; got != "c" {
+		t.Errorf("its data is %q", got)
+	}
 	b.Kill()
 	if s := look(t, ra); s.Behind != -1 && s.Behind != 0 {
 		t.Errorf("%+v", s)
 	}
-	ma := member("a", a)
 	if _, err := ra.Settle(t.Context(), resource.Role{Epoch: 4, Upstream: &ma}); err == nil {
 		t.Error("it follows itself")
 	}
