@@ -8,6 +8,7 @@ import (
 	"net"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -55,9 +56,12 @@ func ask(t *testing.T, addr, send string) string {
 }
 
 func TestItSaysWhetherTheLeaseLasts(t *testing.T) {
-	var lasts bool
-	var reason string
-	addr := serve(t, func() (bool, string) { return lasts, reason })
+	type word struct {
+		lasts  bool
+		reason string
+	}
+	var now atomic.Value
+	addr := serve(t, func() (bool, string) { w := now.Load().(word); return w.lasts, w.reason })
 	for _, c := range []struct {
 		lasts        bool
 		reason, want string
@@ -69,12 +73,12 @@ func TestItSaysWhetherTheLeaseLasts(t *testing.T) {
 		{false, "é \x00", "down#it has no lease\n"},
 		{false, strings.Repeat("x", 1000), "down#" + strings.Repeat("x", 200) + "\n"},
 	} {
-		lasts, reason = c.lasts, c.reason
+		now.Store(word{c.lasts, c.reason})
 		if got := ask(t, addr, ""); got != c.want {
 			t.Errorf("%t, %q: it says %q, want %q", c.lasts, c.reason, got, c.want)
 		}
 	}
-	lasts = true
+	now.Store(word{lasts: true})
 	if got := ask(t, addr, "agent-send of HAProxy\n"); got != "up\n" {
 		t.Errorf("asked with words it says %q", got)
 	}
