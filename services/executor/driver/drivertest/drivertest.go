@@ -27,6 +27,8 @@ const Secret = `hunter2&"quoted"/x`
 type Target struct {
 	// With is the configuration that points at it. Where the kind takes secrets, it refers to ${env:SUITE_SECRET}.
 	With string
+	// Lease is what the executor keeps of the group's lease. Nil for a driver that does not ask for one.
+	Lease driver.Lease
 	// Changes counts how often the target was changed. Nil for a driver that never changes anything.
 	Changes func() int
 	// Tells: the target can tell whether the step is done already.
@@ -76,6 +78,13 @@ func In(t testing.TB, with string) driver.Input {
 			return "", errors.New("no such secret")
 		}),
 	}
+}
+
+// of is the input of a step that is about the target.
+func of(t testing.TB, target Target) driver.Input {
+	in := In(t, target.With)
+	in.Lease = target.Lease
+	return in
 }
 
 // bound binds as the executor does.
@@ -138,7 +147,7 @@ func changes(t Target) int {
 }
 
 func does(t *testing.T, kind driver.Kind, target Target) {
-	in := In(t, target.With)
+	in := of(t, target)
 	d := bound(t, kind, in)
 	ctx := within(t, patience)
 	before, err := d.Look(ctx, in)
@@ -175,7 +184,7 @@ func does(t *testing.T, kind driver.Kind, target Target) {
 }
 
 func looks(t *testing.T, kind driver.Kind, target Target) {
-	in := In(t, target.With)
+	in := of(t, target)
 	d := bound(t, kind, in)
 	for range 3 {
 		if _, err := d.Look(within(t, patience), in); err != nil {
@@ -192,7 +201,7 @@ func idempotent(t *testing.T, kind driver.Kind, target Target) {
 		t.Log("the target cannot tell, or nothing is changed")
 		return
 	}
-	in := In(t, target.With)
+	in := of(t, target)
 	d := bound(t, kind, in)
 	ctx := within(t, patience)
 	if _, err := d.Do(ctx, in); err != nil {
@@ -209,7 +218,7 @@ func idempotent(t *testing.T, kind driver.Kind, target Target) {
 }
 
 func rehearses(t *testing.T, kind driver.Kind, target Target) {
-	in := In(t, target.With)
+	in := of(t, target)
 	in.Step.Driver = kind.Name
 	d, err := driver.Rehearse(driver.Bind([]driver.Kind{kind}))(in.Step)
 	if err != nil {
@@ -244,7 +253,7 @@ func deadline(t *testing.T, kind driver.Kind, target Target) {
 		t.Log("it cannot hang")
 		return
 	}
-	in := In(t, target.With)
+	in := of(t, target)
 	d := bound(t, kind, in)
 	target.Hang()
 	took, errs := both(func() context.Context { return within(t, 150*time.Millisecond) }, d, in)
@@ -263,7 +272,7 @@ func cancelled(t *testing.T, kind driver.Kind, target Target) {
 		t.Log("it cannot hang")
 		return
 	}
-	in := In(t, target.With)
+	in := of(t, target)
 	d := bound(t, kind, in)
 	target.Hang()
 	took, errs := both(func() context.Context {
@@ -286,7 +295,7 @@ func refused(t *testing.T, kind driver.Kind, target Target) {
 		t.Log("it cannot refuse")
 		return
 	}
-	in := In(t, target.With)
+	in := of(t, target)
 	d := bound(t, kind, in)
 	target.Refuse()
 	if _, err := d.Do(within(t, patience), in); !errors.Is(err, driver.ErrRefused) || errors.Is(err, driver.ErrUnasked) {
@@ -299,7 +308,7 @@ func gone(t *testing.T, kind driver.Kind, target Target) {
 		t.Log("it can always be asked")
 		return
 	}
-	in := In(t, target.With)
+	in := of(t, target)
 	d := bound(t, kind, in)
 	target.Gone()
 	if _, err := d.Do(within(t, time.Second), in); !errors.Is(err, driver.ErrUnasked) || errors.Is(err, driver.ErrRefused) {
@@ -323,7 +332,7 @@ func secrets(t *testing.T, kind driver.Kind, open func(*testing.T) Target) {
 			continue
 		}
 		set()
-		in := In(t, target.With)
+		in := of(t, target)
 		d := bound(t, kind, in)
 		ctx := within(t, time.Second)
 		sight, lookErr := d.Look(ctx, in)
@@ -343,7 +352,7 @@ func secrets(t *testing.T, kind driver.Kind, open func(*testing.T) Target) {
 }
 
 func leaks(t *testing.T, kind driver.Kind, target Target) {
-	in := In(t, target.With)
+	in := of(t, target)
 	d := bound(t, kind, in)
 	before := runtime.NumGoroutine()
 	for range 5 {
