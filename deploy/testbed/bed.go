@@ -142,6 +142,11 @@ func tool(ctx context.Context, argv ...string) error {
 	return nil
 }
 
+// note keeps a text beside the logs.
+func (b *bed) note(text string) {
+	_ = os.WriteFile(filepath.Join(b.logs, "diagnosis.txt"), []byte(text), 0o644) // only for a person who looks later
+}
+
 func (b *bed) statePath() string { return filepath.Join(stateDir, b.id+".json") }
 
 func (b *bed) save() error {

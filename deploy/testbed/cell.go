@@ -106,6 +106,7 @@ func (c cell) run(ctx context.Context, n int, dir string, say func(string, ...an
 		return r, err
 	}
 	if err := s.setUp(setUp, b); err != nil {
+		b.note(s.diagnosis(ctx))
 		r.Failed = err.Error()
 		return r, ctx.Err()
 	}
@@ -210,6 +211,9 @@ func (c cell) measure(ctx context.Context, b *bed, s stack, r *result, say func(
 		} else {
 			mark("%v", err)
 		}
+	}
+	if r.Rejoin < 0 {
+		b.note(s.diagnosis(ctx))
 	}
 	if hold := c.holds(); hold > 0 {
 		if err := wait(ctx, afterHeal-time.Since(reachableAt)); err != nil {

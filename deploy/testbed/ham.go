@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nkeys"
+
+	"github.com/isacloud/ha-manager/pkg/client/postgres"
 )
 
 const (
@@ -82,7 +84,7 @@ func (s *ham) setUp(ctx context.Context, b *bed) (err error) {
 	if s.nkey, err = b.router.write("ham.nkey", string(seed), "", 0o600); err != nil {
 		return err
 	}
-	for _, q := range []string{"CREATE ROLE ham LOGIN SUPERUSER"} {
+	for _, q := range hamRoles() {
 		if _, err := ask(ctx, b.sp, "postgres", q); err != nil {
 			return err
 		}
@@ -116,6 +118,22 @@ func (s *ham) setUp(ctx context.Context, b *bed) (err error) {
 		return err
 	}
 	return until(ctx, 90*time.Second, "the pair is adopted and ready", func() error { return s.ready(ctx, b.sp) })
+}
+
+// hamRoles are what `ham init postgres` writes into roles.sql, without passwords: the rights that ham has, and no more.
+func hamRoles() []string {
+	out := []string{"CREATE ROLE ham LOGIN", "CREATE ROLE ham_local LOGIN REPLICATION", "CREATE ROLE ham_replication LOGIN REPLICATION"}
+	for _, role := range []string{"ham", "ham_local"} {
+		out = append(out, postgres.Grants(role)...)
+	}
+	out = append(out, "GRANT pg_checkpoint, pg_signal_backend TO ham_local", "GRANT EXECUTE ON FUNCTION pg_promote(boolean, integer), pg_reload_conf() TO ham_local")
+	for _, name := range postgres.Kept {
+		out = append(out, "GRANT ALTER SYSTEM ON PARAMETER "+name+" TO ham_local")
+	}
+	for _, f := range []string{"pg_ls_dir(text, boolean, boolean)", "pg_stat_file(text, boolean)", "pg_read_binary_file(text)", "pg_read_binary_file(text, bigint, bigint, boolean)"} {
+		out = append(out, "GRANT EXECUTE ON FUNCTION "+f+" TO ham_replication")
+	}
+	return out
 }
 
 // hamBinary builds the program of this tree once, or takes the one that HAM_BINARY names.
@@ -152,7 +170,7 @@ func (s *ham) startAgent(_ context.Context, h *host) error {
 	if h == s.b.router {
 		argv = []string{s.binary, "executor", "--config", config}
 	}
-	agent, err := h.start(command{argv: append(argv, "--log-level", "debug", "--log-format", "text"), log: "ham.log", env: []string{"SSL_CERT_FILE=" + s.pki.ca}})
+	agent, err := h.start(command{argv: append(argv, "--log-level", "debug", "--log-format", "text"), log: "ham.log", env: append(h.clockEnv(), "SSL_CERT_FILE="+s.pki.ca)})
 	if err != nil {
 		return err
 	}
@@ -236,14 +254,13 @@ with:
   service: pg_ctl
   bin: %[7]s
   run_as: %[8]s
-  replication_user: repl
   durability: %[9]s
   ttl: %[10]s
   route: %[11]s
 adopt: sp
 members:
-  sp: {postgres: {local: "host=%[12]s port=5432 user=ham dbname=postgres"}}
-  rj: {postgres: {local: "host=%[13]s port=5432 user=ham dbname=postgres"}}
+  sp: {postgres: {local: "host=%[12]s port=5432 user=ham_local dbname=postgres"}}
+  rj: {postgres: {local: "host=%[13]s port=5432 user=ham_local dbname=postgres"}}
 policy: {stable_for: 1s, cooldown: 1s, budget: 1000 per 24h, undo_window: 1s}
 `, group, s.b.sp.addr, s.b.sp.data(), s.b.rj.addr, s.b.rj.data(), s.b.witness.addr, pgBin, pgUser, s.durability, s.ttl, route, s.b.sp.sockets(), s.b.rj.sockets())
 }
@@ -304,6 +321,16 @@ func (s *ham) ready(ctx context.Context, primary *host) error {
 		return fmt.Errorf("%s %s", st.Refusals[0].Code, st.Sentence)
 	}
 	return nil
+}
+
+// diagnosis is what an operator would look at first.
+func (s *ham) diagnosis(ctx context.Context) string {
+	var b strings.Builder
+	for _, args := range [][]string{{"status"}, {"explain", group}, {"incidents"}} {
+		out, err := s.cli(ctx, args...)
+		fmt.Fprintf(&b, "$ ham %s\n%s%v\n\n", strings.Join(args, " "), out, err)
+	}
+	return b.String()
 }
 
 func (s *ham) switchover(ctx context.Context, _, to *host) error {

@@ -157,6 +157,9 @@ func able(stacks []setting) error {
 	if out, err := probe.CombinedOutput(); err != nil {
 		return skipped{fmt.Sprintf("the kernel makes no network namespace: %v: %s", err, tail(string(out), 200))}
 	}
+	if err := adoptOrphans(); err != nil {
+		return err
+	}
 	// What a crashed run left would only be in the way.
 	n, err := down(false)
 	if n > 0 {

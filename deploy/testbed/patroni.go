@@ -169,6 +169,13 @@ postgresql:
 `, h.name, h.addr, patroniPort, p.b.witness.addr, etcdPort, p.ttl, p.loop, p.retry, pgPort, h.data(), pgBin, h.path("run", "pgpass"), h.sockets(), hba.String())
 }
 
+func (p *patroni) diagnosis(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	out, err := p.b.rj.run(ctx, command{argv: []string{"patronictl", "-c", p.b.rj.path("patroni.yml"), "list"}})
+	return fmt.Sprintf("%s%v\n", out, err)
+}
+
 func (p *patroni) switchover(ctx context.Context, from, to *host) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()

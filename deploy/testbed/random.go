@@ -117,6 +117,7 @@ func playSeed(ctx context.Context, st setting, seed uint64, length time.Duration
 	}
 	s := st.make().(*ham)
 	if err := s.setUp(setUp, b); err != nil {
+		b.note(s.diagnosis(ctx))
 		q.Broken = append(q.Broken, "the pair was not ready: "+err.Error())
 		return q, ctx.Err()
 	}
@@ -159,6 +160,7 @@ func playSeed(ctx context.Context, st setting, seed uint64, length time.Duration
 	})
 	mark("whole: %v", whole)
 	if whole != nil {
+		b.note(s.diagnosis(ctx))
 		q.Broken = append(q.Broken, whole.Error())
 	}
 	if err := wait(ctx, time.Second); err != nil {

@@ -24,6 +24,8 @@ type stack interface {
 	switchover(ctx context.Context, from, to *host) error
 	// busPorts are those through which the managers agree.
 	busPorts() []int
+	// diagnosis is what the manager says of itself, for the logs of a run that went wrong.
+	diagnosis(ctx context.Context) string
 	// ready is nil when a swap would be done now.
 	ready(ctx context.Context, primary *host) error
 }
