@@ -16,7 +16,7 @@ const (
 	NotReady
 	// NoSlot: every connection slot is taken. It lives, and serves who is connected.
 	NoSlot
-	// NotLetIn: it does not let this role in, or there is no such database: whoever asks is set up wrongly.
+	// NotLetIn: it does not let this role in, there is no such database, or it does not speak TLS: whoever asks is set up wrongly.
 	NotLetIn
 	// NoProbe: the probe's table, or the right to write there, is missing: see [Grants].
 	NoProbe
@@ -37,6 +37,9 @@ const (
 func Explain(err error) (Kind, string) {
 	var said *pgconn.PgError
 	if !errors.As(err, &said) {
+		if err != nil && Cause(err).Error() == noTLS {
+			return NotLetIn, "it does not speak TLS, which the DSN asks for"
+		}
 		return NoWord, ""
 	}
 	words := said.Message
@@ -44,6 +47,29 @@ func Explain(err error) (Kind, string) {
 		words += ": " + said.Detail
 	}
 	return kindOf(said.Code), words + " (" + said.Code + ")"
+}
+
+// noTLS is how pgx says that the server declined TLS, which is an answer of one byte and no error of its own.
+const noTLS = "server refused TLS connection"
+
+// Cause is the innermost reason of an error of this package; of several attempts, the first one's. It is one that people understand, without
+// what was being done and for whom.
+func Cause(err error) error {
+	for {
+		var next error
+		switch e := err.(type) {
+		case interface{ Unwrap() error }:
+			next = e.Unwrap()
+		case interface{ Unwrap() []error }:
+			if all := e.Unwrap(); len(all) > 0 {
+				next = all[0]
+			}
+		}
+		if next == nil {
+			return err
+		}
+		err = next
+	}
 }
 
 func kindOf(code string) Kind {

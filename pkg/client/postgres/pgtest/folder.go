@@ -38,7 +38,7 @@ var sweep = sync.OnceFunc(func() {
 		data := filepath.Join(dir, "data")
 		segment := readPidFile(data).shmem
 		killAll(data)
-		if segment != 0 {
+		if segment >= 0 {
 			removeSharedMemory(segment)
 		}
 		_ = unmount(data)
@@ -50,11 +50,12 @@ var sweep = sync.OnceFunc(func() {
 type pidFile struct {
 	pid    int
 	status string // starting, ready, standby, stopping
-	shmem  int    // the id of the System V segment
+	shmem  int    // the id of the System V segment; -1: none
 }
 
-// readPidFile returns zeros for what is missing. https://www.postgresql.org/docs/15/storage-file-layout.html
+// readPidFile returns what is there. https://www.postgresql.org/docs/15/storage-file-layout.html
 func readPidFile(data string) (f pidFile) {
+	f.shmem = -1
 	text, err := os.ReadFile(filepath.Join(data, "postmaster.pid"))
 	if err != nil {
 		return f
@@ -65,7 +66,9 @@ func readPidFile(data string) (f pidFile) {
 	}
 	if len(lines) > 6 {
 		var key int
-		_, _ = fmt.Sscan(lines[6], &key, &f.shmem)
+		if _, err := fmt.Sscan(lines[6], &key, &f.shmem); err != nil {
+			f.shmem = -1
+		}
 	}
 	if len(lines) > 7 {
 		f.status = strings.TrimSpace(lines[7])

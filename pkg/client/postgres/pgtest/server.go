@@ -452,7 +452,7 @@ func (s *Server) end() {
 	if s.ended != nil {
 		<-s.ended
 	}
-	if segment != 0 {
+	if segment >= 0 {
 		removeSharedMemory(segment)
 	}
 }

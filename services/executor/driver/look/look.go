@@ -1,5 +1,5 @@
-// Package look looks at one place once, from this executor: at a URL, a TCP port, or by a command. The drivers assert and wait
-// stand on it.
+// Package look looks at one place once, from this executor: at a URL, a TCP port, a PostgreSQL server, or by a command. The drivers
+// assert and wait stand on it.
 package look
 
 import (
@@ -50,19 +50,25 @@ func (e *Eye) Holds(s Seen) bool { return s.Up == (e.args.Want == "up") }
 // New checks args; key is where they stand in the step's configuration.
 func New(key string, args spec.LookArgs) (*Eye, error) {
 	ways := 0
-	for _, set := range []bool{args.HTTP != "", args.TCP != "", len(args.Command) > 0} {
+	for _, set := range []bool{args.HTTP != "", args.TCP != "", len(args.Command) > 0, args.Postgres != ""} {
 		if set {
 			ways++
 		}
 	}
 	if ways != 1 {
-		return nil, driver.Wrong(key, "exactly one of http, tcp, command")
+		return nil, driver.Wrong(key, "exactly one of http, tcp, command, postgres")
 	}
 	if args.Want != "up" && args.Want != "down" {
 		return nil, driver.Wrong(key+".want", "up or down, not %q", args.Want)
 	}
 	if args.Timeout <= 0 || args.Timeout > time.Hour {
 		return nil, driver.Wrong(key+".timeout_ns", "a time from 1ms to 1h, not %s", args.Timeout)
+	}
+	switch {
+	case args.Role != "" && args.Role != spec.RolePrimary && args.Role != spec.RoleStandby:
+		return nil, driver.Wrong(key+".role", "primary or standby, not %q", args.Role)
+	case args.Role != "" && args.Postgres == "":
+		return nil, driver.Wrong(key+".role", "left out: only postgres has roles")
 	}
 	e := &Eye{args: args}
 	if args.Body != "" {
@@ -89,6 +95,8 @@ func (e *Eye) Look(ctx context.Context, in driver.Input) Seen {
 		return e.http(ctx, in)
 	case e.args.TCP != "":
 		return e.tcp(ctx)
+	case e.args.Postgres != "":
+		return e.postgres(ctx, in)
 	}
 	return e.command(ctx, in)
 }

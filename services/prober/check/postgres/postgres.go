@@ -178,41 +178,18 @@ func (l *looker) fault(err error, fresh bool) check.Result {
 	return check.Result{Answer: message.Down, Evidence: l.addr + " fails: " + says}
 }
 
-// unanswered judges what the network said, as for all checks. Without TLS where the DSN asks for it the server has answered: it is a matter of set-up.
+// unanswered judges what the network said, as for all checks.
 func (l *looker) unanswered(err error, fresh bool) check.Result {
-	cause := first(err)
-	if cause.Error() == "server refused TLS connection" {
-		return check.Result{Answer: message.Unknown, Evidence: l.addr + " does not speak TLS, which the DSN asks for"}
-	}
 	var reached *reach.Error
 	if errors.As(err, &reached) {
 		return reach.Judge(reached, l.target.Check.Timeout, fresh)
 	}
 	r := reach.Judge(&reach.Error{Step: reach.Asking, Addr: l.addr, Err: err}, l.target.Check.Timeout, fresh)
 	if strings.HasSuffix(r.Evidence, err.Error()) { // it knows no better words
-		r.Evidence = cause.Error()
+		r.Evidence = client.Cause(err).Error()
 	}
 	r.Evidence = l.addr + ": " + r.Evidence
 	return r
-}
-
-// first is the innermost cause; of several joined ones, the first one's.
-func first(err error) error {
-	for {
-		var next error
-		switch e := err.(type) {
-		case interface{ Unwrap() error }:
-			next = e.Unwrap()
-		case interface{ Unwrap() []error }:
-			if all := e.Unwrap(); len(all) > 0 {
-				next = all[0]
-			}
-		}
-		if next == nil {
-			return err
-		}
-		err = next
-	}
 }
 
 // judge says what the state means, having tried a write where that is to be done.

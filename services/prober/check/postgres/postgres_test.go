@@ -280,7 +280,7 @@ func TestOwnTroubleIsUnknown(t *testing.T) {
 		"password": {s.DSNWith(pgtest.Ham, "wr0ng"), `does not let ham in: password authentication failed for user "ham" (28P01)`},
 		"role":     {s.DSNWith("nobody", "x"), "(28P01)"},
 		"database": {strings.Replace(s.DSN(pgtest.Ham), "/postgres?", "/nowhere?", 1), `database "nowhere" does not exist (3D000)`},
-		"tls":      {strings.Replace(s.DSN(pgtest.Ham), "sslmode=disable", "sslmode=require", 1), "does not speak TLS"},
+		"tls":      {strings.Replace(s.DSN(pgtest.Ham), "sslmode=disable", "sslmode=require", 1), "does not let ham in: it does not speak TLS, which the DSN asks for"},
 		"dsn":      {"postgres://ham:h4m/p4w@db/app", "the DSN cannot be read"},
 		"file":     {s.DSN(pgtest.Ham) + "&sslrootcert=/nonexistent/ca.pem&sslmode=verify-full", "/nonexistent/ca.pem: no such file"},
 	} {
