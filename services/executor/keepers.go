@@ -2,7 +2,9 @@ package executor
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -16,6 +18,7 @@ import (
 	"github.com/isacloud/ha-manager/pkg/spec"
 	"github.com/isacloud/ha-manager/pkg/subject"
 	"github.com/isacloud/ha-manager/services/executor/driver"
+	"github.com/isacloud/ha-manager/services/executor/driver/vip"
 	"github.com/isacloud/ha-manager/services/executor/guard"
 	"github.com/isacloud/ha-manager/services/executor/internal/agent"
 	"github.com/isacloud/ha-manager/services/executor/internal/boottime"
@@ -80,10 +83,41 @@ func (x *Executor) newKeeper(g *spec.Group, m spec.Member) (*keeper.Keeper, erro
 			return nil, fmt.Errorf("%s: %w", kind.Name, err)
 		}
 	}
+	drop, lead := floating(g, m, log)
 	return keeper.New(keeper.Options{
+		Drop: drop, Lead: lead,
 		Group: group, Executor: x.name, Member: m, Store: x.epochs, Guard: gd, Late: guard.Late, Longest: lease.Wait(spec.LongestTTL, guard.Late),
 		Resource: res, Ask: x.askDecider, Peers: x.peers, Publish: x.publishSafety, Tell: x.tell, Now: boottime.Now, Wall: time.Now, Log: x.opts.Log,
 	})
+}
+
+// floating takes the group's floating addresses away from the member, and lets the kernel keep them for as long as the lease lasts, so that a
+// host whose executor has died lets them go by itself.
+func floating(g *spec.Group, m spec.Member, log *slog.Logger) (drop func(context.Context) error, lead func(time.Duration)) {
+	var routes []*spec.VIPRoute
+	for _, r := range g.Routes {
+		if r.VIP != nil {
+			routes = append(routes, r.VIP)
+		}
+	}
+	if len(routes) == 0 {
+		return nil, nil
+	}
+	drop = func(ctx context.Context) error {
+		var errs []error
+		for _, r := range routes {
+			errs = append(errs, vip.Drop(ctx, r.Address, r.Interfaces[m.Name]))
+		}
+		return errors.Join(errs...)
+	}
+	lead = func(left time.Duration) {
+		for _, r := range routes {
+			if err := vip.Keep(context.Background(), r.Address, r.Interfaces[m.Name], left); err != nil && !errors.Is(err, vip.ErrNotThere) {
+				log.Warn("the floating address may outlive the lease", "address", r.Address, "error", err)
+			}
+		}
+	}
+	return drop, lead
 }
 
 // serveAgent answers HAProxy's agent checks of the own member, for as long as the executor runs.

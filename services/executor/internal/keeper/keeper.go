@@ -45,8 +45,10 @@ type Options struct {
 	Late, Longest time.Duration
 	// Resource is what the member holds; nil: nothing but the clients' way is kept.
 	Resource resource.Resource
-	// Drop takes away what else leads clients here, such as a floating address; nil: nothing does.
+	// Drop takes away what else leads clients here, such as a floating address; Lead lets it stay for as long as that, at each renewal of the
+	// guard; it must not block. Nil: nothing does.
 	Drop func(context.Context) error
+	Lead func(left time.Duration)
 	// Ask asks one decider, and Peers one other member's executor; both return at the latest when ctx ends.
 	Ask   func(ctx context.Context, decider string, r *message.LeaseRequest) (*message.LeaseAnswer, error)
 	Peers Peers
@@ -83,6 +85,7 @@ type Keeper struct {
 	guarded bool
 	changed chan struct{}
 	retry   time.Duration // by our clock: when a decider that refused may grant; 0: unknown
+	lost    error         // why the guard could not be renewed, and never will be at this epoch; nil: it could
 	busy    int           // drivers that want the resource
 	fencing int           // fences under way: they end the resource
 	settle  context.CancelFunc
@@ -225,10 +228,13 @@ func (k *Keeper) turn(ctx context.Context) time.Duration {
 	now := k.o.Now()
 	state := k.holder.State(now)
 	c, held := k.view.Command, k.view.HeldCommand
-	lapsed := k.holder.Lapsed(now)
+	lapsed, lost := k.holder.Lapsed(now), k.lost
 	k.mu.Unlock()
 	k.keepVouched(ctx)
 	switch {
+	case lost != nil && state.Acting != 0:
+		k.Fence(ctx, true, fmt.Sprintf("its guard of epoch %d cannot be renewed: %v", state.Acting, lost))
+		return 0
 	case lapsed:
 		k.Fence(ctx, true, fmt.Sprintf("its lease of epoch %d has run out: %s", state.Acting, state.Waiting))
 		return 0
@@ -251,11 +257,17 @@ func (k *Keeper) turn(ctx context.Context) time.Duration {
 	return idle
 }
 
-// shutOut puts the guard in place, shut, for a member of an armed group that does not act.
+// shutOut puts the guard in place, shut, for a member of an armed group that does not act; also where somebody has taken it away since.
 func (k *Keeper) shutOut(epoch uint64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.guarded || k.vouched != nil || k.holder.State(k.o.Now()).Acting != 0 {
+	if k.vouched != nil || k.holder.State(k.o.Now()).Acting != 0 {
+		return
+	}
+	if k.guarded {
+		if _, _, err := k.o.Guard.Open(); errors.Is(err, guard.ErrAbsent) {
+			k.log.Error("the guard was taken away by another hand; it is put back", "result", k.o.Guard.Shut())
+		}
 		return
 	}
 	if err := errors.Join(k.o.Store.Guard(k.o.Group, epoch, true), k.o.Guard.Prepare()); err != nil {

@@ -18,7 +18,7 @@ import (
 	"github.com/isacloud/ha-manager/pkg/spec"
 	"github.com/isacloud/ha-manager/services/executor/driver"
 	"github.com/isacloud/ha-manager/services/executor/guard"
-	"github.com/isacloud/ha-manager/services/executor/guard/none"
+	"github.com/isacloud/ha-manager/services/executor/guard/guardtest"
 	"github.com/isacloud/ha-manager/services/executor/internal/chain"
 	"github.com/isacloud/ha-manager/services/executor/internal/epochs"
 	"github.com/isacloud/ha-manager/services/executor/internal/keeper"
@@ -104,7 +104,8 @@ func (w *world) side(name, dir string) *side {
 		w.t.Fatal(err)
 	}
 	s := &side{w: w, name: name, store: store, res: &database{w: w, name: name, died: make(chan struct{}, 1)}}
-	s.guard = &tracked{Guard: none.New(w.now), side: s}
+	fake := guardtest.NewFake(w.now)
+	s.guard = &tracked{Guard: fake, fake: fake, side: s}
 	return s
 }
 
@@ -297,6 +298,7 @@ func (w *world) open(name string) bool {
 // tracked watches a guard: at no time are two open while their resources act.
 type tracked struct {
 	guard.Guard
+	fake  *guardtest.Fake
 	side  *side
 	stuck atomic.Bool
 }
@@ -724,6 +726,37 @@ func TestVouchedPrimaryYieldsToTheRecord(t *testing.T) {
 		}
 		if got := w.heard(); !strings.Contains(got, "both may have taken writes") {
 			t.Errorf("nobody was told: %s", got)
+		}
+	})
+}
+
+// A guard that shut before it was renewed, or that somebody took away: the epoch is lost for the member.
+func TestAGuardThatIsLostFencesThePrimary(t *testing.T) {
+	in(t, func(w *world) {
+		w.adopted()
+		a := w.members["a"]
+		a.guard.fake.Lose()
+		time.Sleep(ttl)
+		if _, acting := a.res.is(); acting || a.guard.fake.LetsIn() {
+			t.Errorf("acting %v, lets in %v", acting, a.guard.fake.LetsIn())
+		}
+		if got := w.heard(); !strings.Contains(got, "a says fenced 1") {
+			t.Error(got)
+		}
+	})
+}
+
+func TestAGuardThatWasTakenAwayFromAStandbyIsPutBack(t *testing.T) {
+	in(t, func(w *world) {
+		w.adopted()
+		b := w.members["b"]
+		b.guard.fake.Lose()
+		if !b.guard.fake.LetsIn() {
+			t.Fatal("it is not lost")
+		}
+		time.Sleep(time.Second)
+		if b.guard.fake.LetsIn() {
+			t.Error("clients reach a standby")
 		}
 	})
 }

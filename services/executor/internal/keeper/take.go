@@ -8,6 +8,7 @@ import (
 
 	"github.com/isacloud/ha-manager/pkg/lease"
 	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/services/executor/guard"
 )
 
 // Hold takes the lease of the command's epoch, arms the guard by it and then has `held` written. It waits as long as that takes: for the
@@ -109,7 +110,7 @@ func (k *Keeper) arm(epoch uint64, deadline time.Duration) error {
 		k.holder.Fence(k.o.Now())
 		return fmt.Errorf("the guard cannot be armed, so epoch %d is lost for %s: %w", epoch, k.o.Member.Name, err)
 	}
-	k.guarded = true
+	k.guarded, k.lost = true, nil
 	k.log.Info("holds the lease, guard armed", "epoch", epoch, "left", deadline-k.o.Now())
 	wake(k.poke)
 	return nil
@@ -179,10 +180,18 @@ func (k *Keeper) ask(ctx context.Context, decider string, r *message.LeaseReques
 
 // extend moves the guard's deadline. Called with k.mu held.
 //
-// Invariant: a guard that has lapsed is never renewed; the epoch is lost.
+// Invariant: a guard that has lapsed, or is not there any more, is never renewed; the epoch is lost, and the member is fenced.
 func (k *Keeper) extend(deadline time.Duration) {
-	if err := k.o.Guard.Renew(deadline); err != nil {
-		k.log.Warn("the guard was not renewed", "error", err)
+	err := k.o.Guard.Renew(deadline)
+	switch {
+	case err == nil:
+		if k.o.Lead != nil {
+			k.o.Lead(deadline - k.o.Now())
+		}
+	case errors.Is(err, guard.ErrLapsed):
+		k.lost = err
 		wake(k.poke)
+	default:
+		k.log.Warn("the guard was not renewed; it keeps the deadline that it had", "error", err)
 	}
 }

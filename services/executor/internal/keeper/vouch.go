@@ -93,7 +93,7 @@ func (k *Keeper) Vouch(ctx context.Context, words, actor string, promote func(co
 	k.log.Warn("promoted on a person's word, without a lease", "actor", actor, "words", words)
 	k.mu.Lock()
 	k.vouched = v
-	err = errors.Join(k.o.Store.Guard(k.o.Group, v.Epoch, true), k.o.Guard.Arm(k.o.Now()+vouchSpan))
+	err = errors.Join(k.o.Store.Guard(k.o.Group, v.Epoch, true), k.o.Guard.Prepare(), k.o.Guard.Arm(k.o.Now()+vouchSpan))
 	k.guarded = k.guarded || err == nil
 	k.cancelSettle()
 	k.mu.Unlock()
