@@ -344,3 +344,44 @@ backend web
 		t.Errorf("done again: %v", err)
 	}
 }
+
+// An earlier try may have switched the servers and ended no session: they are ended when it is done again.
+func TestSessionsAreEndedThoughTheServersAreRightAlready(t *testing.T) {
+	haproxytest.Require(t)
+	site, other := haproxytest.NewSite(t, "a"), haproxytest.NewSite(t, "b")
+	p := haproxytest.Start(t, haproxytest.PairWith("", site.Addr(), other.Addr()))
+	c, err := client.New(p.Runtime("admin"), client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetState(t.Context(), "web", "s2", client.Maint); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("tcp", p.Addr("front"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n")
+	for until := time.Now().Add(20 * time.Second); site.Held() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatal("the site holds no request")
+		}
+	}
+	for server, state := range map[string]client.State{"s1": client.Maint, "s2": client.Ready} {
+		if err := c.SetState(t.Context(), "web", server, state); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, in := open(t, args(p.Runtime("admin")))
+	if _, err := d.Do(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	stats, err := c.Stat(t.Context(), "web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s1, ok := stats.Server("s1"); !ok || s1.Sessions != 0 {
+		t.Errorf("%+v", s1)
+	}
+}
