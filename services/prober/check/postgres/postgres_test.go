@@ -82,6 +82,16 @@ func (e *eye) until(what string, within time.Duration, right func(check.Result) 
 	return r
 }
 
+// woken waits until the looker has asked for a look.
+func (e *eye) woken() {
+	e.t.Helper()
+	select {
+	case <-e.wakes:
+	case <-time.After(ample):
+		e.t.Fatal("the end of the session was not noticed")
+	}
+}
+
 func up(r check.Result) bool { return r.Answer == message.Up }
 
 // what a result says without its figures.
@@ -141,6 +151,15 @@ func echo(c net.Conn) {
 	fields = strings.Replace(fields, "\x00\x00", "\x00", 1) + "\x00"
 	size := len(fields) + 4
 	_, _ = c.Write(append([]byte{'E', 0, 0, byte(size >> 8), byte(size)}, fields...))
+}
+
+// The password is a part of the secret that was resolved, and what a server says may hold it.
+func TestPasswordInsideTheDSN(t *testing.T) {
+	addr := checktest.Listen(t, echo)
+	t.Setenv("HAM_TEST_DSN", "postgres://ham:hunter2@"+addr+"/app?sslmode=disable")
+	r := looking(t, at("${env:HAM_TEST_DSN}")).look(ample)
+	require.Equal(t, check.Result{Answer: message.Unknown}, bare(r))
+	require.Equal(t, addr+" does not let ham in: you said *** (28P01)", r.Evidence)
 }
 
 // recovering is a server that lives and takes no sessions.
@@ -225,7 +244,7 @@ func TestKilledServerWakesAndIsHardDown(t *testing.T) {
 		}
 		require.Empty(t, e.wakes, name)
 		end()
-		<-e.wakes
+		e.woken()
 		r := e.look(ample)
 		require.Equal(t, check.Result{Answer: message.Down, Hard: true}, bare(r), name)
 		require.Equal(t, "connect "+s.Addr()+": connection refused", r.Evidence)
@@ -259,7 +278,7 @@ func TestEndOfASessionIsNoEvidence(t *testing.T) {
 	e := looking(t, at(s.DSN(pgtest.Ham)))
 	require.Equal(t, message.Up, e.look(ample).Answer)
 	s.Exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'ham'")
-	<-e.wakes
+	e.woken()
 	require.Equal(t, message.Up, e.look(ample).Answer)
 }
 
@@ -443,7 +462,7 @@ func TestDeathDuringAHangingWrite(t *testing.T) {
 		"CREATE TRIGGER stall BEFORE INSERT ON ham.probe FOR EACH ROW EXECUTE FUNCTION stall()")
 	e.until("it hangs", short, func(r check.Result) bool { return strings.Contains(r.Evidence, "write begun") })
 	s.KillAll()
-	<-e.wakes
+	e.woken()
 	r := e.look(ample)
 	require.Equal(t, check.Result{Answer: message.Down, Hard: true}, bare(r), r.Evidence)
 	s.Launch()
