@@ -99,7 +99,7 @@ func (w *walker) commands() {
 	}
 	b, last := &s.chain[base], &s.chain[s.length-1]
 	write := func(format string, change bool, c entry) {
-		c.brief = c.brief || last.brief && !change
+		c.long = c.long || last.long && !change
 		w.do(0, event{format: format, m: int(c.primary), epoch: s.length + 1}, func(s *system) bool {
 			s.chain[s.length] = c
 			s.length++
@@ -148,7 +148,7 @@ func (w *walker) commands() {
 	}
 	if w.ttls {
 		write("command %e: another ttl, primary %m", true,
-			entry{kind: resume, primary: b.primary, deciders: last.deciders, members: last.members, brief: !last.brief})
+			entry{kind: resume, primary: b.primary, deciders: last.deciders, members: last.members, long: !last.long})
 	}
 }
 

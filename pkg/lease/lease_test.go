@@ -20,7 +20,7 @@ func TestWaitIsTheMarginOverTTLAndLateness(t *testing.T) {
 		{time.Second, 0, 1100 * time.Millisecond},
 		{ttl, 0, 2 * tick}, // what the exploration counts on
 		{ttl, oneLate, 3 * tick},
-		{briefTTL, 0, tick},
+		{longTTL, 0, 3 * tick},
 		{1, 0, 2}, // rounded up
 		{0, 0, 0},
 	} {

@@ -27,7 +27,8 @@ type run struct {
 	wild                      bool // A acts without a guard until it first arms one
 	changes                   uint8
 	deciderSets, memberSets   []uint8 // a change is to another one of these; the first is that of the start
-	ttls                      bool    // or it halves or doubles the ttl
+	ttls                      bool    // or it makes the ttl half as long again, or what it was
+	long                      bool    // it begins with the longer one
 	guardLate                 uint8   // for how many ticks after its deadline the guard lets answers out
 	toldLate                  time.Duration
 
@@ -70,11 +71,18 @@ func three(r *run)    { r.epochs = 3 }
 func failsafe(r *run) { r.failsafe, r.executorRestarts = true, 1 }
 func swift(r *run)    { r.deciderRestarts, r.stray = 0, false } // what is left out here is looked at by other runs
 
-// Deciders are added and taken out; a member joins.
+func oneDecider(r *run) { r.deciders, r.deciderSets = 1, []uint8{0b0001} }
+
+// The deciders change, one by one, to wholly others; the ttl changes while grants are late; a member joins.
 func deciderChange(r *run) {
 	swift(r)
-	r.epochs, r.deciders, r.changes, r.interchangeable, r.switchovers = 3, 4, 1, false, false
-	r.deciderSets = []uint8{0b0111, 0b1111, 0b1011}
+	r.epochs, r.deciders, r.changes, r.interchangeable, r.switchovers = 4, 2, 2, false, false
+	r.deciderSets = []uint8{0b0001, 0b0011, 0b0010}
+}
+
+func ttlChange(r *run) {
+	swift(r)
+	r.changes, r.ttls, r.delay, r.resumes, r.switchovers = 1, true, true, false, false
 }
 
 func memberChange(r *run) {
@@ -88,46 +96,56 @@ func memberChange(r *run) {
 // mutant (mutants/lease-*.patch) for which one of these runs goes red.
 func runs() []*run {
 	return []*run{
-		keeps("all two epochs"), // fixed, at two epochs
-		keeps("resumes", three, func(r *run) { r.deciderRestarts, r.switchovers = 0, false }), // fixed, without restart and switchover
-		keeps("switchovers", three, swift),                                                                    // fixed, without restart and old requests
-		keeps("failsafe", failsafe, func(r *run) { r.stray = false }),                                         // fixed-small
-		keeps("late grants", func(r *run) { r.delay, r.deciderRestarts, r.stray = true, 0, false }),           // fixed-late, at two epochs
-		keeps("late guard", func(r *run) { r.guardLate, r.toldLate = 1, oneLate }),                            // fixed-margin, at two epochs
-		keeps("three members", func(r *run) { r.members, r.deciderRestarts = 3, 0 }),                          // fixed-three, at two epochs
-		keeps("deciders change", deciderChange, func(r *run) { r.resumes = false }),                           // fixed-deciders, one change
-		keeps("members change", memberChange),                                                                 // fixed-members
-		keeps("first start", func(r *run) { r.wild = true }),                                                  // fixed-first
-		keeps("deciders refuse", func(r *run) { r.deciderSees, r.stray = true, false }),                       // fixed-refuse
-		keeps("alone", three, swift, func(r *run) { r.alone, r.failsafe, r.switchovers = true, true, false }), // not in the model
-		keeps("ttl changes", three, swift, func(r *run) { r.changes, r.ttls = 1, true }),                      // not in the model
+		// fixed, in parts: each leaves out something that another has.
+		keeps("two epochs"),
+		keeps("three epochs", three, oneDecider),
+		keeps("switchovers", three, swift),
+		// fixed-failsafe, fixed-small
+		keeps("failsafe", failsafe, swift),
+		keeps("failsafe with everything", failsafe, oneDecider, func(r *run) { r.delay = true }),           // fixed-all
+		keeps("late grants", swift, func(r *run) { r.delay = true }),                                       // fixed-late
+		keeps("late guard", func(r *run) { r.guardLate, r.toldLate, r.deciderRestarts = 1, oneLate, 0 }),   // fixed-margin
+		keeps("three members", func(r *run) { r.members, r.deciderRestarts = 3, 0 }),                       // fixed-three
+		keeps("deciders change", deciderChange, func(r *run) { r.resumes = false }),                        // fixed-deciders
+		keeps("members change", memberChange, oneDecider),                                                  // fixed-members
+		keeps("first start", oneDecider, func(r *run) { r.wild = true }),                                   // fixed-first
+		keeps("deciders refuse", three, oneDecider, func(r *run) { r.deciderSees, r.stray = true, false }), // fixed-refuse
+		// Not in the model.
+		keeps("alone", three, swift, oneDecider, func(r *run) { r.alone, r.failsafe, r.switchovers = true, true, false }),
+		keeps("ttl longer", three, ttlChange, oneDecider),
+		keeps("ttl shorter", three, ttlChange, oneDecider, func(r *run) { r.long = true }),
 
-		keeps("large all", large, three),                                                                               // fixed
-		keeps("large failsafe", large, three, failsafe, swift),                                                         // fixed-failsafe, without restart of deciders
-		keeps("large late grants", large, three, func(r *run) { r.delay, r.stray = true, false }),                      // fixed-late
-		keeps("large everything", large, failsafe, func(r *run) { r.delay = true }),                                    // fixed-all
-		keeps("large four epochs", large, swift, func(r *run) { r.epochs = 4 }),                                        // fixed-epochs
-		keeps("large restarts", large, func(r *run) { r.deciderRestarts = 2 }),                                         // fixed-restarts
-		keeps("large late guard", large, three, func(r *run) { r.guardLate, r.toldLate, r.stray = 1, oneLate, false }), // fixed-margin
-		keeps("large three members", large, three, swift, func(r *run) { r.members = 3 }),                              // fixed-three
-		keeps("large three members with failsafe", large, failsafe, swift, func(r *run) { r.members = 3 }),             // fixed-three-failsafe
-		keeps("large deciders change", large, deciderChange, func(r *run) { r.epochs, r.changes = 4, 2 }),              // fixed-deciders
-		keeps("large members change", large, memberChange, func(r *run) { r.resumes = true }),                          // fixed-members
-		keeps("large deciders refuse", large, func(r *run) { r.deciderSees = true }),                                   // fixed-refuse
-		keeps("large ttl changes", large, three, func(r *run) { r.changes, r.ttls, r.deciderRestarts, r.switchovers = 1, true, 0, false }),
+		// The same, larger.
+		keeps("large three epochs", large, three),
+		keeps("large restarts", large, func(r *run) { r.deciderRestarts = 2 }),  // fixed-restarts
+		keeps("large four epochs", large, swift, func(r *run) { r.epochs = 4 }), // fixed-epochs
+		keeps("large failsafe", large, three, failsafe, swift),
+		keeps("large failsafe with restarts", large, failsafe, func(r *run) { r.stray = false }),
+		keeps("large failsafe with everything", large, three, failsafe, oneDecider),
+		keeps("large late grants", large, three, swift, func(r *run) { r.delay, r.switchovers = true, false }),
+		keeps("large late guard", large, three, func(r *run) { r.guardLate, r.toldLate, r.stray = 1, oneLate, false }),
+		keeps("large three members", large, three, swift, func(r *run) { r.members = 3 }),
+		keeps("large three members with failsafe", large, failsafe, swift, func(r *run) { r.members = 3 }), // fixed-three-failsafe
+		keeps("large deciders change", large, deciderChange, func(r *run) {
+			r.epochs, r.changes, r.deciders, r.deciderSets = 3, 1, 4, []uint8{0b0111, 0b1111, 0b1011}
+		}),
+		keeps("large members change", large, memberChange),
+		keeps("large deciders refuse", large, func(r *run) { r.deciderSees = true }),
+		keeps("large ttl longer", large, three, ttlChange),
+		keeps("large ttl shorter", large, three, ttlChange, func(r *run) { r.long = true }),
 
-		lacks("counting from the sending", func(r *run) { r.countsFromSend, r.delay, r.stray, r.deciderRestarts = false, true, false, 0 }), // without-from-send
-		lacks("the margin", func(r *run) { r.guardLate = 1 }),                                                                              // without-margin
-		lacks("expecting the command", three, swift, func(r *run) { r.expects = false }),                                                   // without-chain
-		lacks("arming first", func(r *run) { r.armsFirst = false }),                                                                        // without-arm-first
-		lacks("fenced on disk", func(r *run) { r.fencedOnDisk, r.deciderRestarts, r.executorRestarts = false, 0, 1 }),                      // without-disk
-		lacks("deciders in force", deciderChange, func(r *run) { r.epochs, r.changes, r.inForce, r.resumes = 4, 2, false, false }),         // without-deciders-in-force
-		lacks("deciders one by one", deciderChange, func(r *run) { r.oneByOne, r.deciderSets = false, []uint8{0b0011, 0b1100} }),           // without-deciders-one-by-one
-		lacks("a first epoch held", func(r *run) { r.wild, r.inForce = true, false }),                                                      // without-first-held
-		lacks("members in force", memberChange, func(r *run) { r.inForce = false }),                                                        // without-members-in-force
-
-		// without-seen-on-disk: not needed, since fenced is.
-		keeps("without seen on disk", failsafe, swift, func(r *run) { r.seenOnDisk = false }),
+		// Without a rule of the callers: its name in the model is without- and what follows.
+		lacks("from-send", swift, func(r *run) { r.countsFromSend, r.delay = false, true }),
+		lacks("margin", func(r *run) { r.guardLate = 1 }),
+		lacks("chain", three, swift, func(r *run) { r.expects = false }),
+		lacks("arm-first", func(r *run) { r.armsFirst = false }),
+		lacks("disk", oneDecider, func(r *run) { r.fencedOnDisk, r.deciderRestarts, r.executorRestarts = false, 0, 1 }),
+		lacks("deciders-in-force", deciderChange, func(r *run) { r.inForce = false }),
+		lacks("deciders-one-by-one", deciderChange, func(r *run) { r.oneByOne = false }),
+		lacks("first-held", func(r *run) { r.wild, r.inForce = true, false }),
+		lacks("members-in-force", memberChange, oneDecider, func(r *run) { r.inForce = false }),
+		// This one is not needed, since fenced is on disk.
+		keeps("without seen-on-disk", failsafe, swift, oneDecider, func(r *run) { r.seenOnDisk = false }),
 	}
 }
 

@@ -17,11 +17,11 @@ const (
 // Time goes in ticks. Every state is looked at as of the same moment; what matters is how long ago things were. The ttl is a little less than two ticks,
 // so that Wait of it is two: nobody waits longer than it must.
 const (
-	tick     = 10 * time.Nanosecond
-	now      = 1000 * tick
-	ttl      = 18 * time.Nanosecond
-	briefTTL = 9 * time.Nanosecond
-	oneLate  = 9 * time.Nanosecond // with it, Wait of the ttl is three ticks
+	tick    = 10 * time.Nanosecond
+	now     = 1000 * tick
+	ttl     = 18 * time.Nanosecond
+	longTTL = 27 * time.Nanosecond // Wait of it is three
+	oneLate = 9 * time.Nanosecond  // with it, Wait of the ttl is three ticks
 )
 
 var (
@@ -45,7 +45,7 @@ type entry struct {
 	primary  uint8
 	from     uint8 // who a switchover leaves, + 1
 	held     bool
-	brief    bool  // its ttl is half as long
+	long     bool  // its ttl is half as long again
 	deciders uint8 // as bits
 	members  uint8
 }
@@ -83,7 +83,7 @@ func (r *run) start() (s *system) {
 	s = &system{run: r, plain: plain{
 		length: 1, restarts: [2]uint8{r.deciderRestarts, r.executorRestarts}, changesLeft: r.changes, unguarded: r.wild, lastActor: -1,
 	}}
-	s.chain[0] = entry{kind: resume, deciders: r.deciderSets[0], members: r.memberSets[0]}
+	s.chain[0] = entry{kind: resume, long: r.long, deciders: r.deciderSets[0], members: r.memberSets[0]}
 	for d := range s.grants {
 		s.grants[d] = Grants{longest: r.longest(), seen: 1}
 		if !r.deciderSees {
@@ -111,13 +111,18 @@ func (s *system) command(epoch int) Command {
 }
 
 func (s *system) ttlOf(e *entry) time.Duration {
-	if e.brief {
-		return briefTTL
+	if e.long {
+		return longTTL
 	}
 	return ttl
 }
 
-func (r *run) longest() time.Duration { return Wait(ttl, r.toldLate) }
+func (r *run) longest() time.Duration {
+	if r.ttls {
+		return Wait(longTTL, r.toldLate)
+	}
+	return Wait(ttl, r.toldLate)
+}
 
 // reachable says that clients get an answer from a member that acts.
 func (s *system) reachable(m int) bool {
@@ -254,7 +259,7 @@ func (s *system) key(before *key, touched uint8) (k key) {
 		p.put(uint64(c.primary), 2)
 		p.put(uint64(c.from), 2)
 		p.bool(c.held)
-		p.bool(c.brief)
+		p.bool(c.long)
 		p.put(uint64(c.deciders), 4)
 		p.put(uint64(c.members), 3)
 	}
@@ -313,7 +318,7 @@ func (s *system) packDecider(d int) uint64 {
 		}
 		p.put(epoch, 3)
 		p.put(uint64(ticks(age)), 2)
-		if r := s.late[d][m]; r.epoch != 0 && time.Duration(r.age)*tick < ttl &&
+		if r := s.late[d][m]; r.epoch != 0 && time.Duration(r.age)*tick < s.ttlOf(&s.chain[r.epoch-1]) &&
 			uint64(r.epoch) > h.fenced && (uint64(r.epoch) == h.newest.Epoch || uint64(r.epoch) == h.acting.Epoch) {
 			p.put(uint64(r.epoch), 3)
 			p.put(uint64(r.age), 2)
@@ -383,7 +388,7 @@ func (s *system) load(k *key) {
 		c.primary = uint8(u.get(2))
 		c.from = uint8(u.get(2))
 		c.held = u.get(1) == 1
-		c.brief = u.get(1) == 1
+		c.long = u.get(1) == 1
 		c.deciders = uint8(u.get(4))
 		c.members = uint8(u.get(3))
 	}
