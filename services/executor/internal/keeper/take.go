@@ -22,10 +22,6 @@ func (k *Keeper) Hold(ctx context.Context, cmd *message.Command, write func(cont
 	if !cmd.Lease.Armed {
 		return write(ctx)
 	}
-	// On disk before the guard opens, so that another life knows what it is open for.
-	if err := k.o.Store.Take(k.o.Group, cmd.Epoch); err != nil {
-		return err
-	}
 	if err := k.take(ctx, cmd); err != nil {
 		return err
 	}
@@ -99,9 +95,9 @@ func (k *Keeper) take(ctx context.Context, cmd *message.Command) error {
 
 // arm opens the guard for an epoch whose lease was taken. Called with k.mu held.
 func (k *Keeper) arm(epoch uint64, deadline time.Duration) error {
-	err := k.o.Store.Guard(k.o.Group, epoch, true)
-	if err == nil && !k.guarded { // the first epoch ever: clients reach the member as they did before there was a guard
-		err = k.o.Guard.Prepare()
+	err := k.o.Store.Take(k.o.Group, epoch) // on disk before the guard opens, so that another life knows what it is open for
+	if err == nil && !k.guarded {           // the first epoch ever: clients reach the member as they did before there was a guard
+		err = errors.Join(k.o.Store.Guard(k.o.Group, epoch, true), k.o.Guard.Prepare())
 	}
 	if err == nil {
 		err = k.o.Guard.Arm(deadline)
