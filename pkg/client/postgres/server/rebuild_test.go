@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -187,6 +188,40 @@ func TestABaseBackupIntoNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(a.Data, "postgresql.conf"), conf, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	follows(t, s, a, b)
+}
+
+// TestARewindThatBreaksOffIsSeen: from before the first file is changed there is a mark, and what broke off is never started.
+func TestARewindThatBreaksOffIsSeen(t *testing.T) {
+	a, b := pair(t, nil)
+	s := of(t, a)
+	diverge(a, b)
+	b.Exec("INSERT INTO w SELECT generate_series(10000, 200000)")
+	a.KillAll()
+	ctx, cancel := context.WithCancel(within(t, patience))
+	defer cancel()
+	begun := false
+	_, err := s.Rewind(ctx, follow(t, b, "a"), func(p string) {
+		if strings.Contains(p, "rewind to") && !begun {
+			begun = true
+			if s.Unfinished() == nil {
+				t.Error("it changes files, and there is no mark")
+			}
+			cancel()
+		}
+	})
+	if !begun || !errors.Is(err, server.ErrHalf) {
+		t.Fatalf("it was to break off, begun %t: %v", begun, err)
+	}
+	if err := os.WriteFile(filepath.Join(a.Data, "standby.signal"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.StartStandby(within(t, patience)); !errors.Is(err, server.ErrHalf) || a.Running() {
+		t.Errorf("it starts: %v", err)
+	}
+	if _, err := s.BaseBackup(within(t, patience), follow(t, b, "a"), quiet); err != nil {
 		t.Fatal(err)
 	}
 	follows(t, s, a, b)
