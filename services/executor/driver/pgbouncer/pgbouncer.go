@@ -358,8 +358,9 @@ func (p *pooled) resume(ctx context.Context, in driver.Input) (driver.Deed, erro
 }
 
 // loginRetry is how long a pool waits after a connection that failed before it makes the next: PgBouncer's own 15 s would be added to
-// what clients wait for a primary that had gone, or for connections that the pause cut off.
-const loginRetry = 100 * time.Millisecond
+// what clients wait for a primary that had gone, or for connections that the pause cut off. Shorter than what passes between such a cut and
+// the resume: a pool that is not due then is tried again only at the next of PgBouncer's own rounds, every third of a second.
+const loginRetry = 10 * time.Millisecond
 
 // quicken shortens that wait where it is longer, until PgBouncer's next RELOAD.
 func quicken(ctx context.Context, c *pgbouncer.Console, s *seen) error {
