@@ -5,6 +5,7 @@ package main
 import (
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -19,15 +20,18 @@ func onReaderGone(gone func()) {
 	signal.Notify(pipes, syscall.SIGPIPE)
 	go func() {
 		for range pipes {
-			if readerGone(os.Stdout) || readerGone(os.Stderr) {
+			if readerGone(os.Stdout, os.Stderr) {
 				gone()
 			}
 		}
 	}()
 }
 
-func readerGone(f *os.File) bool {
-	fds := []unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLOUT}}
-	n, err := unix.Poll(fds, 0)
-	return err == nil && n > 0 && fds[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0
+// readerGone says whether one of the files is a pipe, or the like, whose other end is closed.
+func readerGone(files ...*os.File) bool {
+	return slices.ContainsFunc(files, func(f *os.File) bool {
+		fds := []unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLOUT}}
+		n, err := unix.Poll(fds, 0)
+		return err == nil && n > 0 && fds[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0
+	})
 }
