@@ -31,8 +31,9 @@ const (
 	startPatience = 5 * time.Second
 	// stopPatience bounds the clean stop of a standby before it is killed: it has nothing to lose.
 	stopPatience = 10 * time.Second
-	// longestPause bounds the pause after a failed attempt at what is expensive.
-	longestPause = 30 * time.Second
+	// longestPause bounds the pause after a failed attempt at what is expensive: a rewind, a base backup. A question that fails is asked
+	// again after a second, so that a member is back soon after it can be reached.
+	longestPause = 10 * time.Second
 )
 
 // Kind is PostgreSQL.
@@ -66,6 +67,7 @@ type database struct {
 	still   time.Time // since when a standby that runs has not streamed; zero: it does
 	asked   time.Time // when its upstream was last asked about that
 	rebuild attempts
+	changed bool // the attempt under way has begun what is expensive
 	// what the startup process of a standby that does not take connections was seen to do, and since when
 	startup      server.Startup
 	startupSince time.Time
@@ -180,14 +182,18 @@ type attempts struct {
 // may says whether the next attempt is due.
 func (a *attempts) may(now time.Time) bool { return !now.Before(a.next) }
 
-// over notes how an attempt ended. The pause doubles from one second to half a minute, with a quarter of chance in it.
-func (a *attempts) over(now time.Time, err error) {
+// over notes how an attempt ended. The pause doubles from one second to the longest, with a quarter of chance in it; it stays at one second
+// where what failed was cheap.
+func (a *attempts) over(now time.Time, cheap bool, err error) {
 	if err == nil {
 		*a = attempts{}
 		return
 	}
-	pause := min(time.Second<<min(a.failed, 10), longestPause)
-	a.failed++
+	pause := time.Second
+	if !cheap {
+		pause = min(pause<<min(a.failed, 10), longestPause)
+		a.failed++
+	}
 	a.next = now.Add(pause*7/8 + rand.N(pause/4))
 }
 

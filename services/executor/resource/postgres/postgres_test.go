@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/isacloud/ha-manager/pkg/client/postgres"
 	"github.com/isacloud/ha-manager/pkg/client/postgres/pgtest"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec"
@@ -517,6 +518,39 @@ func TestChildRejoins(t *testing.T) {
 		fmt.Println(did, err)
 		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+// TestLeastPrivileges: the whole life of a pair with the roles that ham init postgres makes, none of them a superuser.
+func TestLeastPrivileges(t *testing.T) {
+	hba := []string{"local all ham_local trust", "host all,replication ham_replication 127.0.0.1/32 trust"}
+	pa := pgtest.Start(t, pgtest.Options{HBA: hba})
+	pa.Exec("CREATE ROLE ham_local LOGIN REPLICATION", "CREATE ROLE ham_replication LOGIN REPLICATION")
+	pa.Exec(postgres.Grants("ham_local")...)
+	pa.Exec("GRANT pg_checkpoint, pg_signal_backend TO ham_local", "GRANT EXECUTE ON FUNCTION pg_promote(boolean, integer), pg_reload_conf() TO ham_local")
+	for _, name := range postgres.Kept {
+		pa.Exec("GRANT ALTER SYSTEM ON PARAMETER " + name + " TO ham_local")
+	}
+	for _, f := range []string{"pg_ls_dir(text, boolean, boolean)", "pg_stat_file(text, boolean)", "pg_read_binary_file(text)", "pg_read_binary_file(text, bigint, bigint, boolean)"} {
+		pa.Exec("GRANT EXECUTE ON FUNCTION " + f + " TO ham_replication")
+	}
+	pb := pgtest.Standby(t, pa, pgtest.StandbyOptions{Name: "b", Options: pgtest.Options{HBA: hba}})
+	pa.Exec("CREATE TABLE w (id int)", "INSERT INTO w SELECT generate_series(1, 1000)")
+	a, b := keep(t, pa, "a"), keep(t, pb, "b")
+	for _, k := range []*kept{a, b} {
+		k.me.Local = spec.Secret(k.pg.LocalDSN("ham_local"))
+		k.m.Postgres.Upstream = spec.Secret(k.pg.DSNWith("ham_replication", "none is asked for"))
+	}
+	role := primary(b)
+	role.Wanted = []string{"b"}
+	b.tend(standbyOf(a), "follow", func(s resource.Sight) bool { return streams(s) && b.done("follows a") })
+	a.tend(role, "wait for b", func(s resource.Sight) bool { return state(s, "b") == message.StandbySynchronous })
+	a.pg.Exec("ALTER SYSTEM SET synchronous_standby_names = ''", "SELECT pg_reload_conf()") // so that it can write what b has not
+	swap(a, b)
+	both(b, primary(a), a)
+	if !a.done("rewound") {
+		t.Errorf("it did %q", a.did)
+	}
+	same(t, a, b)
 }
 
 func TestNamesAreWrittenAndRead(t *testing.T) {

@@ -131,7 +131,7 @@ func (j *job) start(f func(context.Context) error) error {
 		j.mu.Lock()
 		defer j.mu.Unlock()
 		j.busy, j.err = false, err
-		j.pace.over(time.Now(), err)
+		j.pace.over(time.Now(), false, err)
 	}()
 	return nil
 }

@@ -19,10 +19,11 @@ func (d *database) rejoin(ctx context.Context) (did string, err error) {
 	if !d.rebuild.may(d.now()) {
 		return "", d.trouble
 	}
+	d.changed = false
 	defer func() {
 		if ctx.Err() == nil {
 			d.trouble = err
-			d.rebuild.over(d.now(), err)
+			d.rebuild.over(d.now(), !d.changed, err)
 		}
 	}()
 	if _, err := d.server.Gone(); err != nil {
@@ -97,6 +98,7 @@ func (d *database) bringBack(ctx context.Context, f server.Follow) (string, erro
 	} else if written < up.Timeline {
 		return "", fmt.Errorf("%s has not written a checkpoint on timeline %d yet, without which it cannot be rewound to", up.name, up.Timeline)
 	}
+	d.changed = true
 	did, err := d.server.Rewind(ctx, f, d.o.Progress)
 	switch {
 	case errors.Is(err, server.ErrCannotRewind), errors.Is(err, server.ErrHalf):
@@ -163,6 +165,7 @@ func (d *database) replace(ctx context.Context, f server.Follow) (string, error)
 	if err := d.guarded(); err != nil {
 		return "", err
 	}
+	d.changed = true
 	did, err := d.server.BaseBackup(ctx, f, d.o.Progress)
 	if err != nil {
 		return "", err

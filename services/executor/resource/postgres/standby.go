@@ -76,6 +76,9 @@ func (d *database) follow(ctx context.Context, s postgres.Standing) (did string,
 	if err != nil {
 		return "", err
 	}
+	if _, seen := s.Settings["primary_conninfo"]; !seen {
+		return "", errors.New("the role of local does not see primary_conninfo: grant it pg_monitor, see ham init postgres")
+	}
 	var done []string
 	if change := differing(d.server.Settings(f), s.Settings); len(change) > 0 {
 		if err := conn.Alter(asked, change); err != nil {
