@@ -170,7 +170,7 @@ func (s *ham) startAgent(_ context.Context, h *host) error {
 	if h == s.b.router {
 		argv = []string{s.binary, "executor", "--config", config}
 	}
-	agent, err := h.start(command{argv: append(argv, "--log-level", "debug", "--log-format", "text"), log: "ham.log", env: append(h.clockEnv(), "SSL_CERT_FILE="+s.pki.ca)})
+	agent, err := h.start(command{argv: append(argv, "--log-format", "text"), log: "ham.log", env: append(h.clockEnv(), "SSL_CERT_FILE="+s.pki.ca)})
 	if err != nil {
 		return err
 	}
