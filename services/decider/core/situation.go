@@ -219,7 +219,7 @@ func allWell(s *State, _ Time) words { return words{"from": s.chain.primary()} }
 
 // eligible are the members of the newest epoch that the spec still declares, sorted.
 func (s *State) eligible() []string {
-	if s.chain.command == nil {
+	if s.chain.command == nil || s.spec == nil {
 		return nil
 	}
 	var out []string

@@ -16,8 +16,9 @@ func TestWhateverIsAskedOfAGroupWhoseSpecIsGoneIsRefused(t *testing.T) {
 		message.VerbApprove, message.VerbReject, message.VerbRetry, message.VerbSkip, message.VerbAbort, message.VerbAdopt, message.VerbNote,
 	}
 	for _, run := range []message.State{"", message.StateStarted, message.StateDone, message.StateEnded, message.StateAborted} {
-		for _, held := range []bool{false, true} {
-			s, at := gone(run, held)
+		for _, c := range []struct{ held, leased bool }{{false, false}, {true, false}, {false, true}, {true, true}} {
+			held := c.held
+			s, at := gone(run, c.held, c.leased)
 			s.Status(at)
 			for _, verb := range verbs {
 				for _, target := range []string{"", "a", "b", "nobody"} {
@@ -44,8 +45,8 @@ func TestWhateverIsAskedOfAGroupWhoseSpecIsGoneIsRefused(t *testing.T) {
 	}
 }
 
-// gone is a group that was moved to b, and whose spec was then taken away.
-func gone(state message.State, held bool) (*State, Time) {
+// gone is a group that was moved to b, and whose spec was then taken away. A leased one has a primary that is fenced.
+func gone(state message.State, held, leased bool) (*State, Time) {
 	s, at := New("web", "d1"), Time{Stream: 1e12, Wall: 1e12}
 	var proposed []string
 	in := func(in Input) {
@@ -59,6 +60,10 @@ func gone(state message.State, held bool) (*State, Time) {
 	in(LinkChanged{Up: true})
 	in(SpecChanged{Spec: &spec.Group{Name: "web", Mode: spec.Auto, Members: []spec.Member{{Name: "a"}, {Name: "b"}}}})
 	c := &message.Command{ID: "c1", Group: "web", Epoch: 1, Kind: message.KindFailover, From: "a", Primary: "b", Members: []string{"a", "b"}}
+	if leased {
+		c.Lease = &message.Lease{Deciders: []string{"d1"}, TTL: 1, Armed: true, Durability: message.NeverStop, Beside: []message.Beside{{Member: "a", Executor: "x"}, {Member: "b", Executor: "y"}}}
+		in(SafetyRead{Message: &message.Fenced{Group: "web", Member: "b", Epoch: 1, Able: true}, Seq: 1, Stored: at.Stream})
+	}
 	in(ChainRead{Entry: c, Seq: 1, Stored: at.Stream, InOrder: true})
 	if held {
 		in(ChainRead{Entry: &message.Held{ID: "h1", Group: "web", Epoch: 1, Primary: "b", Command: "c1"}, Seq: 2, Stored: at.Stream, InOrder: true})
