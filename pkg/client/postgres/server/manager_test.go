@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/isacloud/ha-manager/pkg/client/postgres/pgtest"
 	"github.com/isacloud/ha-manager/pkg/client/postgres/server"
@@ -150,6 +151,48 @@ esac
 	}
 	if proof, err := s.Kill(within(t, patience)); err == nil || !strings.Contains(err.Error(), "no bus") {
 		t.Errorf("%q, %v", proof, err)
+	}
+}
+
+// TestKillWaitsForAStartUnderWay: a service manager that is about to start the server does so after the kill has begun. The kill outlasts it.
+func TestKillWaitsForAStartUnderWay(t *testing.T) {
+	pg := pgtest.Start(t, pgtest.Options{Stopped: true})
+	if os.Geteuid() != 0 {
+		missing(t, "needs root, to start a server as its user by a script")
+	}
+	dir := t.TempDir()
+	begun := filepath.Join(dir, "begun")
+	script := fmt.Sprintf(`#!/bin/sh
+[ "$1" = start ] || exit 0
+touch %[1]s
+sleep 0.5
+exec setpriv --reuid=%[2]s --regid=%[2]s --clear-groups %[3]s -D %[4]s -l /dev/null -w start >/dev/null
+`, begun, pg.User, pg.Path("pg_ctl"), pg.Data)
+	if err := os.WriteFile(filepath.Join(dir, "systemctl"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	s, err := server.New(server.Options{Service: "systemd:postgresql@15-main", Data: pg.Data, Bin: pg.Bin})
+	if err != nil {
+		t.Fatal(err)
+	}
+	started := make(chan error, 1)
+	go func() { started <- s.StartPrimary(within(t, patience)) }()
+	for until := time.Now().Add(patience); time.Now().Before(until); time.Sleep(time.Millisecond) {
+		if _, err := os.Stat(begun); err == nil {
+			break
+		}
+	}
+	proof, err := s.Kill(within(t, patience))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log(proof)
+	if err := <-started; err == nil {
+		t.Error("the start says that it is up")
+	}
+	if left := pg.Processes(); len(left) > 0 {
+		t.Errorf("%v are left", left)
 	}
 }
 

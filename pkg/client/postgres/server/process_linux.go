@@ -342,6 +342,34 @@ func (s *Server) stop(ctx context.Context) error {
 	return nil
 }
 
+// Promote tells a running standby to become a primary as pg_ctl promote does, without a session: for a server that has no connection left. It does
+// not wait: read [Server.Control] until it is in production. ErrSignal: it is no standby.
+func (s *Server) Promote() error {
+	p, err := s.pidFile()
+	if err != nil {
+		return err
+	}
+	if !s.IsStandby() {
+		return fmt.Errorf("%w: it is not in %s, so this is no standby", ErrSignal, s.o.Data)
+	}
+	h, err := s.hold(p.PID)
+	if err != nil {
+		return err
+	}
+	if h == nil {
+		return fmt.Errorf("%w: process %d is gone or not a server of %s", ErrNotRunning, p.PID, s.o.Data)
+	}
+	defer h.close()
+	a, err := s.account()
+	if err != nil {
+		return err
+	}
+	if err := s.write(a, s.in("promote"), ""); err != nil {
+		return err
+	}
+	return h.signal(syscall.SIGUSR1)
+}
+
 // Startup is what the startup process of a standby does, as its title tells.
 type Startup struct {
 	// Waits: it waits for the segment; else it replays it, or waits for the rest of it.

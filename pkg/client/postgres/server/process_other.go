@@ -31,6 +31,9 @@ func (s *Server) Stop(context.Context) error { return errPlatform }
 
 func (s *Server) stop(context.Context) error { return errPlatform }
 
+// Promote needs Linux.
+func (s *Server) Promote() error { return errPlatform }
+
 // Startup is what the startup process of a standby does.
 type Startup struct {
 	Waits    bool

@@ -188,11 +188,41 @@ func TestPromoteNeedsTheLease(t *testing.T) {
 	}
 }
 
-func TestPromoteRefusesTooMuchLoss(t *testing.T) {
+// TestPromoteWithoutAConnection: readers have taken every connection of the standby, and it is promoted all the same.
+func TestPromoteWithoutAConnection(t *testing.T) {
+	settings := pgtest.Options{Settings: map[string]string{"max_connections": "10"}}
+	a := pgtest.Start(t, settings)
+	b := pgtest.Standby(t, a, pgtest.StandbyOptions{Name: "b", Options: settings})
+	a.KillAll()
+	for range 7 { // three are kept for superusers
+		b.Connect(pgtest.Repl)
+	}
+	w := args(b, "promote", "b")
+	w.Server.Local = spec.Secret(b.LocalDSN(pgtest.Repl))
+	d := bind(t, w)
+	i := in(t, &lease{epoch: 7})
+	if sight := look(t, d, i); sight.Done != driver.No || !strings.Contains(sight.Found, "no connection left") {
+		t.Errorf("before: %+v", sight)
+	}
+	if _, err := d.Do(within(t), in(t, &lease{epoch: 6})); !errors.Is(err, driver.ErrRefused) {
+		t.Errorf("without the lease: %v", err)
+	}
+	deed, err := d.Do(within(t), i)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log(deed.Evidence)
+	if b.Value("SELECT pg_is_in_recovery()") != "false" {
+		t.Error("it is a standby still")
+	}
+	if sight := look(t, d, i); sight.Done != driver.Yes {
+		t.Errorf("after: %+v", sight)
+	}
+}
+
+// TestPromoteWithNothingMissing: a limit of nothing lost does not refuse a standby that has everything it was told of.
+func TestPromoteWithNothingMissing(t *testing.T) {
 	a, b := pair(t)
-	a.Exec("CREATE TABLE w (t text)")
-	// The receiver is frozen: the primary's word for how far it is reaches the standby's memory only with what comes, so what is
-	// missing cannot be made here without a slow network. What is known to be there is not missing.
 	w := args(b, "promote", "b")
 	w.MaxLag = 0
 	a.KillAll()

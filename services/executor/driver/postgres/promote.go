@@ -43,6 +43,8 @@ func (a *action) lookPromoted(ctx context.Context, in driver.Input) (driver.Sigh
 		if kind, _ := postgres.Explain(err); kind == postgres.NotReady {
 			sight.Found = err.Error()
 			return sight, nil
+		} else if kind == postgres.NoSlot {
+			return a.lookUnasked(ctx, sight)
 		}
 		return driver.Sight{}, err
 	}
@@ -97,7 +99,9 @@ func (a *action) promote(ctx context.Context, in driver.Input) (driver.Deed, err
 func (a *action) promoteStandby(ctx context.Context, in driver.Input) (driver.Deed, error) {
 	began := in.Now()
 	conn, err := a.connect(ctx, in)
-	if err != nil {
+	if kind, _ := postgres.Explain(err); err != nil && kind == postgres.NoSlot && a.args.MaxLag < 0 {
+		return a.promoteUnasked(ctx, in)
+	} else if err != nil {
 		return driver.Deed{}, err
 	}
 	defer conn.Close()
@@ -141,6 +145,41 @@ func (a *action) promoteStandby(ctx context.Context, in driver.Input) (driver.De
 		}
 		wait(ctx, promoteEvery)
 	}
+}
+
+// promoteUnasked promotes a standby whose readers have taken every connection: by a signal, and by its control file.
+func (a *action) promoteUnasked(ctx context.Context, in driver.Input) (driver.Deed, error) {
+	if err := a.holds(in); err != nil {
+		return driver.Deed{}, err
+	}
+	asked := in.Now()
+	if err := a.server.Promote(); errors.Is(err, server.ErrSignal) || errors.Is(err, server.ErrNotRunning) {
+		return driver.Deed{}, driver.Refused("%w", err)
+	} else if err != nil {
+		return driver.Deed{Applied: true}, driver.InDoubt("%w", err)
+	}
+	for {
+		control, err := a.server.Control(ctx)
+		if err == nil && control.State == server.InProduction {
+			return driver.Deed{Applied: true, Evidence: fmt.Sprintf("promoted in %s, by a signal: it has no connection left", ms(in.Now().Sub(asked)))}, nil
+		}
+		if wait(ctx, promoteEvery); ctx.Err() != nil {
+			return driver.Deed{Applied: true}, driver.InDoubt("promoted by a signal, and then: %w", context.Cause(ctx))
+		}
+	}
+}
+
+// lookUnasked looks at a server that has no connection left, by its control file.
+func (a *action) lookUnasked(ctx context.Context, sight driver.Sight) (driver.Sight, error) {
+	control, err := a.server.Control(ctx)
+	if err != nil {
+		return driver.Sight{}, driver.Unasked("%w", err)
+	}
+	sight.Found = fmt.Sprintf("%s has no connection left; its control file says %s", a.args.Member, control)
+	if control.State == server.InProduction {
+		sight.Done = driver.Yes
+	}
+	return sight, nil
 }
 
 func ms(d time.Duration) string { return d.Round(100 * time.Microsecond).String() }
