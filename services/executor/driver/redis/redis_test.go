@@ -314,7 +314,7 @@ func TestGiveUpThatFailsIsTakenBack(t *testing.T) {
 		master.Do("SET", "k", strings.Repeat("x", 1000))
 		l := &lease{armed: true}
 		a := args("give-up", master.Addr)
-		a.Timeout = time.Second
+		a.Timeout = 3 * time.Second
 		d, in := bound(t, a)
 		in.Lease = l
 		deed, err := d.Do(t.Context(), in)
