@@ -98,7 +98,7 @@ func TestDownAfterACrash(t *testing.T) {
 	child.Env = append(os.Environ(), "TESTBED_CRASH="+t.TempDir())
 	out, err := child.StdoutPipe()
 	require.NoError(t, err)
-	require.NoError(t, child.Start())
+	require.NoError(t, begin(child))
 	t.Cleanup(func() { _ = child.Process.Kill() })
 	id := ""
 	for said := ""; id == ""; {
@@ -111,7 +111,7 @@ func TestDownAfterACrash(t *testing.T) {
 		}
 	}
 	require.NoError(t, child.Process.Kill())
-	_ = child.Wait()
+	_ = end(child)
 	require.FileExists(t, stateDir+"/"+id+".json")
 	require.FileExists(t, "/run/netns/hb"+id+"-sp")
 	_, err = down(false)

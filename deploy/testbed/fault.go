@@ -32,8 +32,6 @@ type fault struct {
 	planned bool
 	// disk is what the primary's data must stand on: "", "small" (a tmpfs that can be filled), "own" (a file system that can be stalled).
 	disk string
-	// ends: when the clients are served again, and the fault is of a kind that may leave them unserved for good without a heal.
-	settle time.Duration
 }
 
 // faults are all of them, in the order of the table.

@@ -4,7 +4,6 @@ go 1.26.0
 
 require (
 	github.com/anishathalye/porcupine v1.3.1
-	github.com/isacloud/ha-manager/pkg v0.0.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/nats-io/nkeys v0.4.16
 	github.com/stretchr/testify v1.12.1
@@ -18,5 +17,3 @@ require (
 	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 )
-
-replace github.com/isacloud/ha-manager/pkg => ../../pkg

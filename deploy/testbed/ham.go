@@ -16,8 +16,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nkeys"
-
-	"github.com/isacloud/ha-manager/pkg/client/postgres"
 )
 
 const (
@@ -122,12 +120,15 @@ func (s *ham) setUp(ctx context.Context, b *bed) (err error) {
 
 // hamRoles are what `ham init postgres` writes into roles.sql, without passwords: the rights that ham has, and no more.
 func hamRoles() []string {
-	out := []string{"CREATE ROLE ham LOGIN", "CREATE ROLE ham_local LOGIN REPLICATION", "CREATE ROLE ham_replication LOGIN REPLICATION"}
-	for _, role := range []string{"ham", "ham_local"} {
-		out = append(out, postgres.Grants(role)...)
+	out := []string{
+		"CREATE ROLE ham LOGIN", "CREATE ROLE ham_local LOGIN REPLICATION", "CREATE ROLE ham_replication LOGIN REPLICATION",
+		"CREATE SCHEMA ham", "CREATE TABLE ham.probe (id text PRIMARY KEY, at timestamptz NOT NULL)",
+		"GRANT pg_monitor TO ham, ham_local", "GRANT USAGE ON SCHEMA ham TO ham, ham_local", "GRANT SELECT, INSERT, UPDATE ON ham.probe TO ham, ham_local",
+		"GRANT pg_checkpoint, pg_signal_backend TO ham_local", "GRANT EXECUTE ON FUNCTION pg_promote(boolean, integer), pg_reload_conf() TO ham_local",
 	}
-	out = append(out, "GRANT pg_checkpoint, pg_signal_backend TO ham_local", "GRANT EXECUTE ON FUNCTION pg_promote(boolean, integer), pg_reload_conf() TO ham_local")
-	for _, name := range postgres.Kept {
+	for _, name := range []string{
+		"primary_conninfo", "primary_slot_name", "recovery_target_timeline", "synchronous_standby_names", "wal_receiver_status_interval", "wal_retrieve_retry_interval",
+	} {
 		out = append(out, "GRANT ALTER SYSTEM ON PARAMETER "+name+" TO ham_local")
 	}
 	for _, f := range []string{"pg_ls_dir(text, boolean, boolean)", "pg_stat_file(text, boolean)", "pg_read_binary_file(text)", "pg_read_binary_file(text, bigint, bigint, boolean)"} {
@@ -141,16 +142,16 @@ var hamBinary = sync.OnceValues(func() (string, error) {
 	if named := os.Getenv("HAM_BINARY"); named != "" {
 		return filepath.Abs(named)
 	}
-	work, err := exec.Command("go", "env", "GOWORK").Output()
+	work, err := output(exec.Command("go", "env", "GOWORK"))
 	if err != nil {
 		return "", fmt.Errorf("go env GOWORK: %w", err)
 	}
-	root := filepath.Dir(strings.TrimSpace(string(work)))
+	root := filepath.Dir(strings.TrimSpace(work))
 	binary := filepath.Join(root, "bin", "ham-testbed")
 	cmd := exec.Command("go", "build", "-o", binary, "./cmd/ham")
 	cmd.Dir = root
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build ham: %w: %s", err, tail(string(out), 1000))
+	if out, err := output(cmd); err != nil {
+		return "", fmt.Errorf("build ham: %w: %s", err, tail(out, 1000))
 	}
 	return binary, nil
 })

@@ -115,12 +115,12 @@ func (h *host) start(c command) (*process, error) {
 		defer f.Close()
 		cmd.Stdout, cmd.Stderr = f, f
 	}
-	if err := h.inside(cmd.Start); err != nil {
+	if err := h.inside(func() error { return begin(cmd) }); err != nil {
 		return nil, fmt.Errorf("%s: start %s: %w", h.name, c.argv[0], err)
 	}
 	p := &process{Cmd: cmd, done: make(chan struct{})}
 	go func() {
-		_ = cmd.Wait()
+		_ = end(cmd)
 		close(p.done)
 	}()
 	return p, nil
@@ -135,10 +135,10 @@ func (h *host) run(ctx context.Context, c command) (string, error) {
 	cmd.WaitDelay = 2 * time.Second
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := h.inside(cmd.Start); err != nil {
+	if err := h.inside(func() error { return begin(cmd) }); err != nil {
 		return "", fmt.Errorf("%s: start %s: %w", h.name, c.argv[0], err)
 	}
-	if err := cmd.Wait(); err != nil && !errors.Is(err, exec.ErrWaitDelay) { // a daemon that it left behind may hold its output open
+	if err := end(cmd); err != nil && !errors.Is(err, exec.ErrWaitDelay) { // a daemon that it left behind may hold its output open
 		return out.String(), fmt.Errorf("%s: %s: %w: %s", h.name, strings.Join(c.argv, " "), err, tail(out.String(), 500))
 	}
 	return out.String(), nil

@@ -153,9 +153,8 @@ func able(stacks []setting) error {
 		slices.Sort(missing)
 		return skipped{"missing: apt-get install " + strings.Join(slices.Compact(missing), " ")}
 	}
-	probe := exec.Command("unshare", "--net", "true")
-	if out, err := probe.CombinedOutput(); err != nil {
-		return skipped{fmt.Sprintf("the kernel makes no network namespace: %v: %s", err, tail(string(out), 200))}
+	if out, err := output(exec.Command("unshare", "--net", "true")); err != nil {
+		return skipped{fmt.Sprintf("the kernel makes no network namespace: %v: %s", err, tail(out, 200))}
 	}
 	if err := adoptOrphans(); err != nil {
 		return err
@@ -261,7 +260,7 @@ func one(ctx context.Context, c cell, n int, dir string, quiet bool) error {
 	}
 	r, err := c.run(ctx, n, dir, say)
 	if ctx.Err() != nil {
-		return errors.Join(context.Cause(ctx), err)
+		return cut(ctx, err)
 	}
 	if err != nil {
 		return fmt.Errorf("%s, run %d: %w", c, n, err)
@@ -275,6 +274,14 @@ func one(ctx context.Context, c cell, n int, dir string, quiet bool) error {
 			r.Gap, r.AtFault, r.Errors, r.LongestWait, r.Lost, r.Acked, r.Overlap, r.Moved, r.Rejoin/1000)
 	}
 	return r.save(dir)
+}
+
+// cut is the error of a run that was interrupted: why, and what could not be taken away.
+func cut(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); !errors.Is(err, cause) {
+		return errors.Join(cause, err)
+	}
+	return err
 }
 
 // short makes one run of each fault and holds it to what is promised.

@@ -5,10 +5,11 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strconv"
 	"strings"
-	"time"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,28 +24,59 @@ func adoptOrphans() error {
 	signal.Notify(ended, unix.SIGCHLD)
 	go func() {
 		for range ended {
-			// What this program started itself is waited for, and reaped, by whoever started it: at once. Orphans are what is left.
-			before := zombies()
-			time.Sleep(10 * time.Millisecond)
-			for pid := range zombies() {
-				if before[pid] {
+			children.Lock()
+			for _, pid := range zombies() {
+				if !own[pid] {
 					_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
 				}
 			}
-			if len(zombies()) > 0 {
-				select {
-				case ended <- unix.SIGCHLD: // some have ended only now
-				default:
-				}
-			}
+			children.Unlock()
 		}
 	}()
 	return nil
 }
 
+// own are the processes that this program started itself and waits for: they are no orphans. A start holds children, so that none is seen
+// before it is known.
+var (
+	children sync.Mutex
+	own      = map[int]bool{}
+)
+
+// begin starts a command of this program's own.
+func begin(cmd *exec.Cmd) error {
+	children.Lock()
+	defer children.Unlock()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	own[cmd.Process.Pid] = true
+	return nil
+}
+
+// end waits for what begin started.
+func end(cmd *exec.Cmd) error {
+	err := cmd.Wait()
+	children.Lock()
+	defer children.Unlock()
+	delete(own, cmd.Process.Pid)
+	return err
+}
+
+// output runs a command to its end, and returns all that it printed.
+func output(cmd *exec.Cmd) (string, error) {
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := begin(cmd); err != nil {
+		return "", err
+	}
+	err := end(cmd)
+	return out.String(), err
+}
+
 // zombies are the children of this program that have ended and were not waited for.
-func zombies() map[int]bool {
-	out := map[int]bool{}
+func zombies() []int {
+	var out []int
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return out
@@ -61,7 +93,7 @@ func zombies() map[int]bool {
 		}
 		f := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
 		if len(f) > 1 && f[0] == "Z" && f[1] == parent {
-			out[pid] = true
+			out = append(out, pid)
 		}
 	}
 	return out

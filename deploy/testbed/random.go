@@ -66,7 +66,7 @@ func random(ctx context.Context, o randomOptions) error {
 		}
 		q, err := playSeed(ctx, stacks[0], seed, o.length, dir)
 		if ctx.Err() != nil {
-			return errors.Join(context.Cause(ctx), err)
+			return cut(ctx, err)
 		}
 		if err != nil {
 			return fmt.Errorf("seed %d: %w", seed, err)
