@@ -136,7 +136,7 @@ func tool(ctx context.Context, argv ...string) error {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env = append(os.Environ(), "PATH="+path)
-	if out, err := output(cmd); err != nil {
+	if out, err := printed(cmd); err != nil {
 		return fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, tail(out, 300))
 	}
 	return nil
@@ -217,7 +217,7 @@ func (s bedState) remove() error {
 		time.Sleep(5 * time.Millisecond)
 	}
 	for _, m := range slices.Backward(s.Mounts) {
-		_, _ = output(exec.Command("fsfreeze", "-u", m)) // of a disk that was left stalled
+		_, _ = printed(exec.Command("fsfreeze", "-u", m)) // of a disk that was left stalled
 		if err := unix.Unmount(m, 0); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
 			errs = append(errs, fmt.Errorf("unmount %s: %w", m, err))
 		}

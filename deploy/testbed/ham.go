@@ -142,7 +142,7 @@ var hamBinary = sync.OnceValues(func() (string, error) {
 	if named := os.Getenv("HAM_BINARY"); named != "" {
 		return filepath.Abs(named)
 	}
-	work, err := output(exec.Command("go", "env", "GOWORK"))
+	work, err := printed(exec.Command("go", "env", "GOWORK"))
 	if err != nil {
 		return "", fmt.Errorf("go env GOWORK: %w", err)
 	}
@@ -150,7 +150,7 @@ var hamBinary = sync.OnceValues(func() (string, error) {
 	binary := filepath.Join(root, "bin", "ham-testbed")
 	cmd := exec.Command("go", "build", "-o", binary, "./cmd/ham")
 	cmd.Dir = root
-	if out, err := output(cmd); err != nil {
+	if out, err := printed(cmd); err != nil {
 		return "", fmt.Errorf("build ham: %w: %s", err, tail(out, 1000))
 	}
 	return binary, nil

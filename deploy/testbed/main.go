@@ -153,7 +153,7 @@ func able(stacks []setting) error {
 		slices.Sort(missing)
 		return skipped{"missing: apt-get install " + strings.Join(slices.Compact(missing), " ")}
 	}
-	if out, err := output(exec.Command("unshare", "--net", "true")); err != nil {
+	if out, err := printed(exec.Command("unshare", "--net", "true")); err != nil {
 		return skipped{fmt.Sprintf("the kernel makes no network namespace: %v: %s", err, tail(out, 200))}
 	}
 	if err := adoptOrphans(); err != nil {

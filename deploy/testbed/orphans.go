@@ -63,8 +63,8 @@ func end(cmd *exec.Cmd) error {
 	return err
 }
 
-// output runs a command to its end, and returns all that it printed.
-func output(cmd *exec.Cmd) (string, error) {
+// printed runs a command to its end, and returns all that it printed.
+func printed(cmd *exec.Cmd) (string, error) {
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := begin(cmd); err != nil {
