@@ -226,3 +226,22 @@ func TestARewindThatBreaksOffIsSeen(t *testing.T) {
 	}
 	follows(t, s, a, b)
 }
+
+// TestNothingIsChangedUnderARunningServer: whoever asks for it is refused before anything is touched.
+func TestNothingIsChangedUnderARunningServer(t *testing.T) {
+	a := pgtest.Start(t, pgtest.Options{})
+	s := of(t, a)
+	f := follow(t, a, "a")
+	for what, do := range map[string]func() error{
+		"rewind":       func() error { _, err := s.Rewind(within(t, patience), f, quiet); return err },
+		"base backup":  func() error { _, err := s.BaseBackup(within(t, patience), f, quiet); return err },
+		"make standby": func() error { return s.MakeStandby(within(t, patience), f) },
+	} {
+		if err := do(); !errors.Is(err, server.ErrRunning) {
+			t.Errorf("%s of a running cluster: %v", what, err)
+		}
+	}
+	if a.Value("SELECT pg_is_in_recovery()") != "false" {
+		t.Error("it is a standby")
+	}
+}
