@@ -69,7 +69,7 @@ type part struct {
 }
 
 const (
-	warmUp      = 3 * time.Second
+	warmUp      = 10 * time.Second // nobody runs what was set up a moment ago: caches, and leaders of the bus that are still on their way
 	recoverIn   = 90 * time.Second // clients that are not served by then are given up
 	calm        = 3 * time.Second  // without an error or a gap: the clients are served again
 	afterHeal   = 15 * time.Second
