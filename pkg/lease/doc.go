@@ -6,7 +6,7 @@
 //
 // grants.go is 100 lines, and all that a decider does. holder.go is the rest: shares of the lease, promises given and got, the guard's
 // deadline. testdata/*.txt are stories of both, one sentence each at their top. explore_test.go walks through every state of small systems made
-// of these very types, with lost, late and repeated messages and restarts; runs_test.go says which, and which rule each rests on.
+// of these very types (system_test.go), with lost, late and repeated messages and restarts; runs_test.go says which, and which rule each rests on.
 //
 // # What it promises
 //
