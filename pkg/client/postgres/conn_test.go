@@ -235,22 +235,13 @@ func TestExplain(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	var kept []*postgres.Conn
-	err = nil
-	for range 20 {
-		var c *postgres.Conn
-		if c, err = target(a.DSN(pgtest.Ham)).Connect(ctxOf(t), postgres.Options{}); err != nil {
-			break
-		}
-		kept = append(kept, c)
-	}
+	release := a.FillSlots(pgtest.Ham)
+	err = connecting(a.DSN(pgtest.Ham))
 	want("no slot", err, postgres.NoSlot, "")
 	if err := conn.Probe(ctxOf(t), "sp"); err != nil {
 		t.Errorf("the connection that was there: %v", err)
 	}
-	for _, c := range kept {
-		c.Close()
-	}
+	release()
 }
 
 func TestLost(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // patience bounds each wait for a server: a busy machine is no failure.
@@ -281,6 +282,35 @@ func (s *Server) Connect(role string) *pgx.Conn {
 	}
 	s.t.Cleanup(func() { _ = conn.PgConn().Conn().Close() })
 	return conn
+}
+
+// FillSlots opens sessions of the role until none is left, and keeps them until the test ends. A session that has ended gives its slot back a moment
+// later, so it goes on until it was refused for some time. It returns how to end them.
+func (s *Server) FillSlots(role string) (release func()) {
+	s.t.Helper()
+	var taken []*pgx.Conn
+	release = func() {
+		for _, conn := range taken {
+			_ = conn.PgConn().Conn().Close()
+		}
+	}
+	s.t.Cleanup(func() { release() })
+	for refused := 0; refused < 20; {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		conn, err := pgx.Connect(ctx, s.LocalDSN(role))
+		cancel()
+		var said *pgconn.PgError
+		switch {
+		case err == nil:
+			taken, refused = append(taken, conn), 0
+		case errors.As(err, &said) && said.Code == "53300":
+			refused++
+			time.Sleep(10 * time.Millisecond)
+		default:
+			s.fatalf("take a slot as %s: %v", role, err)
+		}
+	}
+	return release
 }
 
 // Exec runs statements as superuser, each by itself.

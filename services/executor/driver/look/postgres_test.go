@@ -102,9 +102,9 @@ func TestPostgresThatDoesNotWrite(t *testing.T) {
 // No slot is left: a sign of life, which ends a swap that wants it down, but no proof of a role.
 func TestPostgresWithoutSlots(t *testing.T) {
 	t.Parallel()
-	a := pgtest.Start(t, pgtest.Options{Settings: map[string]string{"max_connections": "3", "superuser_reserved_connections": "2"}})
+	a := pgtest.Start(t, pgtest.Options{Settings: map[string]string{"max_connections": "6", "superuser_reserved_connections": "2"}})
 	a.Grant()
-	a.Connect(pgtest.Ham)
+	a.FillSlots(pgtest.Ham)
 	dsn := spec.Secret(a.DSN(pgtest.Ham))
 	for _, c := range []struct {
 		role, want string

@@ -373,15 +373,7 @@ func TestNoSlotLeft(t *testing.T) {
 	s := serve(t, map[string]string{"max_connections": "6", "superuser_reserved_connections": "2"})
 	kept, late := looking(t, at(s.DSN(pgtest.Ham))), looking(t, at(s.DSN(pgtest.Ham)))
 	require.Equal(t, message.Up, kept.look(ample).Answer)
-	target, err := client.Parse(s.DSN(pgtest.Ham))
-	require.NoError(t, err)
-	for {
-		conn, err := target.Connect(t.Context(), client.Options{})
-		if err != nil {
-			break
-		}
-		t.Cleanup(conn.Close)
-	}
+	s.FillSlots(pgtest.Ham)
 	r := late.look(ample)
 	require.Equal(t, check.Result{Answer: message.Degraded}, bare(r), r.Evidence)
 	require.Contains(t, r.Evidence, "has no connection slot left")
