@@ -30,7 +30,8 @@ type chain struct {
 	heldAt  moment
 	// last is the command of the newest epoch that was held.
 	last *message.Command
-	// acts is the epoch since which the primary of last has been it, without anybody else in between.
+	// acts is the epoch since which the primary of last has been it without anybody else in between, with the guard in force and by the same
+	// durability: what was said of its standbys before is about another time.
 	acts uint64
 	mark *message.Mark
 	// marked is when the mark was stored.
@@ -115,7 +116,7 @@ func (c *chain) take(at Time, in ChainRead) (bool, error) {
 		if c.held {
 			return false, fmt.Errorf("held %s: epoch %d is held already", e.ID, e.Epoch)
 		}
-		if c.last == nil || c.last.Primary != c.command.Primary {
+		if c.last == nil || c.last.Primary != c.command.Primary || !kept(c.last.Lease, c.command.Lease) {
 			c.acts = c.command.Epoch
 		}
 		c.held, c.heldAt, c.last = true, now, c.command
@@ -129,6 +130,11 @@ func (c *chain) take(at Time, in ChainRead) (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// kept says that from one epoch to the next somebody saw to it, in the same way, that standbys follow.
+func kept(before, now *message.Lease) bool {
+	return before != nil && now != nil && before.Armed && now.Armed && before.Durability == now.Durability
 }
 
 // paused says whether no swap may happen now, and how much longer; 0: until somebody resumes.

@@ -16,7 +16,11 @@
 //   - Each decision is a proposal for one place in the group's chain: it expects the entry that was read last. Two deciders that
 //     decide at once propose for the same place, and the stream keeps the first. What follows from a decision follows from reading the
 //     chain, never from having proposed.
-//   - A failover or switchover is proposed only after an epoch that is held, to one of its members.
+//   - A failover or switchover is proposed only after an epoch that is held, to one of its members. In a leased group a failover also goes past a
+//     change of terms, or a resume, that its primary did not live to hold: to a member of both the newest command and the last that was held.
+//   - In a leased group only the last that held is made to act again, and nobody takes over before the guard is in force. With never-lose whoever
+//     takes over was recorded as having every acknowledged write, provided that executors keep their part: see DESIGN.md.
+//   - A leased group's members, deciders, ttl and the rest change one at a time, each only once the one before is held.
 //   - In dry run no swap is proposed: it becomes a shadow event. In manual mode none happens by itself. While paused none happens at all,
 //     and a pause is in the chain, so that a decider that has not seen it proposes in vain.
 //   - Nothing is said before it is stored: decisions, outcomes and incidents are told once they were read back.

@@ -140,7 +140,9 @@ func (k *keepers) tick() {
 			k.has[m] = k.has[p] - k.slow[m]
 		}
 	}
-	if changed && !k.deaf[p] {
+	newest, held := k.roles()
+	armed := newest.Lease != nil && newest.Lease.Armed && held.Lease != nil && held.Lease.Armed
+	if changed && !k.deaf[p] && armed {
 		k.word()
 	}
 }

@@ -148,15 +148,16 @@ func (s *State) follows(w *message.Standby) bool {
 }
 
 // promotable says whether the member may take over without another command: it is of the newest command and of the last that was held.
-// While the guard is not in force nobody keeps that record, and what the primary says stands in.
+// While the guard is not in force nobody keeps that record, nor sees to it that anybody follows: a standby that is one stands in, so that a dry run
+// shows what would be.
 func (s *State) promotable(at Time, name string) bool {
 	c, last := s.chain.command, s.chain.last
 	if c == nil || last == nil {
 		return false
 	}
 	if !s.armed() && s.durability() != "" {
-		w, _ := s.standbyWord(at, name)
-		return s.follows(w)
+		m := s.member(name)
+		return m != nil && m.figures.known && !m.figures.acts && at.Mono-m.figures.at <= m.figures.limit
 	}
 	return slices.Contains(c.Members, name) && slices.Contains(last.Members, name)
 }
@@ -466,6 +467,9 @@ func notPromotable(s *State, at Time, q question) words {
 		return nil
 	}
 	primary := s.chain.last.Primary
+	if !s.armed() {
+		return words{"to": q.to, "why": "no look has found that it follows", "epoch": epoch(s.chain.epoch())}
+	}
 	why := primary + " has not said yet that it follows"
 	if w, _ := s.standbyWord(at, q.to); w != nil {
 		why = saysOf(primary, w)

@@ -30,6 +30,9 @@ func (s *State) protection(at Time) (protected bool, sentence string) {
 	if last == nil {
 		return false, "nobody is primary yet"
 	}
+	if !s.armed() {
+		return false, "not armed: nobody sees to it that a standby has what " + last.Primary + " acknowledges"
+	}
 	fit := s.promotables(at)
 	switch s.durability() {
 	case message.NeverLose:
