@@ -70,6 +70,7 @@ func (x *Executor) newKeeper(g *spec.Group, m spec.Member) (*keeper.Keeper, erro
 		return nil, err
 	}
 	log := x.opts.Log.With("group", group, "member", m.Name)
+	var k *keeper.Keeper // made last; nobody asks before it runs
 	var res resource.Resource
 	for _, kind := range x.opts.Resources {
 		if !kind.Holds(m) {
@@ -77,6 +78,7 @@ func (x *Executor) newKeeper(g *spec.Group, m spec.Member) (*keeper.Keeper, erro
 		}
 		res, err = kind.New(resource.Options{
 			Group: group, Member: m, Secrets: x.opts.Secrets, Log: log,
+			Armed:    func() bool { return k.Armed() },
 			Progress: func(sentence string) { log.Info(sentence) },
 		})
 		if err != nil {
@@ -84,11 +86,12 @@ func (x *Executor) newKeeper(g *spec.Group, m spec.Member) (*keeper.Keeper, erro
 		}
 	}
 	drop, lead := floating(g, m, log)
-	return keeper.New(keeper.Options{
+	k, err = keeper.New(keeper.Options{
 		Drop: drop, Lead: lead,
 		Group: group, Executor: x.name, Member: m, Store: x.epochs, Guard: gd, Late: guard.Late, Longest: lease.Wait(spec.LongestTTL, guard.Late),
 		Resource: res, Ask: x.askDecider, Peers: x.peers, Publish: x.publishSafety, Tell: x.tell, Now: boottime.Now, Wall: time.Now, Log: x.opts.Log,
 	})
+	return k, err
 }
 
 // floating takes the group's floating addresses away from the member, and lets the kernel keep them for as long as the lease lasts, so that a
