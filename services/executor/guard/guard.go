@@ -7,6 +7,8 @@ package guard
 import (
 	"errors"
 	"time"
+
+	"github.com/isacloud/ha-manager/pkg/spec"
 )
 
 // ErrLapsed says that the guard had shut before it could be renewed: it stays shut, and only a newer epoch opens it again.
@@ -15,8 +17,9 @@ var ErrLapsed = errors.New("the guard has shut")
 // ErrAbsent says that no guard is installed: clients are let in, lease or not. Prepare installs one.
 var ErrAbsent = errors.New("no guard is installed: clients are let in")
 
-// Late is how long after its deadline a guard of the kernel may still let an answer out.
-const Late = 50 * time.Millisecond
+// Late is how long after its deadline a guard of the kernel may still let an answer out. Deciders wait for
+// it too, so there is one figure.
+const Late = spec.GuardLate
 
 // Guard is one member's. Safe for concurrent use. Deadlines are on the clock that New was given.
 type Guard interface {
