@@ -217,6 +217,9 @@ func bench(ctx context.Context, o benchOptions) error {
 				} else if s.name == "default" {
 					c.hold += c.hold / 2
 				}
+				if x.name == "clock" && s.stack != "ham" {
+					continue // libfaketime makes Python's own waits fail: the agent would die of that, and not of the step
+				}
 				if n > runs || !o.again && kept(o.dir, c, n) {
 					continue
 				}

@@ -115,7 +115,7 @@ func (p *patroni) startAgent(_ context.Context, h *host) error {
 	if err != nil {
 		return err
 	}
-	agent, err := h.start(command{argv: []string{"/usr/bin/patroni", config}, user: pgUser, log: "patroni.log", env: h.clockEnv()})
+	agent, err := h.start(command{argv: []string{"/usr/bin/patroni", config}, user: pgUser, log: "patroni.log"})
 	if err != nil {
 		return err
 	}
