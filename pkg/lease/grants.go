@@ -49,6 +49,10 @@ func NewGrants(now, longest time.Duration) *Grants {
 	return &Grants{longest: longest, begin: now + longest}
 }
 
+// Fresh tells that no earlier life of this decider can have granted anything to this group: it need not wait for that any more. What this
+// life has granted stays.
+func (g *Grants) Fresh() { g.begin = 0 }
+
 // Saw tells of a command of the chain. Requests of older epochs are refused from then on. A live grant is left as it is: it was given.
 func (g *Grants) Saw(epoch uint64) { g.seen = max(g.seen, epoch) }
 

@@ -30,7 +30,7 @@ import (
 //	take a, hold a, open a 2, fence a, state a
 //	held 2              all members read held(2)
 //	fenced a 1 [d1 b …] all, or those, hear it
-//	restart d1
+//	restart d1, fresh d1
 //	restart a [seen=2] [fenced=1] [taken=2] [acting=2] [guard=300ms] [fresh]
 func TestStories(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
@@ -170,6 +170,9 @@ func (s *story) happens(verb string, words []string) (err error) {
 		return err
 	case "restart":
 		return s.restart(args[0], options)
+	case "fresh":
+		s.grants[args[0]].Fresh()
+		return nil
 	}
 	if h == nil {
 		return fmt.Errorf("%s is no member", args[0])

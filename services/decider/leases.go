@@ -73,7 +73,7 @@ func (l *leases) saw(c *message.Command, stored time.Time) {
 	// that, no earlier life granted anything, and there is nothing to wait for. That it was read is not enough on its own, nor is the time of
 	// storing, since clocks of servers differ: both together err only where a stale replica and a wrong clock meet.
 	if c.Epoch == 1 && s.newest == 0 && l.read > 0 && stored.UnixMicro() > l.read {
-		s.grants = lease.NewGrants(-longestWait, longestWait)
+		s.grants.Fresh()
 	}
 	s.newest = max(s.newest, c.Epoch)
 	s.grants.Saw(s.newest)
