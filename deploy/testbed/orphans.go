@@ -16,7 +16,7 @@ import (
 
 // adoptOrphans makes this program what init is on a real host: daemons whose parents have ended are its children, and are reaped as soon as they
 // end. Where nobody does so, a dead postmaster stays a process as far as the next one can tell.
-func adoptOrphans() error {
+var adoptOrphans = sync.OnceValue(func() error {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("adopt orphans: %w", err)
 	}
@@ -34,7 +34,7 @@ func adoptOrphans() error {
 		}
 	}()
 	return nil
-}
+})
 
 // own are the processes that this program started itself and waits for: they are no orphans. A start holds children, so that none is seen
 // before it is known.
