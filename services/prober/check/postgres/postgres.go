@@ -12,7 +12,7 @@
 //	wrong password, no such database, no TLS    unknown: the prober is set up wrongly
 //
 // A write that hangs is left alone: looks go on in a second session and say what the first one waits for. So a server whose disk hangs is not
-// filled up with stuck sessions, two a prober at most.
+// filled up with stuck sessions: two a prober, and where new ones hang as well, one more every few seconds.
 package postgres
 
 import (
@@ -46,6 +46,7 @@ type looker struct {
 	addr     string
 	conn     *client.Conn // nil: none
 	stuck    *write       // a write that did not end in its look, in a session of its own; nil: none
+	mute     time.Time    // when a new session was given no answer, beside the stuck write; zero: not
 }
 
 var _ check.Looker = (*looker)(nil)
@@ -107,9 +108,17 @@ func (l *looker) look(ctx context.Context, mask *check.Mask) check.Result {
 func (l *looker) ask(ctx context.Context) (r check.Result, lost bool) {
 	fresh := l.conn == nil
 	if fresh {
-		if err := l.connect(ctx); err != nil {
-			return l.fault(err, true), false
+		if r, wait := l.waitMute(ctx); wait {
+			return r, false
 		}
+		if err := l.connect(ctx); err != nil {
+			r := l.fault(err, true)
+			if l.stuck != nil && r.Silent {
+				l.mute = time.Now()
+			}
+			return r, false
+		}
+		l.mute = time.Time{}
 	}
 	state, err := l.conn.State(ctx)
 	if err != nil {

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -440,6 +441,54 @@ func TestHangingWrite(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	require.Equal(t, "0", sessions(s))
+}
+
+// abandoned counts the connections to the port that the kernel took for the server, and that were given up before the server did anything with them.
+func abandoned(t *testing.T, port int) (n int) {
+	t.Helper()
+	table, err := os.ReadFile("/proc/net/tcp")
+	require.NoError(t, err)
+	const closeWait = "08"
+	for line := range strings.Lines(string(table)) {
+		if f := strings.Fields(line); len(f) > 3 && strings.HasSuffix(f[1], fmt.Sprintf(":%04X", port)) && f[3] == closeWait {
+			n++
+		}
+	}
+	return n
+}
+
+// Where new sessions hang beside a write that hangs, looks do not pile them up, and the server's end is still hard evidence at once.
+func TestHangingServerIsNotFilledUp(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil)
+	c := at(s.DSN(pgtest.Ham))
+	c.Timeout = short
+	e := looking(t, c)
+	e.until("up", short, up)
+	s.Exec("CREATE FUNCTION stall() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_catalog.pg_sleep(25); RETURN NEW; END $$",
+		"CREATE TRIGGER stall BEFORE INSERT ON ham.probe FOR EACH ROW EXECUTE FUNCTION stall()")
+	r := e.until("it hangs", short, func(r check.Result) bool { return r.Answer == message.Down })
+	require.Contains(t, r.Evidence, "a write has not ended")
+	s.Freeze()
+	began := time.Now()
+	for range 8 {
+		r := e.look(short)
+		require.Equal(t, check.Result{Answer: message.Down, Silent: true}, bare(r), r.Evidence)
+		require.Contains(t, r.Evidence, "no answer within 400ms")
+	}
+	require.LessOrEqual(t, abandoned(t, s.Port), 1+int(time.Since(began)/redial))
+	require.Positive(t, abandoned(t, s.Port), "it was not tried at all: this test proves nothing")
+	s.Thaw()
+	e.until("it is heard again", short, func(r check.Result) bool { return !r.Silent })
+	s.Freeze()
+	e.until("silence", short, func(r check.Result) bool { return r.Silent })
+	for len(e.wakes) > 0 {
+		<-e.wakes
+	}
+	s.KillAll()
+	e.woken()
+	r = e.look(ample)
+	require.Equal(t, check.Result{Answer: message.Down, Hard: true}, bare(r), r.Evidence)
 }
 
 // The server dies while a write hangs: the next look says so, hard.

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	client "github.com/isacloud/ha-manager/pkg/client/postgres"
@@ -14,8 +15,9 @@ import (
 type write struct {
 	conn  *client.Conn
 	began time.Time
-	ended chan error // one; buffered
-	waits string     // what for, as the server said last
+	ended chan error  // one; buffered
+	wakes atomic.Bool // its end asks for a look: it has outlived its own
+	waits string      // what for, as the server said last
 }
 
 func (w *write) String() string {
@@ -29,9 +31,31 @@ func (w *write) String() string {
 // unstick gives a write up, with its session.
 func (l *looker) unstick() {
 	if l.stuck != nil {
+		l.stuck.wakes.Store(false)
 		l.stuck.conn.Close() // its goroutine ends by that
 		l.stuck = nil
 	}
+}
+
+// redial is how long no other session is begun after one got no answer, while a write hangs: sessions that hang in a kernel cannot be ended,
+// and each takes a slot from those who are let in when the disk moves again. The end of the server ends the write, and that is noticed at once.
+const redial = 5 * time.Second
+
+// waitMute waits for the stuck write instead of beginning another session.
+func (l *looker) waitMute(ctx context.Context) (r check.Result, wait bool) {
+	if l.stuck == nil || l.mute.IsZero() || time.Since(l.mute) > redial {
+		return r, false
+	}
+	select {
+	case <-l.stuck.ended:
+		l.unstick()
+		return r, false
+	case <-ctx.Done():
+	}
+	return check.Result{
+		Answer: message.Down, Silent: true,
+		Evidence: fmt.Sprintf("%s: no answer within %s, and %s", l.addr, l.target.Check.Timeout, l.stuck),
+	}, true
 }
 
 // write writes within ctx. The evidence of up is empty.
@@ -43,13 +67,19 @@ func (l *looker) write(ctx context.Context) (r check.Result, lost bool) {
 		l.unstick()
 	}
 	w := &write{conn: l.conn, began: time.Now(), ended: make(chan error, 1)}
-	go func() { w.ended <- w.conn.Probe(context.Background(), l.target.Vantage) }() // until it ends or its session is closed
+	go func() { // until it ends or its session is closed
+		w.ended <- w.conn.Probe(context.Background(), l.target.Vantage)
+		if w.wakes.Load() {
+			l.target.Wake()
+		}
+	}()
 	select {
 	case err := <-w.ended:
 		return l.wrote(w, err)
 	case <-ctx.Done():
 	}
 	l.conn, l.stuck = nil, w
+	w.wakes.Store(true)
 	return check.Result{
 		Answer: message.Down, Evidence: fmt.Sprintf("answers, but a write has not ended within what is left of %s", l.target.Check.Timeout),
 	}, false
