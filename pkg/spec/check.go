@@ -88,7 +88,9 @@ type TCPCheck struct {
 	Send    string
 	Expect  *regexp.Regexp
 	Hold    bool
-	TLS     *TLS // nil: plain
+	// Soft: a refusal is no hard evidence; several in a row are needed, as for silence. For what may be restarted without harm.
+	Soft bool
+	TLS  *TLS // nil: plain
 }
 
 // ExecCheck runs a command that follows the Nagios plugin convention: 0 up, 1 degraded, 2 down, 3 unknown; perfdata after '|'.

@@ -42,7 +42,7 @@ func expand(s string, known func(ref string) (string, bool)) string {
 	}
 }
 
-// Value is what ${member.<key>} stands for: name, site, url, or one of Vars.
+// Value is what ${member.<key>} stands for: name, site, url, peer, or one of Vars.
 func (m Member) Value(key string) (string, bool) {
 	switch key {
 	case "name":
@@ -51,6 +51,10 @@ func (m Member) Value(key string) (string, bool) {
 		return m.Site, true
 	case "url":
 		return m.URL, true
+	case "peer":
+		if m.Peer != "" {
+			return m.Peer, true
+		}
 	}
 	v, ok := m.Vars[key]
 	return v, ok

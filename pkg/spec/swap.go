@@ -58,6 +58,9 @@ func (c *compiler) lookLeased() {
 		return
 	}
 	s := c.database(StepLookAgain, message.PhaseLook, "new", "still-down", c.from, stillDown)
+	if c.group.Lease != nil { // where it is up, whether its lease is renewed is looked at for longer than a renewal takes
+		s.Timeout += message.Duration(c.group.Lease.TTL)
+	}
 	s.Says = fmt.Sprintf("look again: end the failover if %s acts as primary after all", c.from.Name)
 	c.add(s)
 }

@@ -60,6 +60,7 @@ var tcpObject = object[spec.TCPCheck]{
 			read: func(c cursor, t *spec.TCPCheck) { c.pattern(&t.Expect) },
 		},
 		flagKey("hold", "Keep the connection open, so that its end is noticed at once.", func(t *spec.TCPCheck) *bool { return &t.Hold }),
+		flagKey("soft", "A refusal counts like silence: fall of them in a row are needed. For what may be restarted without harm.", func(t *spec.TCPCheck) *bool { return &t.Soft }),
 		{
 			name: "tls", form: "a mapping with " + tlsObject.names(), section: tlsObject.title, def: "plain", means: "Speak TLS; {} for the defaults.",
 			read: func(c cursor, t *spec.TCPCheck) {

@@ -163,6 +163,10 @@ func (p *pair) common(check string) string {
 	every := min(max((p.ttl/6).Truncate(10*time.Millisecond), leastEvery), time.Second)
 	var b strings.Builder
 	fmt.Fprintf(&b, "checks:\n  server: {%s: {}, every: %s, timeout: %s, from: %s}\n", check, show(every), show(every), inList(from))
+	// Without the executor beside it a member has no lease for long, however well its server does. One that is only restarted is back
+	// before three looks have missed it.
+	beside := max((p.ttl / 3).Truncate(10*time.Millisecond), leastEvery)
+	fmt.Fprintf(&b, "  executor: {tcp: {address: \"${member.peer}\", soft: true}, every: %s, timeout: %s, from: %s}\n", show(beside), show(every), inList(from))
 	fmt.Fprintf(&b, "lease: {ttl: %s, deciders: %s, guard: %s}\n", show(p.ttl), inList(p.deciders), p.guard)
 	fmt.Fprintf(&b, "durability: %s\n", p.durability)
 	fmt.Fprintf(&b, "policy: {quorum: %d, fall: 3, rise: 3, stable_for: 10s, cooldown: 1m, budget: 4 per 24h, undo_window: 1m}\n", len(from)/2+1)

@@ -2,10 +2,13 @@ package file
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/isacloud/ha-manager/pkg/spec"
 )
 
 // TestPresetsExpand: what a preset amounts to is what was reviewed, and declares by itself what the group declares.
@@ -46,7 +49,7 @@ with:
   witness: {host: 203.0.113.5}
   ttl: `+ttl)
 		require.NoError(t, err)
-		c := g.Checks[0]
+		c := g.Checks[slices.IndexFunc(g.Checks, func(c spec.Check) bool { return c.Name == "server" })]
 		// A grant is asked for every quarter of the lease, so that one is that old at most when the host is lost.
 		runsOut := g.Lease.TTL*11/10 - g.Lease.TTL/4
 		detected := c.Every*3 + c.Timeout

@@ -60,6 +60,9 @@ type Lease interface {
 	Shut(ctx context.Context, epoch uint64) error
 	// Say tells deciders and members that the member is fenced up to epoch. Able: it could serve again at a newer one.
 	Say(ctx context.Context, epoch uint64, able bool, sentence string) error
+	// Renewed says whether the executor beside another member, which acts as primary, does its work: it waits for a sign of that for longer than
+	// there is between two. False: nobody renews that member's lease, whatever else lives there.
+	Renewed(ctx context.Context, member string) bool
 	// Busy keeps the resource for the driver alone until release is called: it is not settled meanwhile.
 	Busy(ctx context.Context) (release func(), err error)
 }

@@ -45,6 +45,8 @@ func (l *lease) note(call string) error {
 	return err
 }
 
+func (l *lease) Renewed(context.Context, string) bool { return true }
+
 func (l *lease) Holds(epoch uint64) (time.Duration, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

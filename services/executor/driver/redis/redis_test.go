@@ -201,6 +201,8 @@ type lease struct {
 	events []string
 }
 
+func (l *lease) Renewed(context.Context, string) bool { return true }
+
 func (l *lease) Holds(uint64) (time.Duration, bool) {
 	if l.holds == nil || l.holds() {
 		return time.Second, true

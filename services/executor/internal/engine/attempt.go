@@ -59,6 +59,10 @@ func (a *attempt) make(ctx context.Context) {
 		a.end(plan.Failed, fmt.Errorf("look: %w", err))
 		return
 	}
+	if sight.Ends && a.unleased(ctx) {
+		sight.Ends, sight.Done = false, driver.Yes
+		sight.Evidence = "it lives, and nobody renews its lease: the executor beside it does not work, and its guard is shut to clients"
+	}
 	if done := a.judge(sight); done {
 		return
 	}
@@ -74,6 +78,12 @@ func (a *attempt) make(ctx context.Context) {
 	}
 	a.check(ctx, d, did)
 	a.engine.Point("after check")
+}
+
+// unleased: the old primary of a failover was seen up, and without a lease nevertheless. Only one that is up and leased ends the failover.
+func (a *attempt) unleased(ctx context.Context) bool {
+	cmd := a.in.Command
+	return cmd.Kind == message.KindFailover && cmd.Lease != nil && cmd.Lease.Armed && !cmd.DryRun && a.in.Lease != nil && !a.in.Lease.Renewed(ctx, cmd.From)
 }
 
 // judge ends the attempt where the first look suffices.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/message"
@@ -54,6 +55,10 @@ func (g *Group) hold(ctx context.Context, cmd *message.Command) error {
 	keeper := g.keeper
 	g.mu.Unlock()
 	if keeper == nil {
+		select { // whoever asks asks again at once
+		case <-ctx.Done():
+		case <-time.After(200 * time.Millisecond):
+		}
 		return fmt.Errorf("executor %s keeps no member of %s: its spec has not come yet, or names another executor beside %s", g.deps.Name, g.name, cmd.Primary)
 	}
 	return keeper.Hold(ctx, cmd, func(ctx context.Context) error { return g.writeHeld(ctx, cmd) })

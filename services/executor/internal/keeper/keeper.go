@@ -89,7 +89,18 @@ type Keeper struct {
 	busy    int           // drivers that want the resource
 	fencing int           // fences under way: they end the resource
 	settle  context.CancelFunc
-	vouched *Vouched // a person's word in the place of the lease; nil: none
+	// inForce are those that the resource was last made to wait for, under which epoch; proven the members that were seen synchronous after that.
+	inForce waitsFor
+	proven  map[string]uint64
+	yield   uint64                   // the newest epoch that another member said to take
+	wished  map[string]time.Duration // when each other member last asked for a promise, which it does only while it acts
+	vouched *Vouched                 // a person's word in the place of the lease; nil: none
+}
+
+// waitsFor is whom a primary waits for before it acknowledges.
+type waitsFor struct {
+	epoch   uint64 // of the newest command that was known
+	members []string
 }
 
 // New makes a keeper out of what the disk and the guard say of earlier lives. Where the member was guarded, it is shut before New
@@ -97,7 +108,7 @@ type Keeper struct {
 func New(o Options) (*Keeper, error) {
 	k := &Keeper{
 		o: o, log: o.Log.With("group", o.Group, "member", o.Member.Name), poke: make(chan struct{}, 1), asks: make(chan struct{}, 1), tend: make(chan struct{}, 1),
-		exclusive: make(chan struct{}, 1), changed: make(chan struct{}),
+		exclusive: make(chan struct{}, 1), changed: make(chan struct{}), wished: map[string]time.Duration{}, proven: map[string]uint64{},
 	}
 	if err := o.Store.PrepareMember(o.Group); err != nil {
 		return nil, err
@@ -227,7 +238,7 @@ func (k *Keeper) turn(ctx context.Context) time.Duration {
 	k.mu.Lock()
 	now := k.o.Now()
 	state := k.holder.State(now)
-	c, held := k.view.Command, k.view.HeldCommand
+	c, held, yield := k.view.Command, k.view.HeldCommand, k.yield
 	lapsed, lost := k.holder.Lapsed(now), k.lost
 	k.mu.Unlock()
 	k.keepVouched(ctx)
@@ -244,8 +255,14 @@ func (k *Keeper) turn(ctx context.Context) time.Duration {
 		k.disarm(c)
 		return idle
 	}
-	if state.Acting != 0 && c.Epoch > state.Acting && c.Primary != k.o.Member.Name && !(c.Kind == message.KindSwitchover && c.From == k.o.Member.Name) {
-		k.Fence(ctx, true, fmt.Sprintf("epoch %d makes %s primary", c.Epoch, c.Primary))
+	// A newer command alone is no reason: its first step looks whether this member is up after all, and it is resumed then. Whoever takes the
+	// newer epoch says so.
+	switch {
+	case state.Acting != 0 && yield > state.Acting:
+		k.Fence(ctx, true, fmt.Sprintf("another member takes epoch %d", yield))
+		return 0
+	case state.Acting != 0 && held != nil && held.Epoch > state.Acting && held.Primary != k.o.Member.Name:
+		k.Fence(ctx, true, fmt.Sprintf("%s holds epoch %d", held.Primary, held.Epoch))
 		return 0
 	}
 	if state.Acting == 0 && (c.Primary != k.o.Member.Name || held != nil) {
@@ -312,16 +329,16 @@ func (k *Keeper) mustNotAct() bool {
 	return k.fencing == 0 && k.busy == 0 && k.vouched == nil && k.holder.State(k.o.Now()).Acting == 0
 }
 
-// role is what the chain gives the resource to be now; false: nothing is known, or nothing may be changed.
-func (k *Keeper) role() (resource.Role, bool) {
+// role is what the chain gives the resource to be now, with the epoch of the newest command; not known: nothing may be changed.
+func (k *Keeper) role() (role resource.Role, newestEpoch uint64, known bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	held, newest := k.view.HeldCommand, k.view.Command
 	if held == nil || held.Lease == nil || !held.Lease.Armed || newest.Lease == nil || !newest.Lease.Armed || k.spec == nil || k.vouched != nil {
-		return resource.Role{}, false
+		return resource.Role{}, 0, false
 	}
 	me := k.o.Member.Name
-	role := resource.Role{Epoch: held.Epoch}
+	role = resource.Role{Epoch: held.Epoch}
 	for _, m := range k.spec.Members {
 		if m.Name != me {
 			role.Standbys = append(role.Standbys, m)
@@ -345,7 +362,7 @@ func (k *Keeper) role() (resource.Role, bool) {
 			role.Upstream = &m
 		}
 	}
-	return role, true
+	return role, newest.Epoch, true
 }
 
 func union(but string, lists ...[]string) []string {

@@ -346,6 +346,7 @@ type database struct {
 	mu              sync.Mutex
 	running, acting bool
 	role            resource.Role
+	standbys        []message.Standby
 }
 
 func (d *database) set(running, acting bool) {
@@ -364,6 +365,12 @@ func (d *database) settled() resource.Role {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.role
+}
+
+func (d *database) follows(state string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.standbys = []message.Standby{{Member: "b", State: state}}
 }
 
 func (d *database) crash() {
@@ -389,8 +396,9 @@ func (d *database) Kill(context.Context) (string, error) {
 }
 
 func (d *database) Look(context.Context) (resource.Sight, error) {
-	running, acting := d.is()
-	return resource.Sight{Running: running, Acting: acting, Says: "a test"}, nil
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return resource.Sight{Running: d.running, Acting: d.acting, Says: "a test", Standbys: d.standbys}, nil
 }
 
 func (d *database) Settle(_ context.Context, r resource.Role) (string, error) {
@@ -526,6 +534,7 @@ func TestNobodyTakesOverFromAPrimaryThatItPromised(t *testing.T) {
 		w.adopted()
 		w.cut(w.noBus, "a")
 		time.Sleep(2 * wait) // its grants are long gone; it lives by b's promises
+		w.cut(w.noPeer, "a") // and cannot be told that its time is over
 		c := w.command(message.KindFailover, "a", "b")
 		ctx, cancel := context.WithTimeout(w.ctx, wait/2)
 		defer cancel()
@@ -758,5 +767,90 @@ func TestAGuardThatWasTakenAwayFromAStandbyIsPutBack(t *testing.T) {
 		if b.guard.fake.LetsIn() {
 			t.Error("clients reach a standby")
 		}
+	})
+}
+
+// A failover looks whether the old primary's executor does its work. Where it does not, that something lives there is no reason to stay.
+func TestALeaseIsRenewedOnlyWhileSomebodyDoesIt(t *testing.T) {
+	for name, story := range map[string]struct {
+		cut     func(w *world)
+		renewed bool
+	}{
+		"all is well":          {func(*world) {}, true},
+		"a lives by promises":  {func(w *world) { w.cut(w.noBus, "a") }, true},
+		"a's executor is dead": {func(w *world) { w.members["a"].stop() }, false},
+		"a is cut off":         {func(w *world) { w.cut(w.noBus, "a"); w.cut(w.noPeer, "a") }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in(t, func(w *world) {
+				w.adopted()
+				story.cut(w)
+				time.Sleep(ttl / 2)
+				w.command(message.KindFailover, "a", "b")
+				if got := w.members["b"].keeper.Renewed(w.ctx, "a"); got != story.renewed {
+					t.Errorf("renewed: %v", got)
+				}
+				if story.renewed && !w.open("a") {
+					t.Error("a was fenced by a look")
+				}
+			})
+		})
+	}
+}
+
+// A failover that ends at its first look costs the old primary nothing: it goes on under the epoch that names it again.
+func TestAFailoverThatEndsCostsNothing(t *testing.T) {
+	in(t, func(w *world) {
+		w.adopted()
+		w.command(message.KindFailover, "a", "b")
+		time.Sleep(ttl / 2) // b looks, and finds a up
+		w.mustHold(w.command(message.KindResume, "a", "a"))
+		time.Sleep(5 * wait)
+		if got := w.heard(); !w.open("a") || strings.Contains(got, "shuts") {
+			t.Errorf("a was interrupted: %s", got)
+		}
+	})
+}
+
+func alone(c *message.Command) { c.Members, c.Lease.Durability = []string{"a"}, message.NeverLose }
+func together(c *message.Command) {
+	c.Members, c.Lease.Durability = []string{"a", "b"}, message.NeverLose
+}
+
+// A standby is recorded as promotable only once the primary waits for it: it may have dropped since it was last seen synchronous.
+func TestPromotableOnlyOncePrimaryWaitsForIt(t *testing.T) {
+	in(t, func(w *world) {
+		a := w.members["a"]
+		a.res.set(true, true)
+		w.mustHold(w.command(message.KindAdopt, "", "a", alone))
+		a.res.follows(message.StandbySynchronous)
+		time.Sleep(time.Second)
+		a.res.follows(message.StandbyLost) // between the word and the command
+		c := w.command(message.KindReconfigure, "a", "a", together)
+		ctx, cancel := context.WithTimeout(w.ctx, 10*time.Second)
+		defer cancel()
+		if err := w.hold(ctx, c); err == nil || !strings.Contains(err.Error(), "b is not synchronous") {
+			t.Fatalf("b counts as promotable: %v", err)
+		}
+		if r := a.res.settled(); !slices.Contains(r.Synchronous, "b") {
+			t.Errorf("the primary was not made to wait for b: %+v", r)
+		}
+		a.res.follows(message.StandbySynchronous)
+		w.mustHold(c)
+	})
+}
+
+// Who was fenced is not made primary again by a change of terms, which starts nothing.
+func TestAChangeOfTermsDoesNotHideAFence(t *testing.T) {
+	in(t, func(w *world) {
+		w.adopted()
+		w.members["a"].res.crash()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(w.ctx, 5*wait)
+		defer cancel()
+		if err := w.hold(ctx, w.command(message.KindReconfigure, "a", "a")); err == nil || w.open("a") {
+			t.Errorf("it was held: %v", err)
+		}
+		w.mustHold(w.command(message.KindResume, "a", "a"))
 	})
 }

@@ -16,6 +16,9 @@ type Wish struct {
 	Epoch  uint64           `json:"epoch,omitempty"`
 	Wait   message.Duration `json:"wait,omitempty"`
 	Fenced uint64           `json:"fenced,omitempty"`
+	// Take tells that the asker is about to take the lease of this epoch, after it looked: who acts at an older one gives up at once, so that nobody
+	// has to wait for its lease.
+	Take uint64 `json:"take,omitempty"`
 }
 
 // Answer promises or refuses.
@@ -41,7 +44,12 @@ func (k *Keeper) Promise(w Wish) Answer {
 		k.changedLocked()
 		wake(k.asks)
 	}
+	if w.Take > k.yield {
+		k.yield = w.Take
+		wake(k.poke)
+	}
 	if w.Epoch > 0 {
+		k.wished[w.Member] = k.o.Now()
 		out.Promised, out.Reason = k.holder.Promise(k.o.Now(), w.Member, w.Epoch, w.Wait.Std())
 	}
 	return out

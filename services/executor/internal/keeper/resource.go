@@ -74,8 +74,9 @@ func (k *Keeper) tendOnce(ctx context.Context, told *teller) error {
 		k.stopStray(ctx, sight)
 		return nil
 	}
-	role, known := k.role()
+	role, newest, known := k.role()
 	if err == nil && known && role.Primary && sight.Acting {
+		k.prove(sight)
 		k.sayStandbys(role, sight, told)
 	}
 	if !known {
@@ -96,11 +97,36 @@ func (k *Keeper) tendOnce(ctx context.Context, told *teller) error {
 		k.mu.Unlock()
 	}()
 	did, err := k.o.Resource.Settle(ctx, role)
+	if err == nil && role.Primary {
+		k.force(newest, role.Synchronous)
+	}
 	if did != "" {
 		k.log.Info("the resource was set right", "did", did)
 		k.event(message.Notice, fmt.Sprintf("settled.%d", k.o.Wall().UnixNano()), fmt.Sprintf("%s: %s", k.o.Member.Name, did))
 	}
 	return err
+}
+
+// force notes whom the primary was made to wait for.
+func (k *Keeper) force(epoch uint64, members []string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.inForce.epoch != epoch {
+		wake(k.tend) // to see at once what came of it
+	}
+	k.inForce = waitsFor{epoch, members}
+}
+
+// prove notes who is synchronous now that the primary was made to wait for it.
+func (k *Keeper) prove(sight resource.Sight) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, s := range sight.Standbys {
+		if s.State == message.StandbySynchronous && slices.Contains(k.inForce.members, s.Member) && k.proven[s.Member] < k.inForce.epoch {
+			k.proven[s.Member] = k.inForce.epoch
+			k.changedLocked()
+		}
+	}
 }
 
 // stopStray ends a resource that acts as primary without the lease, however it came to that.

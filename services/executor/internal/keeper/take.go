@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/lease"
@@ -22,7 +23,15 @@ func (k *Keeper) Hold(ctx context.Context, cmd *message.Command, write func(cont
 	if !cmd.Lease.Armed {
 		return write(ctx)
 	}
+	if k.fencedFor(cmd) {
+		k.log.Warn("the member was fenced, and an epoch that only changes its terms does not make it primary again", "epoch", cmd.Epoch)
+		<-ctx.Done() // until a newer command comes
+		return context.Cause(ctx)
+	}
 	if err := k.take(ctx, cmd); err != nil {
+		return err
+	}
+	if err := k.awaitSynchronous(ctx, cmd); err != nil {
 		return err
 	}
 	if err := write(ctx); err != nil {
@@ -47,6 +56,7 @@ func (k *Keeper) take(ctx context.Context, cmd *message.Command) error {
 	said := ""
 	wake(k.asks)
 	for {
+		k.sayTake(ctx, cmd)
 		k.mu.Lock()
 		changed := k.changed
 		now := k.o.Now()
@@ -93,6 +103,59 @@ func (k *Keeper) take(ctx context.Context, cmd *message.Command) error {
 	}
 }
 
+// fencedFor: the command changes the terms of a primary that has stopped acting since it last held. Only a command with a plan that starts it again
+// makes it one.
+func (k *Keeper) fencedFor(cmd *message.Command) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	held := k.view.HeldCommand
+	return cmd.Kind == message.KindReconfigure && held != nil && held.Lease != nil && held.Lease.Armed && k.holder.State(k.o.Now()).Acting == 0
+}
+
+// awaitSynchronous waits until every member that the command makes promotable is proven to have all that was acknowledged, and nothing is
+// acknowledged without it any more.
+//
+// Invariant: in a group that must never lose, a member is promotable only once the primary waits for it. What the primary's executor said of it
+// before the command was decided may not be so any more.
+func (k *Keeper) awaitSynchronous(ctx context.Context, cmd *message.Command) error {
+	if cmd.Lease.Durability != message.NeverLose || cmd.Kind != message.KindReconfigure || k.o.Resource == nil {
+		return nil
+	}
+	for {
+		k.mu.Lock()
+		changed, missing := k.changed, ""
+		for _, m := range cmd.Members {
+			known := k.view.HeldCommand != nil && slices.Contains(k.view.HeldCommand.Members, m)
+			if m != k.o.Member.Name && !known && k.proven[m] != cmd.Epoch {
+				missing = m
+			}
+		}
+		k.mu.Unlock()
+		if missing == "" {
+			return nil
+		}
+		wake(k.tend)
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("%s is not synchronous: %w", missing, context.Cause(ctx))
+		}
+	}
+}
+
+// sayTake tells the old primary of a failover that its time is over.
+func (k *Keeper) sayTake(ctx context.Context, cmd *message.Command) {
+	b, ok := cmd.Lease.Of(cmd.From)
+	if !ok || b.Peer == "" || k.o.Peers == nil || cmd.Kind != message.KindFailover || cmd.From == k.o.Member.Name {
+		return
+	}
+	k.asked.Go(func() {
+		ctx, cancel := context.WithTimeout(ctx, cmd.Lease.TTL.Std()/4)
+		defer cancel()
+		_, _ = k.o.Peers.Ask(ctx, b.Peer, Wish{Group: k.o.Group, Member: k.o.Member.Name, Take: cmd.Epoch})
+	})
+}
+
 // arm opens the guard for an epoch whose lease was taken. Called with k.mu held.
 func (k *Keeper) arm(epoch uint64, deadline time.Duration) error {
 	err := k.o.Store.Take(k.o.Group, epoch) // on disk before the guard opens, so that another life knows what it is open for
@@ -103,7 +166,11 @@ func (k *Keeper) arm(epoch uint64, deadline time.Duration) error {
 		err = k.o.Guard.Arm(deadline)
 	}
 	if err != nil {
-		k.holder.Fence(k.o.Now())
+		fenced := k.holder.Fence(k.o.Now())
+		// An older epoch's guard may still be open.
+		if err := errors.Join(k.o.Guard.Shut(), k.o.Store.Fence(k.o.Group, fenced)); err != nil {
+			k.log.Error("the guard cannot be shut; it lets nobody in after its deadline", "error", err)
+		}
 		return fmt.Errorf("the guard cannot be armed, so epoch %d is lost for %s: %w", epoch, k.o.Member.Name, err)
 	}
 	k.guarded, k.lost = true, nil

@@ -88,6 +88,7 @@ func (l *looker) fault(ctx context.Context, mask *check.Mask, doing string, err 
 		err = context.Canceled // whatever the interruption broke
 	}
 	r := reach.Judge(err, l.target.Check.Timeout, true)
+	r.Hard = r.Hard && !l.declare.Soft
 	r.Evidence = mask.Clean(doing + r.Evidence)
 	return r
 }

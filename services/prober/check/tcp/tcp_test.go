@@ -215,3 +215,15 @@ func TestFullQueueIsSilence(t *testing.T) {
 	r := look()
 	require.Equal(t, check.Result{Answer: message.Down, Silent: true, Evidence: "connect " + c.TCP.Address + ": no answer within 200ms"}, r)
 }
+
+func TestARefusalIsSoftWhereThatIsDeclared(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := l.Addr().String()
+	require.NoError(t, l.Close())
+	look, _ := looking(t, at(address, func(c *spec.TCPCheck) { c.Soft = true }))
+	r := look()
+	require.Equal(t, message.Down, r.Answer)
+	require.False(t, r.Hard, r.Evidence)
+}
