@@ -45,7 +45,8 @@ var Kept = []string{
 }
 
 // A receiver calls itself streaming as soon as it is connected, before it has asked for anything, and so a standby that is refused every
-// 50 ms would seem to stream now and then. Both times of its last message are set to the same when it starts, and differ from the first message on.
+// 50 ms would seem to stream now and then. Both times of its last message are set to the same when it starts, and differ from the first message on;
+// where there is nothing to send, no message comes for half a minute, but it waits for one in its main loop.
 const standingQuery = `
 	SELECT r.recovery,
 		CASE WHEN r.recovery
@@ -54,7 +55,8 @@ const standingQuery = `
 		END,
 		CASE WHEN r.recovery THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text,
 		CASE WHEN r.recovery THEN pg_last_wal_receive_lsn() END::text,
-		coalesce(w.status = 'streaming' AND w.last_msg_send_time <> w.last_msg_receipt_time, false),
+		CASE WHEN w.status = 'streaming' THEN coalesce(w.last_msg_send_time <> w.last_msg_receipt_time, false)
+			OR EXISTS (SELECT FROM pg_stat_get_activity(w.pid) a WHERE a.wait_event = 'WalReceiverMain') ELSE false END,
 		CASE WHEN NOT r.recovery THEN pg_current_wal_flush_lsn() END::text,
 		(pg_control_checkpoint()).timeline_id,
 		w.latest_end_lsn::text,

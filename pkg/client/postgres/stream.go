@@ -7,6 +7,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -131,11 +132,15 @@ func parseHistory(text string) (forks []Fork, err error) {
 	return forks, nil
 }
 
+// idle is how long a source that took the request may say nothing: it has nothing to send then, and misses nothing.
+const idle = time.Second
+
 // Has says whether it can send the log of a timeline from that place on; ErrLogGone: it has it no more. The session is over afterwards.
 func (s *Source) Has(ctx context.Context, timeline uint32, from LSN) error {
 	defer s.Close()
 	stop := context.AfterFunc(ctx, s.Close)
 	defer stop()
+	accepted := false
 	s.pg.Frontend().Send(&pgproto3.Query{String: fmt.Sprintf("START_REPLICATION PHYSICAL %s TIMELINE %d", from, timeline)})
 	if err := s.pg.Frontend().Flush(); err != nil {
 		return err
@@ -143,8 +148,12 @@ func (s *Source) Has(ctx context.Context, timeline uint32, from LSN) error {
 	for {
 		message, err := s.pg.Frontend().Receive()
 		if err != nil {
-			if cause := context.Cause(ctx); cause != nil {
+			var slow net.Error
+			switch cause := context.Cause(ctx); {
+			case cause != nil:
 				return cause
+			case accepted && errors.As(err, &slow) && slow.Timeout():
+				return nil
 			}
 			return err
 		}
@@ -155,6 +164,11 @@ func (s *Source) Has(ctx context.Context, timeline uint32, from LSN) error {
 				return fmt.Errorf("%w: %s", ErrLogGone, said.Message)
 			}
 			return said
+		case *pgproto3.CopyBothResponse:
+			accepted = true
+			if err := s.pg.Conn().SetReadDeadline(time.Now().Add(idle)); err != nil {
+				return err
+			}
 		case *pgproto3.CopyData: // 'w': log; 'k': alive, and nothing to send
 			return nil
 		case *pgproto3.CopyDone, *pgproto3.ReadyForQuery, *pgproto3.CommandComplete:

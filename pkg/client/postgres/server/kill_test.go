@@ -171,7 +171,10 @@ func TestWatchExitSeesItAtOnce(t *testing.T) {
 	t.Logf("seen after %s", (<-seen).Sub(began))
 
 	ctx, cancel := context.WithCancel(t.Context())
-	pg.KillAll()
+	if _, err := s.Kill(within(t, patience)); err != nil {
+		t.Fatal(err)
+	}
+	pg.KillAll() // only what the test remembers of it
 	pg.Launch()
 	done := make(chan error, 1)
 	go func() { _, err := s.WatchExit(ctx); done <- err }()

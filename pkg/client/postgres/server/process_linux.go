@@ -99,7 +99,18 @@ func (s *Server) belongs(pid int) (bool, error) {
 	exe, err := os.Readlink(proc + "/exe")
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ESRCH):
-		return false, nil // gone, a zombie, or a thread of the kernel
+		// Gone, a zombie, or a thread of the kernel; or it is ending: its program is gone first, then its memory, which another server could not
+		// start beside, then its sockets, and its directory last.
+		name, err := os.ReadFile(proc + "/comm")
+		if err != nil || strings.TrimSpace(string(name)) != "postgres" {
+			return false, nil
+		}
+		cwd, err := os.Stat(proc + "/cwd")
+		if err != nil {
+			return false, nil
+		}
+		data, err := os.Stat(s.o.Data)
+		return err == nil && os.SameFile(cwd, data), nil
 	case errors.Is(err, fs.ErrPermission):
 		return s.hidden(proc)
 	case err != nil:
