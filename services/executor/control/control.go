@@ -74,8 +74,28 @@ func Serve(ctx context.Context, stateDir string, promote func(context.Context, P
 	return nil
 }
 
+// mostPath is what a unix socket's path may have in bytes (sun_path, unix(7)), less what the name of one being made has more.
+const mostPath = 100
+
+// reach gives a path to the socket that is short enough: a long one goes by the open directory.
+func reach(socket string) (path string, done func(), err error) {
+	if len(socket) <= mostPath {
+		return socket, func() {}, nil
+	}
+	dir, err := os.Open(filepath.Dir(socket))
+	if err != nil {
+		return "", nil, err
+	}
+	return fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), filepath.Base(socket)), func() { _ = dir.Close() }, nil
+}
+
 // listen makes the socket beside its place and moves it there once only its own user may use it. What an earlier life left is replaced.
 func listen(socket string) (net.Listener, error) {
+	socket, done, err := reach(socket)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	fresh := socket + ".new"
 	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -102,7 +122,12 @@ func Ask(ctx context.Context, stateDir string, p Promote) (Promoted, error) {
 		return out, err
 	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", Socket(stateDir))
+		socket, done, err := reach(Socket(stateDir))
+		if err != nil {
+			return nil, err
+		}
+		defer done()
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	}}}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://executor"+path, bytes.NewReader(body))
 	if err != nil {
