@@ -47,13 +47,13 @@ type LeaseStatus struct {
 	Armed      bool     `json:"armed"`
 	Durability string   `json:"durability,omitempty"`
 	Deciders   []string `json:"deciders"`
-	TTL        Duration `json:"ttl"`
+	TTL        Duration `json:"ttl" validate:"min=0"`
 	// Wait is for how long a primary that falls silent may still act.
-	Wait Duration `json:"wait"`
+	Wait Duration `json:"wait" validate:"min=0"`
 	// Holder is the member that this decider grants to now, at HolderEpoch, for another Left. Empty: nobody, by this decider.
 	Holder      string   `json:"holder,omitempty"`
 	HolderEpoch uint64   `json:"holder_epoch,omitempty"`
-	Left        Duration `json:"left,omitempty"`
+	Left        Duration `json:"left,omitempty" validate:"min=0"`
 	// Promotable are the members that could take over from the primary.
 	Promotable []string `json:"promotable"`
 	// Protected says that every acknowledged write survives the primary; Protection says so in words, or what would be lost.

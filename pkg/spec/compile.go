@@ -33,6 +33,7 @@ const (
 	// Those of a group with a lease.
 	StepCheckpoint = "checkpoint" // the old primary writes down what its stop would have to write otherwise
 	StepGiveUp     = "give-up"    // the old primary stops and is fenced
+	StepFence      = "fence"      // an agent takes the host of the old primary away
 	StepPromote    = "promote"    // the new primary becomes writable
 	StepWritable   = "writable"   // the new primary takes a write
 )

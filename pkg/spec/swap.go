@@ -65,6 +65,40 @@ func (c *compiler) lookLeased() {
 	c.add(s)
 }
 
+// fencePatience bounds one use of a fence agent: what stands behind it may be a slow management board.
+const fencePatience = time.Minute
+
+// fence has an agent take the old primary's host away before `held`. Where a guard in the kernel shuts by itself, a fence that fails is gone past, since
+// the lease is waited for all the same; where there is none, it is what keeps two primaries apart, and must be confirmed.
+func (c *compiler) fence() {
+	f := c.group.Fence
+	if f == nil || c.group.Lease == nil || c.from.Name == "" {
+		return
+	}
+	plug := f.Plug[c.from.Name]
+	if plug == "" {
+		plug = c.from.Name
+	}
+	options := map[string]Secret{}
+	for k, v := range f.Options {
+		options[k] = Secret(c.from.Expand(string(v)))
+	}
+	action := f.Action
+	if action == "" {
+		action = "off"
+	}
+	s := message.Step{
+		Name: StepFence, Phase: message.PhaseRelease, Driver: "fence", On: "new", OnFailure: message.FailGoOn,
+		With:    c.with(FenceArgs{Member: c.from.Name, Plug: plug, Agent: f.Agent, Action: action, Options: options, Timeout: fencePatience}),
+		Timeout: message.Duration(fencePatience + time.Second),
+		Says:    fmt.Sprintf("have %s take the host of %s away (%s)", f.Agent, c.from.Name, action),
+	}
+	if c.group.Lease.Guard == GuardNone {
+		s.OnFailure, s.Unskippable = message.FailPause, true
+	}
+	c.add(s)
+}
+
 // release is what a graceful swap does before `held`: everything that takes long while clients are still served, then holding them
 // back, then the giving up. What fails here aborts the swap, and the resume that follows sets it all right again: waiting for a
 // person would keep clients waiting.
@@ -72,6 +106,7 @@ func (c *compiler) lookLeased() {
 // The checkpoint stands here and not with the looks, although it harms nobody: it acts, and a look is also made in dry run.
 func (c *compiler) release() {
 	if !c.graceful {
+		c.fence()
 		return
 	}
 	leased := c.group.Lease != nil && c.from.Name != ""

@@ -151,7 +151,7 @@ func (x *Executor) build() {
 	me := plan.Me{Name: x.name, Boot: x.epochs.Boot(), Sites: x.opts.Sites}
 	x.engine = &engine.Engine{
 		Me: me, Limits: plan.Limits{Yield: x.opts.Yield, TakeOver: x.opts.TakeOver}, Every: x.opts.Every,
-		Journal: x.journal, Bind: x.bind, Lease: x.lease, Secrets: x.opts.Secrets, Log: x.opts.Log, Chance: rand.Float64, At: x.opts.at,
+		Journal: x.journal, Bind: x.bind, Lease: x.lease, Fenced: x.sayFenced, Secrets: x.opts.Secrets, Log: x.opts.Log, Chance: rand.Float64, At: x.opts.at,
 		Clock: engine.Clock{Mono: func() time.Duration { return time.Since(x.began) }, Wall: time.Now},
 	}
 	x.reconciler = reconcile.New(reconcile.Options{

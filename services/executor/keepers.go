@@ -183,6 +183,16 @@ func (x *Executor) publishSafety(ctx context.Context, m message.Message) error {
 	return err
 }
 
+// sayFenced stores that a fence agent has confirmed that a member cannot act.
+func (x *Executor) sayFenced(ctx context.Context, cmd *message.Command, member, evidence string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	return x.publishSafety(ctx, &message.Fenced{
+		ID: fmt.Sprintf("fenced.%s.%s.%d.agent", cmd.Group, member, cmd.Epoch), Group: cmd.Group, Member: member, Epoch: cmd.Epoch, How: message.FencedAgent,
+		Executor: x.name, Sentence: cut(fmt.Sprintf("a fence agent confirms that %s cannot act: %s", member, evidence)), At: time.Now().UnixMicro(),
+	})
+}
+
 const fencedSubjects = subject.Root + ".safety.*." + subject.SafetyFenced + ".*"
 
 // followFenced hears who is fenced, also what was said while this executor was away.

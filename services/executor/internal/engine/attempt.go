@@ -68,6 +68,11 @@ func (a *attempt) make(ctx context.Context) {
 	}
 	a.engine.Point("before do")
 	deed, did := a.do(ctx, d)
+	if deed.Fenced != "" && a.engine.Fenced != nil {
+		if err := a.engine.Fenced(context.WithoutCancel(ctx), a.in.Command, deed.Fenced, a.in.Secrets.Mask(deed.Evidence)); err != nil {
+			a.in.Log.Error("that a member is fenced is not stored, so its lease is waited for", "member", deed.Fenced, "error", err)
+		}
+	}
 	a.engine.Point("after do")
 	a.out.Applied = deed.Applied
 	if deed.Evidence != "" {
