@@ -176,6 +176,25 @@ func (k *Keeper) sayDirectly(ctx context.Context, epoch uint64) {
 	}
 }
 
+// sayAgain says once in each life that the member is fenced, if that is what keeps its group without a primary: an earlier life may have died between
+// writing it down and saying it.
+func (k *Keeper) sayAgain(ctx context.Context, held *message.Command) {
+	k.mu.Lock()
+	again := !k.resaid && k.o.Resource != nil
+	k.resaid = true
+	k.mu.Unlock()
+	epoch := k.o.Store.Fenced(k.o.Group)
+	if !again || held == nil || held.Primary != k.o.Member.Name || epoch < held.Epoch {
+		return
+	}
+	k.asked.Go(func() {
+		sentence := fmt.Sprintf("%s is fenced up to epoch %d, as it was when its executor last ended", k.o.Member.Name, epoch)
+		if err := k.Say(ctx, epoch, true, sentence); err != nil {
+			k.log.Warn("that the member is fenced is not stored yet", "error", err)
+		}
+	})
+}
+
 // Busy is part of driver.Lease.
 func (k *Keeper) Busy(ctx context.Context) (func(), error) {
 	k.mu.Lock()

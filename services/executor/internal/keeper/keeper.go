@@ -92,6 +92,7 @@ type Keeper struct {
 	// inForce are those that the resource was last made to wait for, under which epoch; proven the members that were seen synchronous after that.
 	inForce waitsFor
 	proven  map[string]uint64
+	resaid  bool                     // what an earlier life may not have come to say was said again
 	yield   uint64                   // the newest epoch that another member said to take
 	wished  map[string]time.Duration // when each other member last asked for a promise, which it does only while it acts
 	vouched *Vouched                 // a person's word in the place of the lease; nil: none
@@ -268,6 +269,7 @@ func (k *Keeper) turn(ctx context.Context) time.Duration {
 	if state.Acting == 0 && (c.Primary != k.o.Member.Name || held != nil) {
 		k.shutOut(c.Epoch)
 	}
+	k.sayAgain(ctx, held)
 	if state.Acting != 0 && state.Left > 0 {
 		return min(idle, state.Left)
 	}

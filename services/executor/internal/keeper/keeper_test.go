@@ -577,6 +577,9 @@ func TestRestartUnderAShutGuardIsFenced(t *testing.T) {
 		if _, acting := a.res.is(); acting {
 			t.Error("a acts as primary, behind a shut guard")
 		}
+		if got := w.heard(); !strings.Contains(got, "a says fenced 1") {
+			t.Errorf("nobody was told that nobody has to wait for a: %s", got)
+		}
 		w.mustHold(w.command(message.KindResume, "a", "a"))
 		time.Sleep(2 * time.Second)
 		if _, acting := a.res.is(); !acting || !w.open("a") {
