@@ -224,7 +224,7 @@ func TestFreezeAndKill(t *testing.T) {
 	}
 	require.NoError(t, b.sp.freeze())
 	for _, pid := range b.sp.pids() {
-		require.Contains(t, []byte{'T', 'Z', 0}, state(pid))
+		require.Contains(t, []byte{'T', 'D', 'Z', 0}, state(pid))
 	}
 	for _, pid := range b.rj.pids() {
 		require.NotEqual(t, byte('T'), state(pid))

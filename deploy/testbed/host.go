@@ -167,15 +167,17 @@ func pidsIn(wanted func(inode uint64) bool) []int {
 }
 
 // signalAll sends a signal to every process of the host until each of them shows that it had it: a fork may slip away once, not for ever.
-func (h *host) signalAll(sig syscall.Signal, had func(state byte) bool) error {
+func (h *host) signalAll(sig syscall.Signal, had func(state byte, sent bool) bool) error {
 	deadline := time.Now().Add(10 * time.Second)
+	sent := map[int]bool{}
 	for {
-		left := slices.DeleteFunc(h.pids(), func(pid int) bool { return had(state(pid)) })
+		left := slices.DeleteFunc(h.pids(), func(pid int) bool { return had(state(pid), sent[pid]) })
 		if len(left) == 0 {
 			return nil
 		}
 		for _, pid := range left {
 			_ = syscall.Kill(pid, sig)
+			sent[pid] = true
 		}
 		if time.Now().After(deadline) {
 			return fmt.Errorf("%s: processes %v did not take signal %s", h.name, left, sig)
@@ -199,15 +201,17 @@ func state(pid int) byte {
 }
 
 func (h *host) killAll() error {
-	return h.signalAll(syscall.SIGKILL, func(s byte) bool { return s == 0 || s == 'Z' })
+	return h.signalAll(syscall.SIGKILL, func(s byte, _ bool) bool { return s == 0 || s == 'Z' })
 }
 
+// freeze stops every process. One that waits for a child of its that was stopped between vfork and exec shows D for as long; it runs no more, and the
+// signal is pending.
 func (h *host) freeze() error {
-	return h.signalAll(syscall.SIGSTOP, func(s byte) bool { return s == 0 || s == 'Z' || s == 'T' || s == 't' })
+	return h.signalAll(syscall.SIGSTOP, func(s byte, sent bool) bool { return s == 0 || s == 'Z' || s == 'T' || s == 't' || s == 'D' && sent })
 }
 
 func (h *host) thaw() error {
-	return h.signalAll(syscall.SIGCONT, func(s byte) bool { return s != 'T' && s != 't' })
+	return h.signalAll(syscall.SIGCONT, func(s byte, _ bool) bool { return s != 'T' && s != 't' })
 }
 
 // path is where this host's files of the bed are.
