@@ -231,18 +231,21 @@ func TestAnswers(t *testing.T) {
 
 func TestDeadlineAndCancel(t *testing.T) {
 	t.Parallel()
-	ours, theirs := net.Pipe()
-	defer theirs.Close()
-	go func() { _, _ = io.Copy(io.Discard, theirs) }()
+	silent := func() net.Conn { // one each: a connection whose question was given up is of no use any more
+		ours, theirs := net.Pipe()
+		t.Cleanup(func() { _ = theirs.Close() })
+		go func() { _, _ = io.Copy(io.Discard, theirs) }()
+		return ours
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if _, err := redis.NewConn(ours).Do(ctx, "PING"); !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, os.ErrDeadlineExceeded) {
+	if _, err := redis.NewConn(silent()).Do(ctx, "PING"); !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("a deadline: %v", err)
 	}
 	why := errors.New("no longer wanted")
 	ctx2, cancel2 := context.WithCancelCause(t.Context())
 	time.AfterFunc(20*time.Millisecond, func() { cancel2(why) })
-	if _, err := redis.NewConn(ours).Do(ctx2, "PING"); !errors.Is(err, why) {
+	if _, err := redis.NewConn(silent()).Do(ctx2, "PING"); !errors.Is(err, why) {
 		t.Errorf("a cancel: %v", err)
 	}
 }
