@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests of the packages in dev/race.txt with the race detector, each twice. Arguments go to go test in
-# place of the list.
+# Runs the tests of the packages in dev/race.txt with the race detector, each twice, those of dev/race-once.txt once. Arguments go to
+# go test in place of the lists.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
@@ -9,9 +9,20 @@ if ! command -v "${compiler%% *}" >/dev/null; then
   echo "race: the race detector needs a C compiler and there is no ${compiler%% *}: apt-get install gcc libc6-dev" >&2
   exit 1
 fi
-if [ $# -eq 0 ]; then
-  mapfile -t patterns < <(sed 's/#.*//; s/[[:space:]]*$//; /^$/d' dev/race.txt)
-  set -- "${patterns[@]}"
-fi
 export CGO_ENABLED=1
-exec go test -race -count=2 -timeout 15m -parallel 4 "$@"
+race() { go test -race -timeout 15m -parallel 4 "$@"; }
+if [ $# -gt 0 ]; then
+  race -count=2 "$@"
+  exit
+fi
+packages() { # of a list
+  local patterns
+  mapfile -t patterns < <(sed 's/#.*//; s/[[:space:]]*$//; /^$/d' "$1")
+  go list "${patterns[@]}" | sort
+}
+failed=0
+mapfile -t once < <(packages dev/race-once.txt)
+mapfile -t twice < <(comm -23 <(packages dev/race.txt) <(printf '%s\n' "${once[@]}"))
+race -count=2 "${twice[@]}" || failed=1
+race -count=1 "${once[@]}" || failed=1
+exit $failed
