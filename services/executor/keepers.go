@@ -87,7 +87,7 @@ func (x *Executor) newKeeper(g *spec.Group, m spec.Member) (*keeper.Keeper, erro
 	}
 	drop, lead := floating(g, m, log)
 	k, err = keeper.New(keeper.Options{
-		Drop: drop, Lead: lead,
+		Drop: drop, Lead: lead, Weak: g.Lease.Guard == spec.GuardNone,
 		Group: group, Executor: x.name, Member: m, Store: x.epochs, Guard: gd, Late: guard.Late, Longest: lease.Wait(spec.LongestTTL, guard.Late),
 		Resource: res, Ask: x.askDecider, Peers: x.peers, Publish: x.publishSafety, Tell: x.tell, Now: boottime.Now, Wall: time.Now, Log: x.opts.Log,
 	})

@@ -37,9 +37,18 @@ func (k *Keeper) Fence(ctx context.Context, able bool, why string) {
 		defer k.mu.Unlock()
 		k.fencing--
 	}()
+	written := k.o.Store.Fence(k.o.Group, epoch)
+	k.finish(ctx, epoch, shut, written, able, why)
+}
+
+// finish does what is left once the guard was shut and that was written down, or could not be.
+func (k *Keeper) finish(ctx context.Context, epoch uint64, shut, written error, able bool, why string) {
+	ctx = context.WithoutCancel(ctx)
 	sentence := fmt.Sprintf("%s is fenced up to epoch %d: %s", k.o.Member.Name, epoch, why)
 	k.log.Warn(sentence)
-	written := k.o.Store.Fence(k.o.Group, epoch)
+	if k.o.Weak && shut == nil {
+		shut = errors.New("it shuts nothing by itself")
+	}
 	if shut == nil && written == nil {
 		var both sync.WaitGroup
 		both.Go(func() { k.end(ctx) })
@@ -184,7 +193,8 @@ func (k *Keeper) sayAgain(ctx context.Context, held *message.Command) {
 	k.resaid = true
 	k.mu.Unlock()
 	epoch := k.o.Store.Fenced(k.o.Group)
-	if !again || held == nil || held.Primary != k.o.Member.Name || epoch < held.Epoch {
+	_, open, err := k.o.Guard.Open()
+	if !again || open || err != nil || held == nil || held.Primary != k.o.Member.Name || epoch < held.Epoch {
 		return
 	}
 	k.asked.Go(func() {

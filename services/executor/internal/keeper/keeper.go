@@ -43,6 +43,8 @@ type Options struct {
 	Guard           guard.Guard
 	// Late is how long after its deadline the guard may let an answer out; Longest the longest wait that any lease of the group may ask for.
 	Late, Longest time.Duration
+	// Weak: the guard shuts nothing by itself, so that ending the resource is what fences.
+	Weak bool
 	// Resource is what the member holds; nil: nothing but the clients' way is kept.
 	Resource resource.Resource
 	// Drop takes away what else leads clients here, such as a floating address; Lead lets it stay for as long as that, at each renewal of the
@@ -137,8 +139,19 @@ func New(o Options) (*Keeper, error) {
 		if err := json.Unmarshal(body, k.vouched); err != nil {
 			return nil, fmt.Errorf("what was vouched for %s cannot be read: %w", o.Group, err)
 		}
+		if !k.vouched.Done { // the promotion was cut short: it has to be vouched for again
+			k.vouched = nil
+			if err := o.Store.SetVouched(o.Group, nil); err != nil {
+				return nil, err
+			}
+		}
 	}
 	k.holder = lease.NewHolder(o.Member.Name, o.Late, o.Longest, o.Now(), past)
+	if open && k.vouched == nil && k.holder.State(o.Now()).Left <= 0 {
+		if err := o.Guard.Shut(); err != nil { // whatever opened it, it was not this epoch's lease
+			return nil, fmt.Errorf("guard of %s: %w", o.Member.Name, err)
+		}
+	}
 	return k, nil
 }
 
@@ -244,17 +257,22 @@ func (k *Keeper) turn(ctx context.Context) time.Duration {
 	k.mu.Unlock()
 	k.keepVouched(ctx)
 	switch {
+	case c != nil && (c.Lease == nil || !c.Lease.Armed):
+		k.disarm(c.Epoch)
+		return idle
 	case lost != nil && state.Acting != 0:
 		k.Fence(ctx, true, fmt.Sprintf("its guard of epoch %d cannot be renewed: %v", state.Acting, lost))
 		return 0
 	case lapsed:
 		k.Fence(ctx, true, fmt.Sprintf("its lease of epoch %d has run out: %s", state.Acting, state.Waiting))
 		return 0
-	case c == nil || c.Lease == nil:
+	case c == nil:
 		return idle
-	case !c.Lease.Armed:
-		k.disarm(c)
-		return idle
+	}
+	if held != nil && held.Primary == k.o.Member.Name && held.Epoch == state.Acting && !state.Open {
+		if err := k.open(held.Epoch); err != nil { // whoever wrote held may not have come to it
+			k.log.Warn("the epoch is held and cannot be acted in yet", "epoch", held.Epoch, "error", err)
+		}
 	}
 	// A newer command alone is no reason: its first step looks whether this member is up after all, and it is resumed then. Whoever takes the
 	// newer epoch says so.
@@ -266,7 +284,7 @@ func (k *Keeper) turn(ctx context.Context) time.Duration {
 		k.Fence(ctx, true, fmt.Sprintf("%s holds epoch %d", held.Primary, held.Epoch))
 		return 0
 	}
-	if state.Acting == 0 && (c.Primary != k.o.Member.Name || held != nil) {
+	if state.Acting == 0 && (c.Primary != k.o.Member.Name || held != nil && held.Lease != nil && held.Lease.Armed) {
 		k.shutOut(c.Epoch)
 	}
 	k.sayAgain(ctx, held)
@@ -297,20 +315,26 @@ func (k *Keeper) shutOut(epoch uint64) {
 	k.log.Info("guarded: clients reach this member only while it holds the lease", "epoch", epoch)
 }
 
-// disarm takes the guard away: the group is not armed any more, and only proof fences.
-func (k *Keeper) disarm(c *message.Command) {
+// disarm takes the guard away: the group is not armed any more, or has no lease, and only proof fences. What was held before is over, also for
+// another life of the executor.
+func (k *Keeper) disarm(epoch uint64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.lost = nil
+	if k.holder.State(k.o.Now()).Acting != 0 {
+		if err := k.o.Store.Fence(k.o.Group, k.holder.Fence(k.o.Now())); err != nil {
+			k.log.Error("it cannot be written down that the lease was given up", "error", err)
+		}
+	}
 	if !k.guarded {
 		return
 	}
-	k.holder.Fence(k.o.Now())
-	if err := errors.Join(k.o.Store.Guard(k.o.Group, c.Epoch, false), k.o.Guard.Remove()); err != nil {
+	if err := errors.Join(k.o.Store.Guard(k.o.Group, epoch, false), k.o.Guard.Remove()); err != nil {
 		k.log.Error("the guard cannot be taken away", "error", err)
 		return
 	}
 	k.guarded = false
-	k.log.Info("no longer guarded: the group is not armed", "epoch", c.Epoch)
+	k.log.Info("no longer guarded: the group is not armed", "epoch", epoch)
 }
 
 // State is what the lease is now, for status and logs.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -43,10 +44,11 @@ type world struct {
 	view     chain.View
 	seq      uint64
 	members  map[string]*side
-	noBus    map[string]bool // members that the bus does not reach
-	noPeer   map[string]bool // members that other members do not reach
-	slow     time.Duration   // how long each answer travels back
-	lied     bool            // a person vouched for what was not so: two may be open
+	noBus    map[string]bool          // members that the bus does not reach
+	noPeer   map[string]bool          // members that other members do not reach
+	slow     time.Duration            // how long each answer travels back
+	asked    map[string]time.Duration // the shortest wait that each member asked a promise for
+	lied     bool                     // a person vouched for what was not so: two may be open
 	told     []string
 }
 
@@ -63,7 +65,7 @@ type side struct {
 
 func in(t *testing.T, story func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, began: time.Now(), ctx: t.Context(), deciders: map[string]*lease.Grants{}, members: map[string]*side{}, noBus: map[string]bool{}, noPeer: map[string]bool{}}
+		w := &world{t: t, began: time.Now(), ctx: t.Context(), deciders: map[string]*lease.Grants{}, members: map[string]*side{}, noBus: map[string]bool{}, noPeer: map[string]bool{}, asked: map[string]time.Duration{}}
 		for _, d := range []string{"d1", "d2", "d3"} {
 			w.deciders[d] = lease.NewGrants(-time.Hour, wait)
 		}
@@ -155,6 +157,12 @@ func (s *side) ask(ctx context.Context, decider string, r *message.LeaseRequest)
 	return &message.LeaseAnswer{Group: r.Group, Decider: decider, Granted: a.Granted, Epoch: r.Epoch, Newest: a.Newest, Retry: message.Duration(a.Retry), Reason: a.Reason}, nil
 }
 
+func (w *world) waits() map[string]time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.asked)
+}
+
 func (w *world) travel() {
 	w.mu.Lock()
 	d := w.slow
@@ -198,6 +206,13 @@ func (p peers) Ask(_ context.Context, address string, wish keeper.Wish) (keeper.
 	cut := w.noPeer[p.s.name] || w.noPeer[address]
 	w.mu.Unlock()
 	defer w.travel()
+	if wish.Epoch > 0 {
+		w.mu.Lock()
+		if was, ok := w.asked[p.s.name]; !ok || wish.Wait.Std() < was {
+			w.asked[p.s.name] = wish.Wait.Std()
+		}
+		w.mu.Unlock()
+	}
 	if cut {
 		return keeper.Answer{}, errors.New("no answer")
 	}
@@ -613,8 +628,16 @@ func TestDisarmedGroupIsLeftAlone(t *testing.T) {
 		w.heard()
 		w.members["b"].res.set(true, true)
 		time.Sleep(5 * wait)
-		if got := w.heard(); got != "" {
+		for _, s := range w.members { // nor by a life that begins later
+			s.stop()
+			s.start()
+		}
+		time.Sleep(5 * wait)
+		if got := strings.ReplaceAll(w.heard(), "a writes fenced 1", ""); got != "" {
 			t.Errorf("something was done: %s", got)
+		}
+		if !w.members["a"].guard.fake.LetsIn() {
+			t.Error("clients are shut out of a group that is not armed")
 		}
 		for _, name := range []string{"a", "b"} {
 			if _, acting := w.members[name].res.is(); !acting {
@@ -855,5 +878,54 @@ func TestAChangeOfTermsDoesNotHideAFence(t *testing.T) {
 			t.Errorf("it was held: %v", err)
 		}
 		w.mustHold(w.command(message.KindResume, "a", "a"))
+	})
+}
+
+// The group gives its lease up: the primary goes on as it did before there was one.
+func TestAGroupThatGivesUpItsLeaseIsLeftAlone(t *testing.T) {
+	in(t, func(w *world) {
+		w.adopted()
+		w.command(message.KindReconfigure, "a", "a", func(c *message.Command) { c.Lease = nil })
+		time.Sleep(5 * wait)
+		a := w.members["a"]
+		if _, acting := a.res.is(); !acting || !a.guard.fake.LetsIn() {
+			t.Errorf("acting %v, lets in %v", acting, a.guard.fake.LetsIn())
+		}
+	})
+}
+
+// Leaving dry run: clients of the primary are shut out at no moment, also where the lease is a while in coming.
+func TestArmingShutsNobodyOut(t *testing.T) {
+	in(t, func(w *world) {
+		a := w.members["a"]
+		a.res.set(true, true)
+		unarmed := func(c *message.Command) { c.Lease.Armed = false }
+		w.mustHold(w.command(message.KindAdopt, "", "a", unarmed))
+		c := w.command(message.KindReconfigure, "a", "a")
+		for range 100 {
+			time.Sleep(10 * time.Millisecond)
+			if !a.guard.fake.LetsIn() {
+				t.Fatal("clients are shut out before the lease is there")
+			}
+		}
+		w.mustHold(c)
+		if !a.guard.fake.LetsIn() {
+			t.Error("clients are shut out")
+		}
+	})
+}
+
+// A promise is asked for as long as it is counted on: by the ttl of its own epoch, whatever a newer command says.
+func TestAPromiseIsAskedByItsOwnEpochsTerms(t *testing.T) {
+	in(t, func(w *world) {
+		w.adopted()
+		w.command(message.KindReconfigure, "a", "a", func(c *message.Command) { c.Lease.TTL = message.Duration(ttl / 2) }) // not held yet
+		w.cut(w.noBus, "a", "b")
+		time.Sleep(2 * ttl)
+		for name, asked := range w.waits() {
+			if asked < wait {
+				t.Errorf("%s asks for a promise of %s, and counts on it for %s", name, asked, ttl)
+			}
+		}
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/isacloud/ha-manager/pkg/lease"
 	"github.com/isacloud/ha-manager/pkg/message"
 )
 
@@ -72,7 +71,11 @@ func (k *Keeper) askPeers(ctx context.Context) time.Duration {
 		return idle
 	}
 	ttl := c.Lease.TTL.Std()
-	w := Wish{Group: k.o.Group, Member: k.o.Member.Name, Epoch: epoch, Wait: message.Duration(lease.Wait(ttl, k.o.Late))}
+	wait, known := k.holder.Wait(epoch) // by the ttl of that epoch: the newest command may have a shorter one
+	if !known {
+		return ttl / 4
+	}
+	w := Wish{Group: k.o.Group, Member: k.o.Member.Name, Epoch: epoch, Wait: message.Duration(wait)}
 	for _, m := range members {
 		if b, ok := c.Lease.Of(m); ok && b.Peer != "" {
 			k.asked.Go(func() { k.askPeer(ctx, b, w, ttl/2) })

@@ -23,11 +23,6 @@ func (k *Keeper) Hold(ctx context.Context, cmd *message.Command, write func(cont
 	if !cmd.Lease.Armed {
 		return write(ctx)
 	}
-	if k.fencedFor(cmd) {
-		k.log.Warn("the member was fenced, and an epoch that only changes its terms does not make it primary again", "epoch", cmd.Epoch)
-		<-ctx.Done() // until a newer command comes
-		return context.Cause(ctx)
-	}
 	if err := k.take(ctx, cmd); err != nil {
 		return err
 	}
@@ -37,17 +32,22 @@ func (k *Keeper) Hold(ctx context.Context, cmd *message.Command, write func(cont
 	if err := write(ctx); err != nil {
 		return err
 	}
-	// On disk before the resource may act.
-	if err := k.o.Store.Act(k.o.Group, cmd.Epoch); err != nil {
+	return k.open(cmd.Epoch)
+}
+
+// open lets the resource act at an epoch that is held. It may come again.
+func (k *Keeper) open(epoch uint64) error {
+	if err := k.o.Store.Act(k.o.Group, epoch); err != nil { // on disk before the resource may act
 		return err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.holder.SawHeld(cmd.Epoch)
-	if err := k.holder.Open(k.o.Now(), cmd.Epoch); err != nil {
+	k.holder.SawHeld(epoch)
+	if err := k.holder.Open(k.o.Now(), epoch); err != nil {
 		return err
 	}
 	k.joined()
+	k.changedLocked()
 	wake(k.tend)
 	return nil
 }
@@ -60,14 +60,24 @@ func (k *Keeper) take(ctx context.Context, cmd *message.Command) error {
 		k.mu.Lock()
 		changed := k.changed
 		now := k.o.Now()
+		if k.fencedFor(cmd) { // also where that came about while it waited
+			k.mu.Unlock()
+			k.log.Warn("the member was fenced, and an epoch that only changes its terms does not make it primary again", "epoch", cmd.Epoch)
+			<-ctx.Done() // until a newer command comes
+			return context.Cause(ctx)
+		}
 		if e, ok := k.holder.MayHold(now); ok && e == cmd.Epoch {
 			k.mu.Unlock()
 			return nil
 		}
 		epoch, deadline, err := k.holder.Take(now)
 		if err == nil {
-			err = k.arm(epoch, deadline)
+			fenced := uint64(0)
+			fenced, err = k.arm(epoch, deadline)
 			k.mu.Unlock()
+			if err != nil {
+				k.asked.Go(func() { k.finish(ctx, fenced, nil, nil, true, err.Error()) })
+			}
 			if err == nil && epoch != cmd.Epoch {
 				err = fmt.Errorf("epoch %d is overtaken by %d", cmd.Epoch, epoch)
 			}
@@ -105,9 +115,9 @@ func (k *Keeper) take(ctx context.Context, cmd *message.Command) error {
 
 // fencedFor: the command changes the terms of a primary that has stopped acting since it last held. Only a command with a plan that starts it again
 // makes it one.
+//
+// Called with k.mu held.
 func (k *Keeper) fencedFor(cmd *message.Command) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
 	held := k.view.HeldCommand
 	return cmd.Kind == message.KindReconfigure && held != nil && held.Lease != nil && held.Lease.Armed && k.holder.State(k.o.Now()).Acting == 0
 }
@@ -157,26 +167,26 @@ func (k *Keeper) sayTake(ctx context.Context, cmd *message.Command) {
 }
 
 // arm opens the guard for an epoch whose lease was taken. Called with k.mu held.
-func (k *Keeper) arm(epoch uint64, deadline time.Duration) error {
-	err := k.o.Store.Take(k.o.Group, epoch) // on disk before the guard opens, so that another life knows what it is open for
-	if err == nil && !k.guarded {           // the first epoch ever: clients reach the member as they did before there was a guard
+//
+// Where that fails the epoch is lost, and the member fenced up to what is returned.
+func (k *Keeper) arm(epoch uint64, deadline time.Duration) (fenced uint64, err error) {
+	err = k.o.Store.Take(k.o.Group, epoch) // on disk before the guard opens, so that another life knows what it is open for
+	if err == nil && !k.guarded {          // the first epoch ever: clients reach the member as they did before there was a guard
 		err = errors.Join(k.o.Store.Guard(k.o.Group, epoch, true), k.o.Guard.Prepare())
 	}
 	if err == nil {
 		err = k.o.Guard.Arm(deadline)
 	}
 	if err != nil {
-		fenced := k.holder.Fence(k.o.Now())
+		fenced = k.holder.Fence(k.o.Now())
 		// An older epoch's guard may still be open.
-		if err := errors.Join(k.o.Guard.Shut(), k.o.Store.Fence(k.o.Group, fenced)); err != nil {
-			k.log.Error("the guard cannot be shut; it lets nobody in after its deadline", "error", err)
-		}
-		return fmt.Errorf("the guard cannot be armed, so epoch %d is lost for %s: %w", epoch, k.o.Member.Name, err)
+		return fenced, errors.Join(fmt.Errorf("the guard cannot be armed, so epoch %d is lost for %s: %w", epoch, k.o.Member.Name, err),
+			k.o.Guard.Shut(), k.o.Store.Fence(k.o.Group, fenced))
 	}
 	k.guarded, k.lost = true, nil
 	k.log.Info("holds the lease, guard armed", "epoch", epoch, "left", deadline-k.o.Now())
 	wake(k.poke)
-	return nil
+	return 0, nil
 }
 
 // renew asks the deciders for grants all the time that there is a reason to.

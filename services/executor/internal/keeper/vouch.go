@@ -21,9 +21,12 @@ type Vouched struct {
 	Member string `json:"member"`
 	Old    string `json:"old"`
 	Epoch  uint64 `json:"epoch"`
-	Words  string `json:"words"`
-	Actor  string `json:"actor"`
-	At     int64  `json:"at_us"`
+	// Held is the newest epoch that was held then. Done: the member was promoted.
+	Held  uint64 `json:"held"`
+	Done  bool   `json:"done"`
+	Words string `json:"words"`
+	Actor string `json:"actor"`
+	At    int64  `json:"at_us"`
 }
 
 // ErrWords says that the words given are not those that must be vouched for.
@@ -80,19 +83,16 @@ func (k *Keeper) Vouch(ctx context.Context, words, actor string, promote func(co
 		return err
 	}
 	v := &Vouched{
-		Group: k.o.Group, Member: k.o.Member.Name, Old: k.view.HeldCommand.Primary, Epoch: k.view.Epoch(), Words: words, Actor: actor, At: k.o.Wall().UnixMicro(),
+		Group: k.o.Group, Member: k.o.Member.Name, Old: k.view.HeldCommand.Primary, Epoch: k.view.Epoch(), Held: k.view.HeldCommand.Epoch, Words: words, Actor: actor, At: k.o.Wall().UnixMicro(),
 	}
+	k.vouched = v // under the lock that looked: a second word waits for the end of this one
 	k.mu.Unlock()
-	body, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	if err := k.o.Store.SetVouched(k.o.Group, body); err != nil {
+	if err := k.writeVouched(v); err != nil {
+		k.dropVouched(v, "it could not be written down: "+err.Error())
 		return err
 	}
 	k.log.Warn("promoted on a person's word, without a lease", "actor", actor, "words", words)
 	k.mu.Lock()
-	k.vouched = v
 	err = errors.Join(k.o.Store.Guard(k.o.Group, v.Epoch, true), k.o.Guard.Prepare(), k.o.Guard.Arm(k.o.Now()+vouchSpan))
 	k.guarded = k.guarded || err == nil
 	k.cancelSettle()
@@ -100,8 +100,19 @@ func (k *Keeper) Vouch(ctx context.Context, words, actor string, promote func(co
 	if err == nil {
 		err = promote(ctx, vouchedLease{k})
 	}
+	if err == nil {
+		done := *v
+		done.Done = true
+		k.mu.Lock()
+		if k.vouched == v {
+			k.vouched = &done
+		}
+		k.mu.Unlock()
+		err = k.writeVouched(&done)
+		v = &done
+	}
 	if err != nil {
-		k.dropVouched("it could not be promoted: " + err.Error())
+		k.dropVouched(v, "it could not be promoted: "+err.Error())
 		return err
 	}
 	wake(k.poke)
@@ -117,7 +128,7 @@ func (k *Keeper) keepVouched(ctx context.Context) {
 		k.mu.Unlock()
 		return
 	}
-	overtaken := held != nil && held.Epoch > v.Epoch && held.Primary != v.Member
+	overtaken := held != nil && held.Epoch > v.Held && held.Primary != v.Member
 	if !overtaken {
 		if err := k.o.Guard.Arm(k.o.Now() + vouchSpan); err != nil {
 			k.log.Error("the guard of a vouched primary cannot be held open", "error", err)
@@ -125,7 +136,7 @@ func (k *Keeper) keepVouched(ctx context.Context) {
 	}
 	k.mu.Unlock()
 	if overtaken {
-		k.dropVouched(fmt.Sprintf("epoch %d made %s primary meanwhile: both may have taken writes, which nobody can join but a person", held.Epoch, held.Primary))
+		k.dropVouched(v, fmt.Sprintf("epoch %d made %s primary meanwhile: both may have taken writes, which nobody can join but a person", held.Epoch, held.Primary))
 		return
 	}
 	word := &message.Fenced{
@@ -139,10 +150,21 @@ func (k *Keeper) keepVouched(ctx context.Context) {
 	}
 }
 
-// dropVouched ends what a person's word began.
-func (k *Keeper) dropVouched(why string) {
+func (k *Keeper) writeVouched(v *Vouched) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return k.o.Store.SetVouched(k.o.Group, body)
+}
+
+// dropVouched ends what a person's word began, unless it has ended: the lease of an epoch may carry the member by now.
+func (k *Keeper) dropVouched(v *Vouched, why string) {
 	k.mu.Lock()
-	v := k.vouched
+	if k.vouched != v {
+		k.mu.Unlock()
+		return
+	}
 	k.vouched = nil
 	if err := k.o.Guard.Shut(); err != nil {
 		k.log.Error("the guard cannot be shut", "error", err)
@@ -161,6 +183,10 @@ func (k *Keeper) joined() {
 		return
 	}
 	k.vouched = nil
+	if err := k.o.Guard.Arm(k.holder.State(k.o.Now()).Deadline); err != nil { // down to what the lease covers
+		k.lost = err
+		wake(k.poke)
+	}
 	if err := k.o.Store.SetVouched(k.o.Group, nil); err != nil {
 		k.log.Error("what was vouched for cannot be taken off the disk", "error", err)
 	}
