@@ -558,6 +558,12 @@ func TestClientsDoNotWaitForTheLoginRetry(t *testing.T) {
 	}
 	defer func() { _ = c.Conn().Close() }()
 	a.KillAll()
+	// Until PgBouncer has noticed, it would hand the client the server that is gone, and end them both.
+	for until := time.Now().Add(patience); state(t, bouncer).Connections > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatal("the server's connection outlives the server")
+		}
+	}
 	waits := make(chan error, 1)
 	go func() { _, err := transaction(context.WithoutCancel(t.Context()), c); waits <- err }()
 	for until := time.Now().Add(patience); state(t, bouncer).Waiting == 0; time.Sleep(time.Millisecond) {
