@@ -40,6 +40,8 @@ func Connect(ctx context.Context, o Options) (*Bus, error) {
 	}
 	b := &Bus{opts: o, source: "/ham/" + o.Service + "/" + o.Name, log: o.Log.With("bus", o.Name), link: newLink(), perms: newPermissions()}
 	b.life, b.end = context.WithCancelCause(context.Background())
+	open, opened := context.WithCancel(context.Background())
+	defer opened()
 	opts := append(creds,
 		nats.Name("ham-"+o.Service+" "+o.Name),
 		nats.Timeout(o.Timeout),
@@ -56,7 +58,7 @@ func Connect(ctx context.Context, o Options) (*Bus, error) {
 		nats.DontRandomize(), // the local server first
 		nats.CustomInboxPrefix(InboxPrefix(o.Service)),
 		nats.ErrorHandler(b.onError),
-		nats.ConnectHandler(func(*nats.Conn) { b.link.set(true) }),
+		nats.ConnectHandler(func(*nats.Conn) { b.link.set(true); opened() }),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
 			b.log.Info("bus is back", "server", nc.ConnectedServerName())
 			b.link.set(true)
@@ -97,6 +99,7 @@ func Connect(ctx context.Context, o Options) (*Bus, error) {
 			return nil, fmt.Errorf("%w: %s: %w (gave up: %w)", ErrConnect, where(o), err, context.Cause(ctx))
 		}
 	}
+	<-open.Done() // nats.go tells of the connection a moment after it returns it: nobody may find the link down in between
 	b.js, err = jetstream.New(b.nc, jetstream.WithDefaultTimeout(o.Timeout))
 	if err != nil {
 		b.Close()

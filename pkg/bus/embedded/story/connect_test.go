@@ -39,6 +39,20 @@ func seed(t testing.TB) (file, public string) {
 	return file, public
 }
 
+// What subscribes right after it connected waits until the server knows of it, and does so only while the link is up.
+func TestLinkIsUpOnceConnected(t *testing.T) {
+	t.Parallel()
+	s := bustest.Start(t)
+	for range 200 {
+		b := bustest.Dial(t, s.BusOptions("d1", "decider"))
+		up, _ := b.Link()
+		b.Close()
+		if !up {
+			t.Fatal("connected, and the link is said to be down")
+		}
+	}
+}
+
 func TestWrongOptionsAreRefusedBeforeAnythingIsOpened(t *testing.T) {
 	t.Parallel()
 	bad := filepath.Join(t.TempDir(), "bad.nk")

@@ -2,10 +2,13 @@ package pgtest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -29,9 +32,15 @@ func processes(data string) (pids []int) {
 	return pids
 }
 
-// isServer tells a server's process from a shell or a tool that was started in the data directory.
+// isServer tells a server's process from a shell or a tool that was started in the data directory. One that is ending has no program any
+// more, and its memory, beside which no other server starts, goes a moment later: it is known by its name.
 func isServer(pid int) bool {
-	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	proc := fmt.Sprintf("/proc/%d/", pid)
+	exe, err := os.Readlink(proc + "exe")
+	if errors.Is(err, fs.ErrNotExist) {
+		name, err := os.ReadFile(proc + "comm")
+		return err == nil && strings.TrimSpace(string(name)) == "postgres"
+	}
 	return err == nil && filepath.Base(exe) == "postgres"
 }
 
