@@ -238,6 +238,18 @@ func (h *Holder) Take(now time.Duration) (epoch uint64, deadline time.Duration, 
 	return e, end, nil
 }
 
+// MayTake says that Take would take the lease of that epoch now, or return it again. It changes nothing. The error is a NotYet.
+func (h *Holder) MayTake(now time.Duration) (epoch uint64, err error) {
+	e := h.newest.Epoch
+	if e != 0 && e == h.armed && now < h.deadline {
+		return e, nil
+	}
+	if _, n := h.missing(now); n.Reason != "" {
+		return 0, n
+	}
+	return e, nil
+}
+
 // missing says why the lease of the newest epoch cannot be taken, or until when it lasts.
 func (h *Holder) missing(now time.Duration) (end time.Duration, n NotYet) {
 	c := &h.newest

@@ -206,13 +206,15 @@ func (x *Executor) desk(name string) *group.Group {
 		Log: x.opts.Log, Now: x.now, Wall: time.Now,
 	}, x.reconciler.Changed)
 	x.desks[name] = g
-	if err := x.epochs.Prepare(name); err != nil {
-		x.opts.Log.Error("the state directory cannot take the epochs of a group", "group", name, "error", err)
-	}
 	if x.caughtUp {
 		g.CaughtUp()
 	}
-	x.running.Go(func() { _ = g.Run(x.ctx) }) // ends with x.ctx only
+	x.running.Go(func() {
+		if err := x.epochs.Prepare(name); err != nil { // not under x.mu: promises of other groups are answered while the disk works
+			x.opts.Log.Error("the state directory cannot take the epochs of a group", "group", name, "error", err)
+		}
+		_ = g.Run(x.ctx) // ends with x.ctx only
+	})
 	x.reconciler.Add(name, g)
 	return g
 }

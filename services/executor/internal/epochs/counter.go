@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 )
 
 // counter is a file with one number that only grows, of two slots in disk blocks of their own. The older slot is written over, so
@@ -13,59 +16,112 @@ import (
 //
 // A slot is a line that a person can read: "web 17 6f1d0c2e", the last word its checksum.
 type counter struct {
-	file  *os.File
-	name  string
-	value uint64
-	next  int64 // the slot to be written
+	path, name string
+	value      atomic.Uint64 // on disk; 0 where there is no file yet
+
+	mu   sync.Mutex // held while it is written, which takes as long as the disk does
+	file slots      // nil: there is none yet
+	next int64      // the slot to be written
+}
+
+// slots is the file: what is written has reached the disk when WriteAt returns.
+type slots interface {
+	io.WriterAt
+	io.Closer
 }
 
 const slotSize = 4096
 
-// makeCounter makes the file with the number 0, so that it is there as a whole or not at all.
-func makeCounter(path, name string) (*counter, error) {
-	fresh := path + ".new"
-	if err := write(fresh, append(slot(name, 0), slot(name, 0)...)); err != nil {
-		return nil, fmt.Errorf("executor state: %w", err)
+// make makes the file with the number 0, so that it is there as a whole or not at all. Called with c.mu held.
+func (c *counter) make() error {
+	fresh := c.path + ".new"
+	if err := write(fresh, append(slot(c.name, 0), slot(c.name, 0)...)); err != nil {
+		return fmt.Errorf("executor state: %w", err)
 	}
-	if err := os.Rename(fresh, path); err != nil {
-		return nil, fmt.Errorf("executor state: %w", err)
+	if err := os.Rename(fresh, c.path); err != nil {
+		return fmt.Errorf("executor state: %w", err)
 	}
-	if err := syncDir(filepath.Dir(path)); err != nil {
-		return nil, fmt.Errorf("executor state: %w", err)
+	if err := syncDir(filepath.Dir(c.path)); err != nil {
+		return fmt.Errorf("executor state: %w", err)
 	}
-	return openCounter(path, name)
+	return c.open()
 }
 
-func openCounter(path, name string) (*counter, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|syncFlag, 0o600)
+// open reads the file. Called with c.mu held, or before anybody else knows the counter.
+func (c *counter) open() error {
+	f, err := os.OpenFile(c.path, os.O_RDWR|syncFlag, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("executor state: %w", err)
+		return fmt.Errorf("executor state: %w", err)
 	}
-	c := &counter{file: f, name: name}
-	found := false
+	found, value := false, uint64(0)
 	for i := range int64(2) {
 		line := make([]byte, slotSize)
 		if _, err := f.ReadAt(line, i*slotSize); err != nil {
 			continue // a slot that is not there is like one that was torn
 		}
-		if v, ok := readSlot(line, name); ok && (!found || v >= c.value) {
-			c.value, c.next, found = v, 1-i, true
+		if v, ok := readSlot(line, c.name); ok && (!found || v >= value) {
+			value, c.next, found = v, 1-i, true
 		}
 	}
 	if !found {
 		_ = f.Close()
-		return nil, fmt.Errorf("executor state: %s holds no whole line \"%s <number> <checksum>\": put it back from a backup, or stop all executors and write the number by removing the file and starting anew, knowing that epochs must never go back", path, name)
+		return fmt.Errorf("executor state: %s holds no whole line \"%s <number> <checksum>\": put it back from a backup, or stop all executors and write the number by removing the file and starting anew, knowing that epochs must never go back", c.path, c.name)
 	}
-	return c, nil
+	c.file = f
+	c.value.Store(value)
+	return nil
 }
 
-// set writes the number and returns once it is on disk.
+// there makes the file if there is none.
+func (c *counter) there() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ready()
+}
+
+func (c *counter) ready() error {
+	if c.file != nil {
+		return nil
+	}
+	return c.make()
+}
+
+// grow writes the number if it is higher than the one on disk, and returns once that is so. It returns the number on disk.
+//
+// Invariant: nobody reads a number before it is on disk.
+func (c *counter) grow(to uint64) (uint64, error) {
+	if v := c.value.Load(); v >= to && v > 0 { // it need not wait for another's write
+		return v, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.ready(); err != nil {
+		return 0, err
+	}
+	if v := c.value.Load(); v >= to {
+		return v, nil
+	}
+	return to, c.set(to)
+}
+
+// set writes the number and returns once it is on disk. Called with c.mu held.
 func (c *counter) set(v uint64) error {
 	if _, err := c.file.WriteAt(slot(c.name, v), c.next*slotSize); err != nil {
 		return fmt.Errorf("executor state: %w", err)
 	}
-	c.value, c.next = v, 1-c.next
+	c.value.Store(v)
+	c.next = 1 - c.next
 	return nil
+}
+
+// close ends it, once what is being written is.
+func (c *counter) close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.file == nil {
+		return nil
+	}
+	return c.file.Close()
 }
 
 func slot(name string, v uint64) []byte {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,13 +23,16 @@ import (
 // ErrLocked says that another process uses the directory: two executors of one name would take each other's work for their own.
 var ErrLocked = errors.New("state directory is in use by another process")
 
-// Store is the directory: a file a group, and one for the starts. Safe for concurrent use.
+// Store is the directory: a few files a group, and one for the starts. Safe for concurrent use.
+//
+// What is read is in memory: a read never waits for the disk, also while a write of the same number does. Each number is written on its own, so
+// that one that the disk is slow to take keeps nobody from writing another.
 type Store struct {
 	dir  string
 	lock *os.File
 	boot uint64
 
-	mu    sync.Mutex
+	mu    sync.Mutex          // of the map alone; never held while something is written
 	files map[string]*counter // by their names
 }
 
@@ -74,20 +78,19 @@ func (s *Store) read() error {
 		if !ok || !message.IsName(group) || !slices.Contains(words, word) {
 			continue
 		}
-		if s.files[e.Name()], err = openCounter(filepath.Join(s.dir, e.Name()), group); err != nil {
+		c := &counter{path: filepath.Join(s.dir, e.Name()), name: group}
+		if err := c.open(); err != nil {
 			return err
 		}
+		s.files[e.Name()] = c
 	}
-	path := filepath.Join(s.dir, bootName)
-	starts, err := openCounter(path, bootName)
-	if errors.Is(err, fs.ErrNotExist) {
-		starts, err = makeCounter(path, bootName)
-	}
-	if err != nil {
+	starts := &counter{path: filepath.Join(s.dir, bootName), name: bootName}
+	if err := starts.open(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	s.boot = starts.value + 1
-	return errors.Join(starts.set(s.boot), starts.file.Close())
+	s.boot = starts.value.Load() + 1
+	_, err = starts.grow(s.boot)
+	return errors.Join(err, starts.close())
 }
 
 // Boot counts the starts with this directory, from 1.
@@ -147,88 +150,76 @@ func (s *Store) SetVouched(group string, what []byte) error {
 
 func (s *Store) get(word, group string) uint64 {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if c := s.files[word+"-"+group]; c != nil {
-		return c.value
+	c := s.files[word+"-"+group]
+	s.mu.Unlock()
+	if c == nil {
+		return 0
 	}
-	return 0
+	return c.value.Load()
 }
 
 func (s *Store) grow(word, group string, to uint64) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	c, err := s.counter(word, group)
-	if err != nil || to <= c.value {
-		return err
+	if err == nil {
+		_, err = c.grow(to)
 	}
-	return c.set(to)
-}
-
-// Prepare makes the group's files, so that its first epoch need not wait for that.
-func (s *Store) Prepare(group string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, err := s.counter(seen, group)
 	return err
 }
 
+// Prepare makes the group's file, so that its first epoch need not wait for that.
+func (s *Store) Prepare(group string) error { return s.prepare(group, seen) }
+
 // PrepareMember makes the files of a group of which this executor keeps a member.
-func (s *Store) PrepareMember(group string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (s *Store) PrepareMember(group string) error { return s.prepare(group, words...) }
+
+func (s *Store) prepare(group string, words ...string) error {
 	for _, word := range words {
-		if _, err := s.counter(word, group); err != nil {
+		c, err := s.counter(word, group)
+		if err == nil {
+			err = c.there()
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// counter returns that of a group, whose file may not be there yet.
 func (s *Store) counter(word, group string) (*counter, error) {
 	name := word + "-" + group
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if c := s.files[name]; c != nil {
 		return c, nil
 	}
 	if !message.IsName(group) {
 		return nil, fmt.Errorf("executor state: %q is no name of a group", group)
 	}
-	c, err := makeCounter(filepath.Join(s.dir, name), group)
-	if err == nil {
-		s.files[name] = c
-	}
-	return c, err
+	c := &counter{path: filepath.Join(s.dir, name), name: group}
+	s.files[name] = c
+	return c, nil
 }
 
 // Saw records that epoch was seen. It returns true once it is on disk, or was already; false where a newer one is: that epoch is
 // stale and must be refused. An error says that the disk did not take it: nothing may be said or done of that epoch then.
 func (s *Store) Saw(group string, epoch uint64) (bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	c, err := s.counter(seen, group)
 	if err != nil {
 		return false, err
 	}
-	switch {
-	case epoch < c.value:
-		return false, nil
-	case epoch == c.value:
-		return true, nil
-	}
-	if err := c.set(epoch); err != nil {
-		return false, err
-	}
-	return true, nil
+	newest, err := c.grow(epoch)
+	return err == nil && newest == epoch, err
 }
 
-// Close gives up the lock.
+// Close gives up the lock, once what is being written is.
 func (s *Store) Close() error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	files := slices.Collect(maps.Values(s.files))
+	s.mu.Unlock()
 	var errs []error
-	for _, c := range s.files {
-		if c != nil {
-			errs = append(errs, c.file.Close())
-		}
+	for _, c := range files {
+		errs = append(errs, c.close())
 	}
 	return errors.Join(append(errs, s.lock.Close())...)
 }

@@ -6,8 +6,9 @@
 // # Promises
 //
 //   - The guard is open only while pkg/lease says that the lease, or every other member's promise, covers the member; its deadline is the end of that.
-//   - What fences the member goes in this order: the guard is shut, that is written to disk, it is said, the resource is ended. Where the guard
-//     cannot be shut, the resource is ended before anything is said.
+//   - What fences the member goes in this order: the guard is shut, that is written to disk, it is said. The resource is ended meanwhile. Where the
+//     guard cannot be shut, the resource is ended before anything is said.
+//   - What is granted, promised and renewed waits for no disk. What has to be on disk before it is said is written outside of the lock that those need.
 //   - A resource that acts as primary without the lease is ended, however it came to act.
 //   - Nothing is armed, renewed or settled for a group that is not armed.
 //   - Whatever was guarded when the executor ended is shut when it starts, unless the kernel still holds it open for an epoch that is on disk.

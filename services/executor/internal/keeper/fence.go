@@ -17,10 +17,9 @@ const (
 	sayLimit  = 30 * time.Second
 )
 
-// Fence gives up whatever the member holds: guard first, then the disk, then the word, then the resource. Where the guard cannot be shut
-// the resource goes before the word. It does nothing where the member does not act.
+// Fence gives up whatever the member holds: guard first, then the disk, then the word; the resource is ended meanwhile. Where the guard cannot be
+// shut the resource goes before the word. It does nothing where the member does not act.
 func (k *Keeper) Fence(ctx context.Context, able bool, why string) {
-	ctx = context.WithoutCancel(ctx) // a stop of the executor does not leave this half done
 	k.mu.Lock()
 	acting := k.holder.State(k.o.Now()).Acting
 	if acting == 0 {
@@ -32,35 +31,35 @@ func (k *Keeper) Fence(ctx context.Context, able bool, why string) {
 	k.cancelSettle()
 	k.fencing++
 	k.mu.Unlock()
+	k.finish(ctx, epoch, shut, able, why)
+}
+
+// finish does what is left once the guard was shut, or could not be. It counts as a fence under way, and takes itself off that count.
+func (k *Keeper) finish(ctx context.Context, epoch uint64, shut error, able bool, why string) {
+	ctx = context.WithoutCancel(ctx) // a stop of the executor does not leave this half done
 	defer func() {
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		k.fencing--
 	}()
-	written := k.o.Store.Fence(k.o.Group, epoch)
-	k.finish(ctx, epoch, shut, written, able, why)
-}
-
-// finish does what is left once the guard was shut and that was written down, or could not be.
-func (k *Keeper) finish(ctx context.Context, epoch uint64, shut, written error, able bool, why string) {
-	ctx = context.WithoutCancel(ctx)
 	sentence := fmt.Sprintf("%s is fenced up to epoch %d: %s", k.o.Member.Name, epoch, why)
 	k.log.Warn(sentence)
 	if k.o.Weak && shut == nil {
 		shut = errors.New("it shuts nothing by itself")
 	}
-	if shut == nil && written == nil {
-		var both sync.WaitGroup
-		both.Go(func() { k.end(ctx) })
-		if err := k.Say(ctx, epoch, able, sentence); err != nil {
-			k.log.Error("that the member is fenced is not stored yet; every request for a lease says it again", "error", err)
+	var ending sync.WaitGroup
+	defer ending.Wait()
+	ended := false
+	ending.Go(func() { ended = k.end(ctx) }) // whatever the disk does
+	written := k.o.Store.Fence(k.o.Group, epoch)
+	if shut != nil || written != nil {
+		k.log.Error("the guard or the disk fails: the resource is ended before anything is said", "guard", shut, "disk", written)
+		if ending.Wait(); !ended || written != nil {
+			return
 		}
-		both.Wait()
-		return
 	}
-	k.log.Error("the guard or the disk fails: the resource is ended before anything is said", "guard", shut, "disk", written)
-	if ended := k.end(ctx); ended && written == nil {
-		_ = k.Say(ctx, epoch, able, sentence)
+	if err := k.Say(ctx, epoch, able, sentence); err != nil {
+		k.log.Error("that the member is fenced is not stored yet; every request for a lease says it again", "error", err)
 	}
 }
 
@@ -116,13 +115,14 @@ func (k *Keeper) Armed() bool { return k.State().Acting != 0 }
 // Shut is part of driver.Lease: the first half of giving up.
 func (k *Keeper) Shut(_ context.Context, epoch uint64) error {
 	k.mu.Lock()
-	defer k.mu.Unlock()
 	if err := k.o.Guard.Shut(); err != nil {
+		k.mu.Unlock()
 		return fmt.Errorf("the guard of %s cannot be shut: %w", k.o.Member.Name, err)
 	}
 	k.cancelSettle()
 	epoch = max(epoch, k.holder.Fence(k.o.Now()))
 	k.holder.FencedByOthers(epoch)
+	k.mu.Unlock()
 	return k.o.Store.Fence(k.o.Group, epoch)
 }
 

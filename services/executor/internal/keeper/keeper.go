@@ -18,7 +18,8 @@ import (
 	"github.com/isacloud/ha-manager/services/executor/resource"
 )
 
-// Store is the executor's own disk, as far as a keeper needs it. What it returns without an error is on disk.
+// Store is the executor's own disk, as far as a keeper needs it. What it returns without an error is on disk. The first five never wait for the
+// disk, also while a write does; the others take as long as it does, and are never called with k.mu held.
 type Store interface {
 	Newest(group string) uint64
 	Fenced(group string) uint64
@@ -139,7 +140,8 @@ func New(o Options) (*Keeper, error) {
 		if err := json.Unmarshal(body, k.vouched); err != nil {
 			return nil, fmt.Errorf("what was vouched for %s cannot be read: %w", o.Group, err)
 		}
-		if !k.vouched.Done { // the promotion was cut short: it has to be vouched for again
+		// Cut short, it has to be vouched for again; and it is over once the member acted by the lease of a later epoch.
+		if !k.vouched.Done || past.Acting > k.vouched.Epoch {
 			k.vouched = nil
 			if err := o.Store.SetVouched(o.Group, nil); err != nil {
 				return nil, err
@@ -296,9 +298,13 @@ func (k *Keeper) turn(ctx context.Context) time.Duration {
 
 // shutOut puts the guard in place, shut, for a member of an armed group that does not act; also where somebody has taken it away since.
 func (k *Keeper) shutOut(epoch uint64) {
+	var written error
+	if !k.o.Store.Guarded(k.o.Group) {
+		written = k.o.Store.Guard(k.o.Group, epoch, true)
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.vouched != nil || k.holder.State(k.o.Now()).Acting != 0 {
+	if c := k.view.Command; k.vouched != nil || k.holder.State(k.o.Now()).Acting != 0 || c.Epoch != epoch {
 		return
 	}
 	if k.guarded {
@@ -307,7 +313,7 @@ func (k *Keeper) shutOut(epoch uint64) {
 		}
 		return
 	}
-	if err := errors.Join(k.o.Store.Guard(k.o.Group, epoch, true), k.o.Guard.Prepare()); err != nil {
+	if err := errors.Join(written, k.o.Guard.Prepare()); err != nil {
 		k.log.Error("the guard cannot be put in place; this member must not become primary", "error", err)
 		return
 	}
@@ -319,17 +325,31 @@ func (k *Keeper) shutOut(epoch uint64) {
 // another life of the executor.
 func (k *Keeper) disarm(epoch uint64) {
 	k.mu.Lock()
-	defer k.mu.Unlock()
+	if k.view.Command.Epoch != epoch {
+		k.mu.Unlock()
+		return // armed again, perhaps: turn looks again
+	}
 	k.lost = nil
+	fenced, guarded := uint64(0), k.guarded
 	if k.holder.State(k.o.Now()).Acting != 0 {
-		if err := k.o.Store.Fence(k.o.Group, k.holder.Fence(k.o.Now())); err != nil {
+		fenced = k.holder.Fence(k.o.Now())
+	}
+	k.mu.Unlock()
+	if fenced > 0 {
+		if err := k.o.Store.Fence(k.o.Group, fenced); err != nil {
 			k.log.Error("it cannot be written down that the lease was given up", "error", err)
 		}
 	}
-	if !k.guarded {
+	if !guarded {
 		return
 	}
-	if err := errors.Join(k.o.Store.Guard(k.o.Group, epoch, false), k.o.Guard.Remove()); err != nil {
+	written := k.o.Store.Guard(k.o.Group, epoch, false)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.view.Command.Epoch != epoch {
+		return
+	}
+	if err := errors.Join(written, k.o.Guard.Remove()); err != nil {
 		k.log.Error("the guard cannot be taken away", "error", err)
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -61,6 +62,8 @@ type side struct {
 	res    *database
 	keeper *keeper.Keeper
 	stop   func()
+
+	stalled atomic.Int64 // when the disk takes writes again
 }
 
 func in(t *testing.T, story func(w *world)) {
@@ -127,10 +130,10 @@ func (s *side) start() {
 		w.t.Fatal(err)
 	}
 	k.Spec(&spec.Group{Name: "orders", Members: []spec.Member{{Name: "a"}, {Name: "b"}}})
+	s.keeper = k
 	ctx, cancel := context.WithCancel(w.ctx)
 	done := make(chan struct{})
 	go func() { defer close(done); _ = k.Run(ctx) }()
-	s.keeper = k
 	s.stop = func() { cancel(); <-done }
 	w.mu.Lock()
 	view := w.view
@@ -319,6 +322,13 @@ type tracked struct {
 }
 
 func (g *tracked) Arm(deadline time.Duration) error {
+	w := g.side.w
+	w.mu.Lock()
+	newest := w.view.Command
+	w.mu.Unlock()
+	if g.side.store.Vouched("orders") == nil && newest != nil && newest.Primary == g.side.name && g.side.store.Taken("orders") < newest.Epoch {
+		w.t.Errorf("the guard of %s opens for epoch %d, which is not on its disk", g.side.name, newest.Epoch)
+	}
 	err := g.Guard.Arm(deadline)
 	for name := range g.side.w.members {
 		if name != g.side.name && g.side.w.open(name) && !g.side.w.lied {
@@ -338,13 +348,54 @@ func (g *tracked) Shut() error {
 	return g.Guard.Shut()
 }
 
-// disk says what is written about fencing.
+// disk says what is written about fencing. It may stall: whoever writes waits, and nobody else.
 type disk struct {
 	*epochs.Store
 	side *side
 }
 
+// stall has the disk take nothing for a time from now on.
+func (s *side) stall(d time.Duration) { s.stalled.Store(int64(s.w.now() + d)) }
+
+// wait comes before each write. Whoever needs the keeper must be answered meanwhile: grants, promises, and what shuts the guard.
+func (d disk) wait() {
+	if d.side.keeper == nil {
+		return // it is being made, and nobody knows it yet
+	}
+	var answered atomic.Bool
+	go func() { d.side.keeper.State(); answered.Store(true) }()
+	for range 1_000_000 {
+		if answered.Load() {
+			time.Sleep(time.Duration(d.side.stalled.Load()) - d.side.w.now())
+			return
+		}
+		runtime.Gosched()
+	}
+	d.side.w.t.Error("the disk is written to while the keeper answers nobody")
+}
+
+func (d disk) Take(group string, epoch uint64) error {
+	d.wait()
+	return d.Store.Take(group, epoch)
+}
+
+func (d disk) Act(group string, epoch uint64) error {
+	d.wait()
+	return d.Store.Act(group, epoch)
+}
+
+func (d disk) Guard(group string, epoch uint64, on bool) error {
+	d.wait()
+	return d.Store.Guard(group, epoch, on)
+}
+
+func (d disk) SetVouched(group string, what []byte) error {
+	d.wait()
+	return d.Store.SetVouched(group, what)
+}
+
 func (d disk) Fence(group string, epoch uint64) error {
+	d.wait()
 	if err := d.Store.Fence(group, epoch); err != nil {
 		return err
 	}
@@ -357,6 +408,8 @@ type database struct {
 	w    *world
 	name string
 	died chan struct{}
+
+	lingers atomic.Int64 // how long it takes to end it
 
 	mu              sync.Mutex
 	running, acting bool
@@ -405,6 +458,7 @@ func (d *database) Watch(ctx context.Context, lost func(string)) error {
 }
 
 func (d *database) Kill(context.Context) (string, error) {
+	time.Sleep(time.Duration(d.lingers.Load()))
 	d.w.say("%s is ended", d.name)
 	d.set(false, false)
 	return "no process is left", nil
@@ -456,8 +510,10 @@ func TestTakingOverWaitsForTheOldLease(t *testing.T) {
 			t.Errorf("it took %s, want about %s", took, wait)
 		}
 		synctest.Wait()
-		if got, want := w.heard(), "a writes fenced 1\na is ended\nheld 2 by b"; got != want { // it shut by itself
-			t.Errorf("got\n%s\nwant\n%s", got, want)
+		got := strings.Split(w.heard(), "\n")
+		slices.Sort(got[:2])                                                                              // the resource is ended while that is written
+		if want := []string{"a is ended", "a writes fenced 1", "held 2 by b"}; !slices.Equal(got, want) { // it shut by itself
+			t.Errorf("got %q, want %q", got, want)
 		}
 	})
 }
@@ -683,10 +739,12 @@ func TestNothingIsSaidWhileTheGuardCannotBeShut(t *testing.T) {
 		w.adopted()
 		a := w.members["a"]
 		a.guard.stuck.Store(true)
+		a.res.lingers.Store(int64(100 * time.Millisecond))
 		w.heard()
 		a.keeper.Fence(w.ctx, true, "a test")
-		if got, want := w.heard(), "a writes fenced 1\na is ended\na says fenced 1"; got != want {
-			t.Errorf("got\n%s\nwant\n%s", got, want)
+		got := strings.Split(w.heard(), "\n")
+		if last := len(got) - 1; got[last] != "a says fenced 1" || !slices.Contains(got[:last], "a writes fenced 1") || !slices.Contains(got[:last], "a is ended") {
+			t.Errorf("got %q", got)
 		}
 	})
 }
@@ -926,6 +984,55 @@ func TestAPromiseIsAskedByItsOwnEpochsTerms(t *testing.T) {
 			if asked < wait {
 				t.Errorf("%s asks for a promise of %s, and counts on it for %s", name, asked, ttl)
 			}
+		}
+	})
+}
+
+// A disk that stalls while the primary takes the lease of another epoch: the one that it has is renewed meanwhile.
+func TestAStalledDiskCostsNoLease(t *testing.T) {
+	in(t, func(w *world) {
+		w.adopted()
+		a := w.members["a"]
+		a.stall(5 * ttl)
+		began := w.now()
+		w.mustHold(w.command(message.KindReconfigure, "a", "a"))
+		if took := w.now() - began; took < 5*ttl {
+			t.Errorf("epoch 2 was held after %s, before the disk took it", took)
+		}
+		time.Sleep(2 * wait)
+		if got := w.heard(); got != "held 2 by a" || !w.open("a") {
+			t.Errorf("got\n%s", got)
+		}
+	})
+}
+
+// A disk that stalls beside a standby: the primary is promised what it needs meanwhile.
+func TestAStalledDiskKeepsNoPromiseBack(t *testing.T) {
+	in(t, func(w *world) {
+		w.members["b"].stall(20 * wait) // it has no guard yet, and cannot write down that there is one
+		w.adopted()
+		w.cut(w.noBus, "a", "b")
+		time.Sleep(10 * wait)
+		if !w.open("a") {
+			t.Error("a has stopped, though b could have promised")
+		}
+	})
+}
+
+// A disk that stalls while a primary is fenced: nothing is said before it is written, and what could acknowledge is ended at once.
+func TestAStalledDiskKeepsNoResourceAlive(t *testing.T) {
+	in(t, func(w *world) {
+		w.adopted()
+		a := w.members["a"]
+		a.stall(10 * ttl)
+		go a.keeper.Fence(w.ctx, true, "a test")
+		time.Sleep(time.Second)
+		if got, want := w.heard(), "a shuts\na is ended"; got != want {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+		time.Sleep(10 * ttl)
+		if got, want := w.heard(), "a writes fenced 1\na says fenced 1"; got != want {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
 		}
 	})
 }

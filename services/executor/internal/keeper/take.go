@@ -41,14 +41,20 @@ func (k *Keeper) open(epoch uint64) error {
 		return err
 	}
 	k.mu.Lock()
-	defer k.mu.Unlock()
 	k.holder.SawHeld(epoch)
 	if err := k.holder.Open(k.o.Now(), epoch); err != nil {
+		k.mu.Unlock()
 		return err
 	}
-	k.joined()
+	was := k.joined()
 	k.changedLocked()
+	k.mu.Unlock()
 	wake(k.tend)
+	if was {
+		if err := k.o.Store.SetVouched(k.o.Group, nil); err != nil {
+			k.log.Error("what was vouched for cannot be taken off the disk", "error", err)
+		}
+	}
 	return nil
 }
 
@@ -70,13 +76,24 @@ func (k *Keeper) take(ctx context.Context, cmd *message.Command) error {
 			k.mu.Unlock()
 			return nil
 		}
-		epoch, deadline, err := k.holder.Take(now)
+		epoch, err := k.holder.MayTake(now)
+		if err == nil && !k.written(epoch) {
+			k.mu.Unlock()
+			if err := k.write(epoch); err != nil {
+				return fmt.Errorf("the lease of epoch %d is not taken: %w", epoch, err)
+			}
+			continue // what was so before the disk took it may not be any more
+		}
+		var deadline time.Duration
 		if err == nil {
-			fenced := uint64(0)
-			fenced, err = k.arm(epoch, deadline)
+			epoch, deadline, err = k.holder.Take(now)
+		}
+		if err == nil {
+			var shut error
+			epoch, shut, err = k.arm(epoch, deadline)
 			k.mu.Unlock()
 			if err != nil {
-				k.asked.Go(func() { k.finish(ctx, fenced, nil, nil, true, err.Error()) })
+				k.asked.Go(func() { k.finish(ctx, epoch, shut, true, err.Error()) })
 			}
 			if err == nil && epoch != cmd.Epoch {
 				err = fmt.Errorf("epoch %d is overtaken by %d", cmd.Epoch, epoch)
@@ -166,27 +183,36 @@ func (k *Keeper) sayTake(ctx context.Context, cmd *message.Command) {
 	})
 }
 
+// written says that the disk has what must be there before the guard opens for the epoch: that its lease is taken, so that another life knows what
+// the guard is open for, and that there is a guard.
+func (k *Keeper) written(epoch uint64) bool {
+	return k.o.Store.Taken(k.o.Group) >= epoch && k.o.Store.Guarded(k.o.Group)
+}
+
+// write has the disk take that. Never called with k.mu held: the lease that the member has is renewed meanwhile.
+func (k *Keeper) write(epoch uint64) error {
+	return errors.Join(k.o.Store.Take(k.o.Group, epoch), k.o.Store.Guard(k.o.Group, epoch, true))
+}
+
 // arm opens the guard for an epoch whose lease was taken. Called with k.mu held.
 //
-// Where that fails the epoch is lost, and the member fenced up to what is returned.
-func (k *Keeper) arm(epoch uint64, deadline time.Duration) (fenced uint64, err error) {
-	err = k.o.Store.Take(k.o.Group, epoch) // on disk before the guard opens, so that another life knows what it is open for
-	if err == nil && !k.guarded {          // the first epoch ever: clients reach the member as they did before there was a guard
-		err = errors.Join(k.o.Store.Guard(k.o.Group, epoch, true), k.o.Guard.Prepare())
+// Where that fails the epoch is lost, and the member fenced up to the one that is returned; shut says why the guard may be open yet.
+func (k *Keeper) arm(epoch uint64, deadline time.Duration) (reached uint64, shut, err error) {
+	if !k.guarded { // the first epoch ever: clients reach the member as they did before there was a guard
+		err = k.o.Guard.Prepare()
 	}
 	if err == nil {
 		err = k.o.Guard.Arm(deadline)
 	}
 	if err != nil {
-		fenced = k.holder.Fence(k.o.Now())
-		// An older epoch's guard may still be open.
-		return fenced, errors.Join(fmt.Errorf("the guard cannot be armed, so epoch %d is lost for %s: %w", epoch, k.o.Member.Name, err),
-			k.o.Guard.Shut(), k.o.Store.Fence(k.o.Group, fenced))
+		k.fencing++
+		shut = k.o.Guard.Shut() // an older epoch's may still be open
+		return k.holder.Fence(k.o.Now()), shut, fmt.Errorf("the guard cannot be armed, so epoch %d is lost for %s: %w", epoch, k.o.Member.Name, err)
 	}
 	k.guarded, k.lost = true, nil
 	k.log.Info("holds the lease, guard armed", "epoch", epoch, "left", deadline-k.o.Now())
 	wake(k.poke)
-	return 0, nil
+	return epoch, nil, nil
 }
 
 // renew asks the deciders for grants all the time that there is a reason to.

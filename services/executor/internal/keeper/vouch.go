@@ -92,8 +92,9 @@ func (k *Keeper) Vouch(ctx context.Context, words, actor string, promote func(co
 		return err
 	}
 	k.log.Warn("promoted on a person's word, without a lease", "actor", actor, "words", words)
+	written := k.o.Store.Guard(k.o.Group, v.Epoch, true)
 	k.mu.Lock()
-	err = errors.Join(k.o.Store.Guard(k.o.Group, v.Epoch, true), k.o.Guard.Prepare(), k.o.Guard.Arm(k.o.Now()+vouchSpan))
+	err = errors.Join(written, k.o.Guard.Prepare(), k.o.Guard.Arm(k.o.Now()+vouchSpan))
 	k.guarded = k.guarded || err == nil
 	k.cancelSettle()
 	k.mu.Unlock()
@@ -177,19 +178,18 @@ func (k *Keeper) dropVouched(v *Vouched, why string) {
 	k.event(message.Critical, fmt.Sprintf("unvouched.%d", v.At), fmt.Sprintf("%s, promoted on the word of %s, was stopped: %s", v.Member, v.Actor, why))
 }
 
-// joined ends the vouched time: the lease of an epoch of the chain carries the member from now on. Called with k.mu held.
-func (k *Keeper) joined() {
+// joined ends the vouched time: the lease of an epoch of the chain carries the member from now on. It says whether there was one, which is to be
+// taken off the disk then. Called with k.mu held.
+func (k *Keeper) joined() bool {
 	if k.vouched == nil {
-		return
+		return false
 	}
 	k.vouched = nil
 	if err := k.o.Guard.Arm(k.holder.State(k.o.Now()).Deadline); err != nil { // down to what the lease covers
 		k.lost = err
 		wake(k.poke)
 	}
-	if err := k.o.Store.SetVouched(k.o.Group, nil); err != nil {
-		k.log.Error("what was vouched for cannot be taken off the disk", "error", err)
-	}
+	return true
 }
 
 // vouchedLease is what the driver that promotes is shown: a person's word in the place of a lease.
