@@ -3,6 +3,7 @@ package decider_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -145,7 +146,7 @@ func (s *stand) decideWith(b *bus.Bus, name string) (*decider.Decider, func()) {
 	s.t.Cleanup(stop)
 	select {
 	case <-ready:
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		s.t.Fatal("the decider did not become ready")
 	}
 	return d, stop
@@ -176,8 +177,11 @@ func (s *stand) until(d statuser, what string, look func(*message.GroupStatus) b
 	return last
 }
 
+// patience is for a machine that does much else.
+const patience = time.Minute
+
 func assertEventually(look func() bool) bool {
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if look() {
 			return true
 		}
@@ -185,13 +189,24 @@ func assertEventually(look func() bool) bool {
 	return false
 }
 
+// chain returns the whole chain.
+func (s *stand) chain() (entries []bus.Entry) {
+	s.t.Helper()
+	var err error
+	if !assertEventually(func() bool {
+		entries, err = s.bus.Since(s.t.Context(), subject.StreamCommands, subject.Command("web"), 1, 1000)
+		return err == nil
+	}) {
+		s.t.Fatal(err)
+	}
+	return entries
+}
+
 // commands returns the chain's commands.
 func (s *stand) commands() []*message.Command {
 	s.t.Helper()
-	entries, err := s.bus.Since(s.t.Context(), subject.StreamCommands, subject.Command("web"), 1, 1000)
-	require.NoError(s.t, err)
 	var out []*message.Command
-	for _, e := range entries {
+	for _, e := range s.chain() {
 		if c, ok := e.Message.(*message.Command); ok {
 			out = append(out, c)
 		}
@@ -230,7 +245,7 @@ func TestThreeDecidersMakeOneCommandAnEpoch(t *testing.T) {
 
 func TestAStockClientAsksWithAnEmptyBody(t *testing.T) {
 	t.Parallel()
-	s := newStand(t, "manual")
+	s := newStandOf(t, strings.Replace(fmt.Sprintf(web, "manual"), "undo_window: 1s", "undo_window: 5m", 1))
 	d, _ := s.decide("d1")
 	s.until(d, "ready but for the mode", readyButMode)
 	msg, err := s.bus.Conn().Request("ham.v1.ask.web.switchover", nil, 10*time.Second)

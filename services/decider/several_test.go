@@ -25,14 +25,6 @@ func (s *stand) ask(verb, body string) *message.Outcome {
 	return o
 }
 
-// chain returns the whole chain.
-func (s *stand) chain() []bus.Entry {
-	s.t.Helper()
-	entries, err := s.bus.Since(s.t.Context(), subject.StreamCommands, subject.Command("web"), 1, 1000)
-	require.NoError(s.t, err)
-	return entries
-}
-
 // events counts the stored events of a kind.
 func (s *stand) events(kind message.EventKind) (all []*message.Event) {
 	s.t.Helper()

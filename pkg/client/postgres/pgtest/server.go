@@ -215,6 +215,27 @@ func (s *Server) AwaitStreaming(name string) {
 	})
 }
 
+// AwaitReplay waits until this standby has replayed what its primary has written so far.
+func (s *Server) AwaitReplay(primary *Server) {
+	s.t.Helper()
+	end := primary.Value("pg_current_wal_flush_lsn()")
+	conn := s.Connect(Super)
+	defer conn.Close(context.Background())
+	s.poll("replay up to "+end, func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		var at string
+		var there bool
+		if err := conn.QueryRow(ctx, "SELECT l::text, l >= $1::pg_lsn FROM pg_last_wal_replay_lsn() l", end).Scan(&at, &there); err != nil {
+			return err
+		}
+		if !there {
+			return errors.New("it is at " + at)
+		}
+		return nil
+	})
+}
+
 // poll tries until there is no error, or the server that was started here has ended.
 func (s *Server) poll(what string, try func() error) {
 	s.t.Helper()

@@ -24,9 +24,10 @@ func pair(t testing.TB, settings map[string]string) (a, b *pgtest.Server) {
 	return a, b
 }
 
-// diverge promotes b while a goes on, so that a has writes that b has not.
+// diverge promotes b, once it has all of what pair wrote, while a goes on, so that a has writes that b has not.
 func diverge(a, b *pgtest.Server) {
 	a.Exec("CHECKPOINT")
+	b.AwaitReplay(a)
 	b.Promote()
 	a.Exec("INSERT INTO w SELECT generate_series(2001, 2100)") // lost
 	b.Exec("CHECKPOINT", "SELECT pg_create_physical_replication_slot('ham_a', true)", "INSERT INTO w SELECT generate_series(3001, 3010)")

@@ -103,6 +103,7 @@ func pair(t testing.TB, settings map[string]string) (a, b *kept) {
 // swap promotes b after a was killed with writes that b does not have.
 func swap(a, b *kept) {
 	a.pg.Exec("CHECKPOINT")
+	b.pg.AwaitReplay(a.pg)
 	b.pg.Promote()
 	a.pg.Exec("INSERT INTO w SELECT generate_series(2001, 2100)")
 	if _, err := a.Kill(within(a.t, patience)); err != nil {
