@@ -13,5 +13,7 @@ func Grants(user string) []string {
 		"CREATE TABLE IF NOT EXISTS ham.probe (id text PRIMARY KEY, at timestamptz NOT NULL)",
 		"GRANT USAGE ON SCHEMA ham TO " + role,
 		"GRANT SELECT, INSERT, UPDATE ON ham.probe TO " + role,
+		"ALTER ROLE " + role + " SET log_temp_files = -1", // the probe writes one now and then, to see whether there is room
+		"ALTER ROLE " + role + " SET temp_file_limit = -1",
 	}
 }

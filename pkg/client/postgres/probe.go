@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 const probe = "INSERT INTO ham.probe AS p (id, at) VALUES ($1, clock_timestamp()) ON CONFLICT (id) DO UPDATE SET at = excluded.at"
@@ -17,6 +18,29 @@ func (c *Conn) Probe(ctx context.Context, id string) error {
 		_, err := c.pg.Exec(ctx, probe, id)
 		return err
 	})
+}
+
+// roomy takes up new space before it writes the row: a row that is changed in its own page needs none, and a full disk would not be seen until the
+// log needs its next file. What it takes is a temporary file of 256 kB where the database's tables are, since the session's work_mem is less than that; it is gone
+// when the statement ends. It writes no log, and is not synced.
+const roomy = `
+	WITH room AS MATERIALIZED (SELECT repeat('-', 8192) AS page FROM generate_series(1, 32))
+	INSERT INTO ham.probe AS p (id, at) SELECT $1, clock_timestamp() WHERE (SELECT count(page) FROM room) > 0
+	ON CONFLICT (id) DO UPDATE SET at = excluded.at`
+
+// ProbeRoom is Probe that also sees whether the file system of the data has room for more. Not enough is [DiskFull]. Where a temporary file
+// is refused for another reason, that is no word on writes, and the row alone counts.
+func (c *Conn) ProbeRoom(ctx context.Context, id string) error {
+	err := c.call(ctx, func() error {
+		_, err := c.pg.Exec(ctx, roomy, id)
+		return err
+	})
+	if said := new(pgconn.PgError); errors.As(err, &said) && !Ended(err) {
+		if kind, _ := Explain(err); kind != DiskFull && kind != Locked { // a lock was waited for already
+			return c.Probe(ctx, id)
+		}
+	}
+	return err
 }
 
 // Waiting is what a session does.

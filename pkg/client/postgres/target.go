@@ -131,6 +131,8 @@ func (t *Target) Connect(ctx context.Context, o Options) (*Conn, error) {
 		"search_path":                         "pg_catalog",
 		"client_min_messages":                 "error",
 		"datestyle":                           "ISO",
+		"work_mem":                            "64kB", // see roomy
+		"temp_tablespaces":                    "",
 	}
 	c := &Conn{}
 	config.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {

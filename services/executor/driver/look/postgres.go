@@ -47,7 +47,7 @@ func (e *Eye) server(ctx context.Context, in driver.Input, target *client.Target
 		return Seen{Asked: true, Says: "it is " + says}
 	}
 	if is == spec.RolePrimary {
-		err = conn.Probe(ctx, "executor "+in.Executor)
+		err = conn.ProbeRoom(ctx, "executor "+in.Executor)
 	}
 	switch kind, word := client.Explain(err); {
 	case err == nil:

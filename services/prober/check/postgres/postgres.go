@@ -6,6 +6,7 @@
 //	nothing came back in time                   down, silent: worth only as much as the prober's own sight
 //	"starting up", "shutting down"              down: it says so itself, but a crash recovery often ends within the second
 //	a write fails, or does not end in time      down: clients cannot write either
+//	there is no room for more on its disk       down: clients' tables cannot grow, and the log soon cannot
 //	no connection slot is left                  degraded: it serves those who are connected, and the standby would be stormed as well
 //	the probe's table is missing or locked      degraded: nothing is known of its writes, and nothing is wrong with them
 //	a standby that does not stream              degraded: it serves, and falls behind
@@ -46,6 +47,7 @@ type looker struct {
 	addr     string
 	conn     *client.Conn // nil: none
 	stuck    *write       // a write that did not end in its look, in a session of its own; nil: none
+	room     time.Time    // when there was room for more; zero: not known
 	mute     time.Time    // when a new session was given no answer, beside the stuck write; zero: not
 }
 

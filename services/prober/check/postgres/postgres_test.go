@@ -511,6 +511,40 @@ func TestDeathDuringAHangingWrite(t *testing.T) {
 	e.until("up again", short, up)
 }
 
+// A disk is full: the probe's row still fits into its page, clients' rows do not.
+func TestFullDiskIsSeenThoughTheRowFits(t *testing.T) {
+	t.Parallel()
+	d := pgtest.NewDisk(t, 128<<20)
+	s := pgtest.Start(t, pgtest.Options{Data: filepath.Join(d.Dir, "data"), Settings: map[string]string{"log_temp_files": "0"}})
+	s.Grant()
+	e := looking(t, at(s.DSN(pgtest.Ham)))
+	require.Equal(t, message.Up, e.look(ample).Answer)
+	d.Fill()
+	row := s.Connect(pgtest.Ham)
+	_, err := row.Exec(t.Context(), "UPDATE ham.probe SET at = now()")
+	require.NoError(t, err, "the row does not fit: this shows nothing")
+	e.l.(*looker).room = time.Time{} // it was looked at long ago
+	r := e.look(ample)
+	require.Equal(t, check.Result{Answer: message.Down}, bare(r), r.Evidence)
+	require.Contains(t, r.Evidence, "answers, but has no space left to write: ")
+	require.Equal(t, message.Down, e.look(ample).Answer, "one look says so, and the next does not")
+	d.Free()
+	e.until("up again", ample, up)
+	require.NotContains(t, s.Log(), "temporary file", "the server's log tells of each look")
+}
+
+// A temporary file that the server refuses for a reason of its own is no word on its writes.
+func TestNoTemporaryFileIsNoFullDisk(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil)
+	s.Exec("ALTER ROLE ham SET temp_file_limit = '1kB'")
+	e := looking(t, at(s.DSN(pgtest.Ham)))
+	for range 2 {
+		r := e.look(ample)
+		require.Equal(t, message.Up, r.Answer, r.Evidence)
+	}
+}
+
 // Where the probe's own table finds no room, that is what is said.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()

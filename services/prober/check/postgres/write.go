@@ -18,7 +18,12 @@ type write struct {
 	ended chan error  // one; buffered
 	wakes atomic.Bool // its end asks for a look: it has outlived its own
 	waits string      // what for, as the server said last
+	room  bool        // it also looks whether there is room for more
 }
+
+// roomEvery is how often a write looks whether there is room for more, as long as there is: often enough to know of a full disk before the log needs its next
+// file, and rarely enough to cost nothing.
+const roomEvery = 2 * time.Second
 
 func (w *write) String() string {
 	s := fmt.Sprintf("a write begun %s ago has not ended", time.Since(w.began).Round(time.Millisecond))
@@ -67,8 +72,12 @@ func (l *looker) write(ctx context.Context) (r check.Result, lost bool) {
 		l.unstick()
 	}
 	w := &write{conn: l.conn, began: time.Now(), ended: make(chan error, 1)}
+	probe := w.conn.Probe
+	if w.room = time.Since(l.room) >= roomEvery; w.room {
+		probe = w.conn.ProbeRoom
+	}
 	go func() { // until it ends or its session is closed
-		w.ended <- w.conn.Probe(context.Background(), l.target.Vantage)
+		w.ended <- probe(context.Background(), l.target.Vantage)
 		if w.wakes.Load() {
 			l.target.Wake()
 		}
@@ -123,8 +132,12 @@ func (l *looker) await(ctx context.Context) (r check.Result, still, lost bool) {
 
 func (l *looker) wrote(w *write, err error) (r check.Result, lost bool) {
 	if err == nil {
+		if w.room {
+			l.room = time.Now()
+		}
 		return check.Result{Answer: message.Up, Perf: tookFor(time.Since(w.began))}, false
 	}
+	l.room = time.Time{}
 	if client.Ended(err) {
 		l.drop()
 	}
