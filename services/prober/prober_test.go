@@ -122,7 +122,7 @@ func TestUnansweringSitesDelayNobody(t *testing.T) {
 	hung := w.until("b is down", says("b", message.Down))
 	require.False(t, hung.Hard)
 	last := w.until("a is up for the fiftieth time", func(hb *message.Heartbeat) bool { return hb.Member == "a" && hb.Seq == first.Seq+50 })
-	require.Less(t, time.Duration(last.At-first.At)*time.Microsecond, 10*time.Second, "50 looks, 100 ms apart")
+	require.Less(t, time.Duration(last.At-first.At)*time.Microsecond, time.Minute, "50 looks, 100 ms apart: behind each other they would take 45 s each")
 }
 
 // Several vantages in one process look each for itself.
@@ -167,13 +167,13 @@ func TestSpecChangeIsTakenWithoutRestart(t *testing.T) {
 	}
 	s.Start()
 	t.Cleanup(s.Close)
-	alive := "  alive: {http: /alive, every: 100ms, timeout: 100ms, from: [sp], members: [a]}\n  b: {http: /, every: 1h, from: [sp], members: [b]}\n"
-	w.apply(s.URL, serve(t, well), alive+"  extra: {http: /well, every: 100ms, timeout: 100ms, from: [sp], members: [a]}")
+	alive := "  alive: {http: /alive, every: 1s, timeout: 1s, from: [sp], members: [a]}\n  b: {http: /, every: 1h, from: [sp], members: [b]}\n"
+	w.apply(s.URL, serve(t, well), alive+"  extra: {http: /well, every: 1s, timeout: 1s, from: [sp], members: [a]}")
 	is := func(check string, answer message.Answer) func(*message.Heartbeat) bool {
 		return func(hb *message.Heartbeat) bool { return hb.Check == check && hb.Answer == answer }
 	}
 	before := w.until("extra is up", is("extra", message.Up))
-	w.apply(s.URL, serve(t, well), alive+"  extra: {http: /broken, every: 100ms, timeout: 100ms, from: [sp], members: [a]}")
+	w.apply(s.URL, serve(t, well), alive+"  extra: {http: /broken, every: 1s, timeout: 1s, from: [sp], members: [a]}")
 	after := w.until("extra is down", is("extra", message.Down))
 	require.Greater(t, after.Seq, before.Seq)
 	require.Greater(t, after.SpecRevision, before.SpecRevision)

@@ -792,6 +792,7 @@ func TestVouchedPrimaryServesWithoutTheBusAndJoinsTheRecord(t *testing.T) {
 		if left, ok := b.keeper.Holds(2); !ok || left > ttl {
 			t.Errorf("b does not hold epoch 2: %s, %v", left, ok)
 		}
+		synctest.Wait() // the disk is real
 		if b.store.Vouched("orders") != nil {
 			t.Error("the word stands in the place of a lease though there is one")
 		}
