@@ -32,6 +32,7 @@ const (
 
 	// Those of a group with a lease.
 	StepCheckpoint = "checkpoint" // the old primary writes down what its stop would have to write otherwise
+	StepCatchUp    = "catch-up"   // the new primary has all but the last of what the old one has written
 	StepGiveUp     = "give-up"    // the old primary stops and is fenced
 	StepFence      = "fence"      // an agent takes the host of the old primary away
 	StepPromote    = "promote"    // the new primary becomes writable

@@ -29,6 +29,7 @@ type PostgresArgs struct {
 	//   still-down   look: ends the swap if Member is up as a primary after all
 	//   streaming    look: ends the swap unless the target streams and lags at most MaxLag bytes
 	//   checkpoint   on the old primary: what a clean stop would otherwise wait for
+	//   catch-up     on the new one: wait until it lags at most MaxLag bytes
 	//   give-up      on the old primary: shut the guard, stop cleanly, say fenced
 	//   promote      on the new primary: become writable on a new timeline; or start as primary where it was one
 	//   writable     look: the new primary takes a write

@@ -57,7 +57,7 @@ func (g *Group) layers(own func(place string) []string) [][]string {
 	}
 	layers := [][]string{{StepLookAgain, StepReady}, own(First)}
 	if g.Lease != nil {
-		layers = append(layers, []string{StepCheckpoint}, pauses, []string{StepGiveUp}, append([]string{StepPromote}, leaves...))
+		layers = append(layers, []string{StepCheckpoint}, []string{StepCatchUp}, pauses, []string{StepGiveUp}, append([]string{StepPromote}, leaves...))
 	} else {
 		layers = append(layers, pauses)
 	}

@@ -16,6 +16,8 @@ const (
 	talk = time.Second
 	// checkpointPatience bounds writing down what is dirty: minutes of it would otherwise be part of the gap.
 	checkpointPatience = time.Minute
+	// catchUpPatience bounds the wait for a standby to come close, while clients are still served.
+	catchUpPatience = 10 * time.Second
 	// stopPatience bounds a clean stop, which waits for the standbys to have everything.
 	stopPatience = 30 * time.Second
 	// promotePatience bounds a promotion, which replays what was received and not yet replayed.
@@ -26,14 +28,20 @@ const (
 // it is lost, since the old primary stops only when its standbys have everything; but clients wait for it.
 const mostLag = 16 << 20
 
+// closeLag is how far behind it may be when clients begin to wait: they wait until it has received and replayed that, a few milliseconds.
+const closeLag = 256 << 10
+
 // database is a step of the driver that runs what the member holds.
 func (c *compiler) database(name string, phase message.Phase, on, action string, m Member, timeout time.Duration) message.Step {
 	s := message.Step{
 		Name: name, Phase: phase, On: on, Timeout: message.Duration(timeout + time.Second), OnFailure: message.FailPause, Unskippable: true,
 	}
 	lag := int64(-1)
-	if action == "streaming" {
+	switch action {
+	case "streaming":
 		lag = mostLag
+	case "catch-up":
+		lag = closeLag
 	}
 	switch {
 	case m.Postgres != nil:
@@ -114,6 +122,11 @@ func (c *compiler) release() {
 		s := c.database(StepCheckpoint, message.PhaseRelease, "old", "checkpoint", c.from, checkpointPatience)
 		s.OnFailure, s.Unskippable = message.FailAbort, false
 		s.Says = fmt.Sprintf("let %s write down what is dirty, so that it stops at once later", c.from.Name)
+		c.add(s)
+		// A checkpoint may have taken a minute. Where the standby does not come close under this load, the swap goes on all the same: clients wait longer.
+		s = c.database(StepCatchUp, message.PhaseRelease, "new", "catch-up", c.to, catchUpPatience)
+		s.OnFailure, s.Unskippable = message.FailGoOn, false
+		s.Says = fmt.Sprintf("wait until %s is close behind %s, for up to %s", c.to.Name, c.from.Name, catchUpPatience)
 		c.add(s)
 	}
 	var pauses []message.Step

@@ -67,6 +67,7 @@ func (x *Executor) lookAt(ctx context.Context, cmd *message.Command, step *messa
 		r.Problem = cut(err.Error())
 		return r
 	}
+	defer driver.Close(d)
 	ctx, cancel := context.WithTimeout(ctx, min(lookLimit, max(step.Timeout.Std(), time.Millisecond)))
 	defer cancel()
 	sight, err := d.Look(ctx, driver.Input{

@@ -51,6 +51,7 @@ func (x *Executor) promoteAlone(ctx context.Context, group string, l driver.Leas
 		if err != nil {
 			return err
 		}
+		defer driver.Close(d)
 		ctx, cancel := context.WithTimeout(ctx, step.Timeout.Std())
 		defer cancel()
 		_, err = d.Do(ctx, driver.Input{

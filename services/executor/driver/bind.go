@@ -43,8 +43,12 @@ type rehearsed struct{ Driver }
 
 func (rehearsed) Do(context.Context, Input) (Deed, error) { return Deed{}, ErrRehearsed }
 
+func (r rehearsed) Close() { Close(r.Driver) }
+
 // masked takes secrets out of whatever a driver returns: a driver that forgets it does not leak.
 type masked struct{ Driver }
+
+func (m masked) Close() { Close(m.Driver) }
 
 func (m masked) Look(ctx context.Context, in Input) (Sight, error) {
 	s, err := m.Driver.Look(ctx, in)

@@ -20,7 +20,7 @@
 //   - "The target says no" ([ErrRefused]), "the target could not be asked" ([ErrUnasked]) and "it was asked and nobody knows
 //     what it did" ([ErrUnknown]) are told apart.
 //   - No secret stands in what it returns.
-//   - No goroutine, connection or process of its own outlives the call.
+//   - No goroutine or process of its own outlives the call, and no connection either, but in a [Closer], which ends it when it is closed.
 //
 // # Adding one
 //

@@ -35,6 +35,17 @@ type Driver interface {
 	Do(ctx context.Context, in Input) (Deed, error)
 }
 
+// Closer is a driver that keeps something of its own, such as a connection, from one call to the next. Whoever had it bound calls [Close] once it
+// asks nothing more of it; a call that hangs may still run then.
+type Closer interface{ Close() }
+
+// Close ends what the driver keeps between calls, if it is one that does.
+func Close(d Driver) {
+	if c, ok := d.(Closer); ok {
+		c.Close()
+	}
+}
+
 // Input is all that a driver is told beside its configuration.
 type Input struct {
 	Command *message.Command // group, epoch, kind, From (old primary), Primary (new one)

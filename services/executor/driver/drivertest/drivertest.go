@@ -95,6 +95,7 @@ func bound(t testing.TB, kind driver.Kind, in driver.Input) driver.Driver {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { driver.Close(d) })
 	return d
 }
 
@@ -224,6 +225,7 @@ func rehearses(t *testing.T, kind driver.Kind, target Target) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer driver.Close(d)
 	if _, err := d.Look(within(t, patience), in); err != nil {
 		t.Error(err)
 	}
@@ -362,6 +364,7 @@ func leaks(t *testing.T, kind driver.Kind, target Target) {
 		target.Hang()
 		_, _ = both(func() context.Context { return within(t, 100*time.Millisecond) }, d, in)
 	}
+	driver.Close(d)
 	var now int
 	for until := time.Now().Add(5 * time.Second); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
 		if now = runtime.NumGoroutine(); now <= before {

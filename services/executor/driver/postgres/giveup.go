@@ -25,15 +25,28 @@ func (a *action) lookGivenUp(ctx context.Context, _ driver.Input) (driver.Sight,
 	case err != nil:
 		return driver.Sight{}, driver.Unasked("%w", err)
 	}
+	if a.did.Load() { // nothing has changed its files since
+		sight.Done, sight.Found = driver.Yes, a.args.Member+" is stopped: "+a.left
+		return sight, nil
+	}
 	control, err := a.server.Control(ctx)
 	if err != nil {
 		return driver.Sight{}, driver.Unasked("%w", err)
 	}
 	sight.Found = a.args.Member + " is stopped: " + control.String()
-	if a.did.Load() {
-		sight.Done = driver.Yes
-	}
 	return sight, nil
+}
+
+// readLeft tells what a server that has ended left behind.
+func (a *action) readLeft(ctx context.Context) string {
+	control, err := a.server.Control(ctx)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("its control file cannot be read: %v", err)
+	case !control.Clean():
+		return fmt.Sprintf("not cleanly: %s", control)
+	}
+	return "cleanly: " + control.String()
 }
 
 // giveUp ends a primary: nobody reaches it, it stops cleanly so that its standbys have everything, and it is said to be fenced.
@@ -57,7 +70,7 @@ func (a *action) giveUp(ctx context.Context, in driver.Input) (driver.Deed, erro
 		stop, cancel = context.WithDeadlineCause(ctx, until.Add(-min(sayPatience, time.Until(until)/2)), errors.New("it did not stop in time"))
 		defer cancel()
 	}
-	how := "stopped cleanly"
+	how := "stopped"
 	if err := a.server.Stop(stop); err != nil {
 		// What it has not sent yet is lost if its standbys were not waited for. It is said, and the swap goes on: nobody serves meanwhile.
 		proof, killErr := a.server.Kill(ctx)
@@ -65,16 +78,16 @@ func (a *action) giveUp(ctx context.Context, in driver.Input) (driver.Deed, erro
 			return driver.Deed{Applied: true}, driver.InDoubt("%s is shut, but may run: %w (%w)", a.args.Member, killErr, err)
 		}
 		how = fmt.Sprintf("killed, because it did not stop (%v): %s; what its standbys had not received is lost unless it waited for them", err, proof)
-	} else if control, err := a.server.Control(ctx); err != nil {
-		return driver.Deed{Applied: true}, driver.InDoubt("%s is stopped, and its control file cannot be read: %w", a.args.Member, err)
-	} else if !control.Clean() {
-		how = fmt.Sprintf("ended, and not cleanly (%s)", control.State)
-	} else {
-		how += fmt.Sprintf(" (%s)", control)
 	}
 	sentence := fmt.Sprintf("%s gave up: shut and %s, in %s", a.args.Member, how, in.Now().Sub(began).Round(time.Millisecond))
-	if err := in.Lease.Say(ctx, in.Command.Epoch, true, sentence); err != nil {
-		return driver.Deed{Applied: true, Evidence: sentence}, driver.InDoubt("say that %s is fenced: %w", a.args.Member, err)
+	// Clients wait for the word, and nobody for how the server ended: it is read meanwhile.
+	left := make(chan string, 1)
+	go func() { left <- a.readLeft(ctx) }()
+	err = in.Lease.Say(ctx, in.Command.Epoch, true, sentence)
+	a.left = <-left
+	deed := driver.Deed{Applied: true, Evidence: sentence + "; " + a.left}
+	if err != nil {
+		return deed, driver.InDoubt("say that %s is fenced: %w", a.args.Member, err)
 	}
-	return driver.Deed{Applied: true, Evidence: sentence}, nil
+	return deed, nil
 }

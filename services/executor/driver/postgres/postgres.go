@@ -42,9 +42,15 @@ type action struct {
 	args   spec.PostgresArgs
 	server *server.Server
 	did    atomic.Bool // Do came to its end: for actions whose effect cannot be seen from outside
+	left   string      // what a server that gave up left behind; read once did is set
+	spare  atomic.Pointer[postgres.Conn]
+	closed atomic.Bool
 }
 
-var _ driver.Driver = (*action)(nil)
+var (
+	_ driver.Driver = (*action)(nil)
+	_ driver.Closer = (*action)(nil)
+)
 
 func open(with json.RawMessage) (driver.Driver, error) {
 	a := &action{}
@@ -52,9 +58,9 @@ func open(with json.RawMessage) (driver.Driver, error) {
 		return nil, err
 	}
 	switch a.args.Action {
-	case "still-down", "streaming", "checkpoint", "give-up", "promote", "writable":
+	case "still-down", "streaming", "checkpoint", "catch-up", "give-up", "promote", "writable":
 	default:
-		return nil, driver.Wrong("action", "still-down, streaming, checkpoint, give-up, promote or writable, not %q", a.args.Action)
+		return nil, driver.Wrong("action", "still-down, streaming, checkpoint, catch-up, give-up, promote or writable, not %q", a.args.Action)
 	}
 	if !message.IsName(a.args.Member) {
 		return nil, driver.Wrong("member", "the name of a member")
@@ -90,6 +96,8 @@ func (a *action) Look(ctx context.Context, in driver.Input) (driver.Sight, error
 		return a.streaming(ctx, in)
 	case "checkpoint":
 		return a.lookCheckpoint(ctx, in)
+	case "catch-up":
+		return a.lookCaughtUp(ctx, in)
 	case "give-up":
 		return a.lookGivenUp(ctx, in)
 	case "promote":
@@ -107,12 +115,14 @@ func (a *action) Do(ctx context.Context, in driver.Input) (driver.Deed, error) {
 	switch a.args.Action {
 	case "checkpoint":
 		deed, err = a.checkpoint(ctx, in)
+	case "catch-up":
+		deed, err = until(ctx, func() (driver.Sight, error) { return a.lookCaughtUp(ctx, in) })
 	case "give-up":
 		deed, err = a.giveUp(ctx, in)
 	case "promote":
 		deed, err = a.promote(ctx, in)
 	case "writable":
-		deed, err = a.untilWritable(ctx, in)
+		deed, err = until(ctx, func() (driver.Sight, error) { return a.lookWritable(ctx, in) })
 	default:
 		sight, err := a.Look(ctx, in)
 		switch {
@@ -132,6 +142,35 @@ func (a *action) Do(ctx context.Context, in driver.Input) (driver.Deed, error) {
 // connect reaches the server beside this executor, by its unix socket as a rule.
 func (a *action) connect(ctx context.Context, in driver.Input) (*postgres.Conn, error) {
 	return dial(ctx, in, a.args.Server.Local)
+}
+
+// session is connect, or the connection that the call before left: a promotion is looked at, done and looked at while clients wait, and a
+// connection costs the server a process. Whoever calls it gives it back by keep.
+func (a *action) session(ctx context.Context, in driver.Input) (*postgres.Conn, error) {
+	if conn := a.spare.Swap(nil); conn != nil {
+		if _, err := conn.Recovery(ctx); err == nil {
+			return conn, nil
+		}
+		conn.Close() // its server may have ended and begun anew since
+	}
+	return a.connect(ctx, in)
+}
+
+func (a *action) keep(conn *postgres.Conn) {
+	if old := a.spare.Swap(conn); old != nil {
+		old.Close()
+	}
+	if a.closed.Load() {
+		a.Close()
+	}
+}
+
+// Close ends what was kept between the calls. A call that still runs ends its own when it is over.
+func (a *action) Close() {
+	a.closed.Store(true)
+	if conn := a.spare.Swap(nil); conn != nil {
+		conn.Close()
+	}
 }
 
 func dial(ctx context.Context, in driver.Input, how spec.Secret) (*postgres.Conn, error) {
@@ -204,6 +243,13 @@ func first(a, b string) string {
 	return b
 }
 
+// lookCaughtUp is the look of streaming at a time at which it is too late to end the swap.
+func (a *action) lookCaughtUp(ctx context.Context, in driver.Input) (driver.Sight, error) {
+	sight, err := a.streaming(ctx, in)
+	sight.Ends = false
+	return sight, err
+}
+
 // streaming ends a switchover whose target does not follow closely.
 func (a *action) streaming(ctx context.Context, in driver.Input) (driver.Sight, error) {
 	sight := driver.Sight{Wanted: a.args.Member + " streams", Done: driver.No, Ends: true}
@@ -234,8 +280,10 @@ func (a *action) streaming(ctx context.Context, in driver.Input) (driver.Sight, 
 	return sight, nil
 }
 
-// littleDirty is how many bytes of log since the last checkpoint are no reason for another one before a stop.
-const littleDirty = 4 << 20
+// littleDirty is how many bytes of log since the last checkpoint are no reason for another one before a stop: a few records that a server writes
+// though nobody uses it. What counts is how many files a stop would have to sync while clients wait, and a hundred small writes may touch as many as a
+// gigabyte does.
+const littleDirty = 16 << 10
 
 func (a *action) lookCheckpoint(ctx context.Context, in driver.Input) (driver.Sight, error) {
 	sight := driver.Sight{Wanted: "a checkpoint of " + a.args.Member + " just before it is stopped", Done: driver.No}
@@ -289,10 +337,10 @@ func (a *action) lookWritable(ctx context.Context, in driver.Input) (driver.Sigh
 	return sight, nil
 }
 
-// untilWritable waits for it.
-func (a *action) untilWritable(ctx context.Context, in driver.Input) (driver.Deed, error) {
+// until looks until it finds what is waited for.
+func until(ctx context.Context, look func() (driver.Sight, error)) (driver.Deed, error) {
 	for {
-		sight, err := a.lookWritable(ctx, in)
+		sight, err := look()
 		if err == nil && sight.Done == driver.Yes {
 			return driver.Deed{Evidence: sight.Found}, nil
 		}

@@ -94,7 +94,7 @@ func bind(t testing.TB, a spec.PostgresArgs) driver.Driver {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(a.Server.Data + ".ham") })
+	t.Cleanup(func() { driver.Close(d); _ = os.RemoveAll(a.Server.Data + ".ham") })
 	return d
 }
 
@@ -336,7 +336,7 @@ func TestGiveUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Log(deed.Evidence)
-	if !strings.Contains(deed.Evidence, "stopped cleanly (shut down,") || !deed.Applied {
+	if !strings.Contains(deed.Evidence, "; cleanly: shut down, ") || !deed.Applied {
 		t.Errorf("%+v", deed)
 	}
 	if len(l.calls) != 4 || l.calls[0] != "busy" || l.calls[1] != "shut 7" || !strings.HasPrefix(l.calls[2], "say 7 true: ") || l.calls[3] != "release" {

@@ -38,7 +38,7 @@ func (a *action) lookPromoted(ctx context.Context, in driver.Input) (driver.Sigh
 	if err != nil {
 		return driver.Sight{}, driver.Unasked("%w", err)
 	}
-	conn, err := a.connect(ctx, in)
+	conn, err := a.session(ctx, in)
 	if err != nil {
 		if kind, _ := postgres.Explain(err); kind == postgres.NotReady {
 			sight.Found = err.Error()
@@ -48,7 +48,7 @@ func (a *action) lookPromoted(ctx context.Context, in driver.Input) (driver.Sigh
 		}
 		return driver.Sight{}, err
 	}
-	defer conn.Close()
+	defer a.keep(conn)
 	r, err := conn.Readiness(ctx)
 	if err != nil {
 		return driver.Sight{}, driver.Unasked("%w", cause(ctx, err))
@@ -98,13 +98,13 @@ func (a *action) promote(ctx context.Context, in driver.Input) (driver.Deed, err
 
 func (a *action) promoteStandby(ctx context.Context, in driver.Input) (driver.Deed, error) {
 	began := in.Now()
-	conn, err := a.connect(ctx, in)
+	conn, err := a.session(ctx, in)
 	if kind, _ := postgres.Explain(err); err != nil && kind == postgres.NoSlot && a.args.MaxLag < 0 {
 		return a.promoteUnasked(ctx, in)
 	} else if err != nil {
 		return driver.Deed{}, err
 	}
-	defer conn.Close()
+	defer a.keep(conn)
 	s, err := conn.Readiness(ctx)
 	if err != nil {
 		return driver.Deed{}, driver.Unasked("%w", cause(ctx, err))

@@ -52,6 +52,7 @@ func (a *attempt) make(ctx context.Context) {
 		a.end(plan.Failed, err)
 		return
 	}
+	defer driver.Close(d)
 	a.engine.Point("before look")
 	sight, err := a.look(ctx, d)
 	a.engine.Point("after look")
