@@ -198,10 +198,14 @@ func (f *flow) forget(name string) {
 	_ = f.bus.nc.Publish("$JS.API.CONSUMER.DELETE."+f.stream+"."+name, nil)
 }
 
+// deposedFor is how long a leader that was cut off may take itself for one, and answer with what it knew then: a server looks every 10 s whether
+// it lost its quorum, and means one that it has not heard for 10 s. What only such a leader says has not happened.
+const deposedFor = 25 * time.Second
+
 // stillThere says whether the stream still has what was seen. A consumer that begins after its end would wait in silence.
 func (f *flow) stillThere(ctx context.Context) error {
 	var last error
-	for range 8 {
+	for began := time.Now(); last == nil || time.Since(began) < deposedFor; {
 		var info struct {
 			State struct {
 				LastSeq uint64 `json:"last_seq"`
@@ -217,7 +221,6 @@ func (f *flow) stillThere(ctx context.Context) error {
 		if f.forgetful {
 			return f.wentBack(info.State.LastSeq)
 		}
-		// A deposed leader may not have seen it yet.
 		last = f.wentBack(info.State.LastSeq)
 		if !sleep(ctx, jitter(200*time.Millisecond, 400*time.Millisecond)) {
 			return ctx.Err()

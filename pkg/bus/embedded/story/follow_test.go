@@ -178,6 +178,27 @@ func TestAFollowerThatGoesOnSaysThatItsStreamWentBack(t *testing.T) {
 	})
 }
 
+// A leader that was cut off answers with what it knew, for as long as it takes itself for one. A follower waits for one that knows more.
+func TestAFollowerOutlastsALeaderThatWasCutOff(t *testing.T) {
+	bustest.Bubble(t, func(t *testing.T, srv *bustest.Server) {
+		b := srv.Connect("d1")
+		defer b.Close()
+		publishEvent(t, b, "e0")
+		seen := make(chan uint64, 10)
+		stop := follow(t, b, bus.FollowOptions{Stream: subject.StreamEvents, From: bus.FromAfter(3)}, func(d bus.Delivery) { seen <- d.Seq })
+		time.Sleep(20 * time.Second)
+		for _, id := range []string{"e1", "e2", "e3"} {
+			publishEvent(t, b, id)
+		}
+		if got := await(t, seen, "the message after those that were seen"); got != 4 {
+			t.Errorf("got message %d, want 4", got)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestFollowersBeginWhereTheyAreTold(t *testing.T) {
 	t.Parallel()
 	b := bustest.Connect(t, bustest.Start(t), "d1")
