@@ -312,3 +312,18 @@ func TestLook(t *testing.T) {
 		t.Errorf("applied %v", l.ledger.lines())
 	}
 }
+
+// That a member is fenced is stored for those whose safety rests on it, and told to people.
+func TestThatAMemberIsFencedIsTold(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	m := l.start("x1")
+	if err := m.sayFenced(t.Context(), &message.Command{Group: "web", Epoch: 3}, "a", "it is off"); err != nil {
+		t.Fatal(err)
+	}
+	word := await(l, "the word", func(*message.Fenced) bool { return true })
+	e := await(l, "the word, for people", func(e *message.Event) bool { return e.ID == "ev."+word.ID })
+	if e.Member != "a" || e.Epoch != 3 || e.Sentence != word.Sentence {
+		t.Errorf("%+v", e)
+	}
+}

@@ -179,8 +179,17 @@ func (x *Executor) publishSafety(ctx context.Context, m message.Message) error {
 	if _, ok := m.(*message.Fenced); ok {
 		kind = subject.SafetyFenced
 	}
-	_, err := x.bus.Publish(ctx, subject.Safety(m.MessageGroup(), kind, x.name), m)
-	return err
+	if _, err := x.bus.Publish(ctx, subject.Safety(m.MessageGroup(), kind, x.name), m); err != nil {
+		return err
+	}
+	// That a member does not act any more is told to people too. What was vouched for is said again and again, and has an event of its own.
+	if f, ok := m.(*message.Fenced); ok && f.How != message.FencedVouch {
+		x.tell(&message.Event{
+			ID: "ev." + f.ID, Group: f.Group, Kind: message.EventDrift, Severity: message.Notice, Epoch: f.Epoch, Member: f.Member, Sentence: f.Sentence,
+			Writer: x.name, At: f.At,
+		})
+	}
+	return nil
 }
 
 // sayFenced stores that a fence agent has confirmed that a member cannot act.

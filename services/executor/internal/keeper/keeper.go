@@ -266,7 +266,11 @@ func (k *Keeper) turn(ctx context.Context) time.Duration {
 		k.Fence(ctx, true, fmt.Sprintf("its guard of epoch %d cannot be renewed: %v", state.Acting, lost))
 		return 0
 	case lapsed:
-		k.Fence(ctx, true, fmt.Sprintf("its lease of epoch %d has run out: %s", state.Acting, state.Waiting))
+		why := fmt.Sprintf("its lease of epoch %d has run out", state.Acting)
+		if state.Waiting != "" {
+			why += ": " + state.Waiting
+		}
+		k.Fence(ctx, true, why)
 		return 0
 	case c == nil:
 		return idle
