@@ -45,6 +45,7 @@ type bed struct {
 	// fakeClock: the databases run under libfaketime.
 	fakeClock bool
 	mu        sync.Mutex
+	stalled   map[string]bool // hosts whose disk takes no write
 }
 
 // bedState is what is written down before anything is made.
@@ -65,7 +66,7 @@ func newBed(ctx context.Context, logs string) (_ *bed, err error) {
 	if logs, err = filepath.Abs(logs); err != nil {
 		return nil, err
 	}
-	b := &bed{id: strings.ToLower(rand.Text()[:5]), logs: logs, hosts: map[string]*host{}}
+	b := &bed{id: strings.ToLower(rand.Text()[:5]), logs: logs, hosts: map[string]*host{}, stalled: map[string]bool{}}
 	if b.dir, err = os.MkdirTemp("/var/tmp", "ham-testbed-"); err != nil {
 		return nil, err
 	}
@@ -201,6 +202,9 @@ func (s bedState) remove() error {
 		}
 	}
 	var errs []error
+	for _, m := range s.Mounts { // of a disk that was left stalled: a process that waits for it would not end
+		_, _ = printed(exec.Command("fsfreeze", "-u", m))
+	}
 	deadline := time.Now().Add(15 * time.Second)
 	for {
 		left := slices.DeleteFunc(pidsIn(func(i uint64) bool { return inodes[i] }), func(pid int) bool { return state(pid) == 'Z' })
@@ -217,8 +221,12 @@ func (s bedState) remove() error {
 		time.Sleep(5 * time.Millisecond)
 	}
 	for _, m := range slices.Backward(s.Mounts) {
-		_, _ = printed(exec.Command("fsfreeze", "-u", m)) // of a disk that was left stalled
-		if err := unix.Unmount(m, 0); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
+		err := unix.Unmount(m, 0)
+		for errors.Is(err, unix.EBUSY) && time.Now().Before(deadline) { // the kernel lets go of what was killed a moment later
+			time.Sleep(20 * time.Millisecond)
+			err = unix.Unmount(m, 0)
+		}
+		if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
 			errs = append(errs, fmt.Errorf("unmount %s: %w", m, err))
 		}
 	}

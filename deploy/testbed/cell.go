@@ -91,12 +91,9 @@ func (c cell) run(ctx context.Context, n int, dir string, say func(string, ...an
 		return r, err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	b.fakeClock = c.fault.name == "clock"
-	if b.fakeClock {
-		for _, h := range []*host{b.sp, b.rj} {
-			if _, err := h.write("faketime", "+0s\n", "", 0o644); err != nil {
-				return r, err
-			}
+	if c.fault.name == "clock" {
+		if err := b.fakeClocks(); err != nil {
+			return r, err
 		}
 	}
 	s := c.setting.make()

@@ -110,12 +110,8 @@ var faults = []fault{
 	},
 	{
 		name: "stall", means: "the file system of the primary's data takes no write (fsfreeze); it goes on after the hold", disk: "own", hold: holdShort,
-		do: func(ctx context.Context, _ *bed, _ stack, h *host) error {
-			return tool(ctx, "fsfreeze", "-f", h.path("disk"))
-		},
-		heal: func(ctx context.Context, _ *bed, _ stack, h *host) error {
-			return tool(ctx, "fsfreeze", "-u", h.path("disk"))
-		},
+		do:   func(ctx context.Context, b *bed, _ stack, h *host) error { return b.stall(ctx, h, true) },
+		heal: func(ctx context.Context, b *bed, _ stack, h *host) error { return b.stall(ctx, h, false) },
 	},
 	{
 		name: "slow", means: "the disk of the primary's data takes 4 writes a second (blkio throttle of its loop device, for the server's processes)", disk: "own", hold: holdShort,
@@ -124,12 +120,8 @@ var faults = []fault{
 	},
 	{
 		name: "clock", means: "the wall clock of the primary's database steps 1 h forward, later back (libfaketime; see README.md)", hold: holdShort,
-		do: func(_ context.Context, _ *bed, _ stack, h *host) error {
-			return os.WriteFile(h.path("faketime"), []byte("+3600s\n"), 0o644)
-		},
-		heal: func(_ context.Context, _ *bed, _ stack, h *host) error {
-			return os.WriteFile(h.path("faketime"), []byte("+0s\n"), 0o644)
-		},
+		do:   func(_ context.Context, _ *bed, _ stack, h *host) error { return stepClock(h, true) },
+		heal: func(_ context.Context, _ *bed, _ stack, h *host) error { return stepClock(h, false) },
 	},
 	{name: "idle", means: "nothing happens; CPU time and memory of the manager's processes are measured, without clients"},
 }
@@ -245,6 +237,45 @@ func fill(dir string) error {
 		}
 	}
 	return nil
+}
+
+// stall lets the file system of the host's data take no write, or go on. What is so already stays so.
+func (b *bed) stall(ctx context.Context, h *host, on bool) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stalled[h.name] == on {
+		return nil
+	}
+	flag := "-u"
+	if on {
+		flag = "-f"
+	}
+	if err := tool(ctx, "fsfreeze", flag, h.path("disk")); err != nil {
+		return err
+	}
+	b.stalled[h.name] = on
+	return nil
+}
+
+// fakeClocks puts the databases that are made from now on under clocks that can be stepped.
+func (b *bed) fakeClocks() error {
+	b.fakeClock = true
+	return errors.Join(stepClock(b.sp, false), stepClock(b.rj, false))
+}
+
+// stepClock sets the wall clock of the host's database an hour ahead, or right, where the bed has such clocks. The file is replaced at once: the database reads it all the time.
+func stepClock(h *host, ahead bool) error {
+	if !h.bed.fakeClock {
+		return errors.New("the database of this bed has the machine's clock")
+	}
+	by := "+0s\n"
+	if ahead {
+		by = "+3600s\n"
+	}
+	if err := os.WriteFile(h.path("faketime.new"), []byte(by), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(h.path("faketime.new"), h.path("faketime"))
 }
 
 // throttle bounds the writes a second of the host's database processes to its own disk; 0: no bound.

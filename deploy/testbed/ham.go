@@ -181,10 +181,15 @@ func (s *ham) startAgent(_ context.Context, h *host) error {
 	return nil
 }
 
-func (s *ham) killAgent(h *host) error {
+// agent is the process of ham that was started last on the host.
+func (s *ham) agent(h *host) *process {
 	s.mu.Lock()
-	a := s.agents[h.name]
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	return s.agents[h.name]
+}
+
+func (s *ham) killAgent(h *host) error {
+	a := s.agent(h)
 	if err := syscall.Kill(a.Process.Pid, syscall.SIGKILL); err != nil {
 		return err
 	}
@@ -282,6 +287,8 @@ type hamStatus struct {
 	Epoch    uint64
 	Held     bool
 	Primary  string
+	Paused   bool
+	Incident string
 	Swap     *struct{ State string }
 	Members  []struct {
 		Name  string

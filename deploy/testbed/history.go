@@ -74,6 +74,7 @@ type player struct {
 	from  *host
 	addr  string
 	node  string // of the server, where it is known before
+	table string // of the registers: each sequence has one of its own
 	every time.Duration
 	began time.Time
 	rng   *rand.Rand
@@ -82,6 +83,8 @@ type player struct {
 	mu   sync.Mutex
 	ops  []porcupine.Operation
 	acks []ack // of writes
+	// tried are the same writes, by the wall clock.
+	tried []tried
 }
 
 func (p *player) run(ctx context.Context) {
@@ -114,11 +117,11 @@ func (p *player) run(ctx context.Context) {
 // play does one operation and notes it. A read that a standby answers is none.
 func (p *player) play(ctx context.Context, conn *pgconn.PgConn) error {
 	in := input{key: p.rng.IntN(keys)}
-	query := fmt.Sprintf("SELECT val, host(inet_server_addr()), pg_is_in_recovery() FROM kv WHERE k = %d", in.key)
+	query := fmt.Sprintf("SELECT val, host(inet_server_addr()), pg_is_in_recovery() FROM %s WHERE k = %d", p.table, in.key)
 	if p.rng.IntN(3) > 0 {
 		p.next += 100
 		in.value = p.next + int64(p.id)
-		query = fmt.Sprintf("UPDATE kv SET prev = val, val = %d WHERE k = %d RETURNING prev, host(inet_server_addr()), false", in.value, in.key)
+		query = fmt.Sprintf("UPDATE %s SET prev = val, val = %d WHERE k = %d RETURNING prev, host(inet_server_addr()), false", p.table, in.value, in.key)
 	}
 	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), clientPatience)
 	defer cancel()
@@ -144,6 +147,7 @@ func (p *player) play(ctx context.Context, conn *pgconn.PgConn) error {
 		if in.value != 0 {
 			p.mu.Lock()
 			p.acks = append(p.acks, ack{back, in.value, node})
+			p.tried = append(p.tried, tried{p.began.Add(call).UTC(), p.began.Add(back).UTC(), node})
 			p.mu.Unlock()
 		}
 	case err == nil:

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -51,17 +52,23 @@ func TestScheduleIsReproducible(t *testing.T) {
 	for seed := range uint64(200) {
 		acts := schedule(seed, length)
 		require.Equal(t, acts, schedule(seed, length))
+		require.Equal(t, acts, mirrored(mirrored(acts)))
+		if seed%10 == 0 {
+			require.Equal(t, "bus", acts[0].what)
+			require.Greater(t, acts[1].at, acts[0].until, "the bus is gone alone")
+		}
 		require.NotEmpty(t, acts, "seed %d", seed)
 		for _, x := range acts {
 			seen[x.what] = true
 			require.Less(t, x.at, length)
 			require.LessOrEqual(t, x.until, length, "what is broken is healed before the end")
-			if x.what != "bus" {
+			if x.what != "bus" && x.what != "pause" && x.what != "abort" {
 				require.NotEmpty(t, x.a)
 			}
+			require.Equal(t, lasts(x.what), x.until > 0, "%s", x)
 		}
 	}
-	for _, k := range kinds {
-		require.True(t, seen[k], k)
+	for _, k := range append(slices.Clone(kinds), midway...) {
+		require.True(t, seen[k] || k == "swap", k) // which is two acts
 	}
 }

@@ -23,6 +23,7 @@ const usage = `testbed breaks a PostgreSQL pair under a manager, on hosts made o
   testbed bench [flags]          the whole table; runs that are kept already are not made again
   testbed table                  print the table of the runs that are kept
   testbed random [flags]         random sequences of faults, and whether the clients' histories are linearizable
+  testbed judge                  hold the records of the sequences that are kept to the laws as they are now
   testbed down [-all]            take away what a crashed testbed left; -all: also what a living one uses
   testbed list                   the faults and the managers that it knows
 
@@ -86,15 +87,24 @@ func dispatch(ctx context.Context, args []string) error {
 	case "random":
 		o := randomOptions{dir: *dir}
 		f.Uint64Var(&o.seed, "seed", 1, "the first `seed`")
-		f.IntVar(&o.count, "count", 10, "how many `seeds`, one after the other")
+		f.IntVar(&o.count, "count", 10, "how many `seeds` from there on")
 		f.DurationVar(&o.length, "for", 30*time.Second, "how long a sequence of faults lasts")
 		f.StringVar(&o.stack, "stack", "ham:default", "which setting of ham")
 		f.BoolVar(&o.again, "again", false, "run seeds again whose results are kept already")
+		f.BoolVar(&o.keep, "keep", false, "keep the logs of sequences that held, too")
+		f.IntVar(&o.beds, "beds", 1, "how many `beds` side by side")
+		f.IntVar(&o.reuse, "reuse", 8, "how many `sequences` a bed may see that is whole again after each")
+		f.DurationVar(&o.limit, "limit", 0, "begin no sequence after this `time`; 0: as long as it takes")
 		if err := f.Parse(args[1:]); err != nil {
 			return err
 		}
 		o.dir = *dir
 		return random(ctx, o)
+	case "judge":
+		if err := f.Parse(args[1:]); err != nil {
+			return err
+		}
+		return judgeKept(filepath.Join(*dir, "random"))
 	case "table":
 		if err := f.Parse(args[1:]); err != nil {
 			return err

@@ -104,9 +104,7 @@ func makePair(ctx context.Context, b *bed, disk string) error {
 	for _, q := range []string{
 		"CREATE TABLE writes (id bigint PRIMARY KEY)",
 		"CREATE TABLE beside (id bigint, node text)",
-		"CREATE TABLE kv (k int PRIMARY KEY, val bigint NOT NULL, prev bigint)",
-		fmt.Sprintf("INSERT INTO kv SELECT n, 0 FROM generate_series(0, %d) n", keys-1),
-		"ALTER TABLE writes OWNER TO app", "ALTER TABLE beside OWNER TO app", "ALTER TABLE kv OWNER TO app",
+		"ALTER TABLE writes OWNER TO app", "ALTER TABLE beside OWNER TO app",
 		"GRANT EXECUTE ON FUNCTION inet_server_addr() TO app",
 	} {
 		if _, err := ask(ctx, b.sp, "app", q); err != nil {
@@ -126,6 +124,20 @@ func makePair(ctx context.Context, b *bed, disk string) error {
 		_, err := streams(ctx, b.sp)
 		return err
 	})
+}
+
+// makeRegisters makes a table of registers on the primary, all of them 0.
+func makeRegisters(ctx context.Context, primary *host, table string) error {
+	for _, q := range []string{
+		"CREATE TABLE " + table + " (k int PRIMARY KEY, val bigint NOT NULL, prev bigint)",
+		fmt.Sprintf("INSERT INTO %s SELECT n, 0 FROM generate_series(0, %d) n", table, keys-1),
+		"ALTER TABLE " + table + " OWNER TO app",
+	} {
+		if _, err := ask(ctx, primary, "app", q); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func asPostgres(argv ...string) command { return command{argv: argv, user: pgUser} }

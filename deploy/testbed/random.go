@@ -7,15 +7,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/anishathalye/porcupine"
+	"golang.org/x/sys/unix"
 )
 
 type randomOptions struct {
@@ -24,12 +29,20 @@ type randomOptions struct {
 	length     time.Duration
 	stack, dir string
 	again      bool
+	beds       int           // side by side
+	reuse      int           // sequences that one bed may see
+	limit      time.Duration // begin no sequence after it
+	keep       bool          // logs, also of sequences that held
 }
 
 // sequence is what became of one seed.
 type sequence struct {
 	Seed       uint64    `json:"seed"`
 	Stack      string    `json:"stack"`
+	Commit     string    `json:"commit,omitempty"`
+	Bed        string    `json:"bed"`     // its id
+	Before     int       `json:"before"`  // sequences that the bed had seen
+	Primary    string    `json:"primary"` // at the beginning
 	Length     float64   `json:"length_s"`
 	Began      time.Time `json:"began"`
 	Took       float64   `json:"took_s"`
@@ -38,11 +51,13 @@ type sequence struct {
 	Served     float64   `json:"served_percent"` // of 100 ms in which a write was acknowledged
 	Swaps      int       `json:"swaps"`          // changes of who acknowledges
 	Epochs     uint64    `json:"epochs"`
+	Whole      float64   `json:"whole_s"` // from when all was healed until the pair was whole
 	Broken     []string  `json:"broken,omitempty"`
 	Timeline   []moment  `json:"timeline"`
 }
 
-// random runs a batch of seeds. Those that are kept are passed over, so that a batch that was cut short goes on.
+// random runs a batch of seeds, on as many beds side by side as are asked for. Seeds that are kept are passed over, so that a batch that was cut
+// short goes on.
 func random(ctx context.Context, o randomOptions) error {
 	stacks, err := choose(o.stack)
 	if err != nil {
@@ -51,75 +66,234 @@ func random(ctx context.Context, o randomOptions) error {
 	if len(stacks) != 1 || stacks[0].stack != "ham" {
 		return errors.New("random is for one setting of ham, such as ham:default")
 	}
+	if o.beds < 1 || o.beds > 16 || o.reuse < 1 {
+		return fmt.Errorf("-beds %d -reuse %d: want 1 to 16 beds, each for at least one sequence", o.beds, o.reuse)
+	}
 	if err := able(stacks); err != nil {
+		return err
+	}
+	if _, err := hamBinary(); err != nil {
 		return err
 	}
 	dir := filepath.Join(o.dir, "random")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
+	seeds := make(chan uint64)
+	began := time.Now()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	kept := 0
+	go func() {
+		defer close(seeds)
+		for seed := o.seed; seed < o.seed+uint64(o.count); seed++ {
+			if !o.again && exists(sequenceFile(dir, stacks[0], seed)) {
+				kept++
+				continue
+			}
+			if o.limit > 0 && time.Since(began) > o.limit {
+				fmt.Println("the time is up; the same command goes on from here")
+				return
+			}
+			select {
+			case seeds <- seed:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	var mu sync.Mutex
 	bad, made := 0, 0
-	for seed := o.seed; seed < o.seed+uint64(o.count); seed++ {
-		file := filepath.Join(dir, fmt.Sprintf("%s-%06d.json", stacks[0].name, seed))
-		if !o.again && exists(file) {
-			continue
-		}
-		q, err := playSeed(ctx, stacks[0], seed, o.length, dir)
-		if ctx.Err() != nil {
-			return cut(ctx, err)
-		}
-		if err != nil {
-			return fmt.Errorf("seed %d: %w", seed, err)
-		}
+	tell := func(q sequence) {
+		mu.Lock()
+		defer mu.Unlock()
 		made++
 		verdict := "ok"
 		if len(q.Broken) > 0 {
 			bad++
 			verdict = "BROKEN: " + strings.Join(q.Broken, "; ")
 		}
-		fmt.Printf("seed %d: %s (%d operations, %d unknown, served %.0f %%, %d swaps, epoch %d)\n", seed, verdict, q.Operations, q.Unknown, q.Served, q.Swaps, q.Epochs)
-		text, err := json.MarshalIndent(q, "", " ")
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(file, text, 0o644); err != nil {
-			return err
-		}
+		fmt.Printf("seed %d: %s (%d operations, %d unknown, served %.0f %%, %d swaps, epoch %d, %.0f s)\n", q.Seed, verdict, q.Operations, q.Unknown, q.Served, q.Swaps, q.Epochs, q.Took)
 	}
-	fmt.Printf("sequences made: %d, broken: %d, kept from before: %d\n", made, bad, o.count-made)
+	var workers sync.WaitGroup
+	for range o.beds {
+		workers.Go(func() {
+			g := &ground{setting: stacks[0], reuse: o.reuse, dir: dir, keep: o.keep}
+			defer func() {
+				if err := g.close(); err != nil {
+					cancel(err)
+				}
+			}()
+			for seed := range seeds {
+				q, err := g.play(ctx, seed, o.length)
+				if ctx.Err() != nil {
+					return
+				}
+				if err != nil {
+					cancel(fmt.Errorf("seed %d: %w", seed, err))
+					return
+				}
+				tell(q)
+				if err := q.save(sequenceFile(dir, stacks[0], seed)); err != nil {
+					cancel(err)
+					return
+				}
+			}
+		})
+	}
+	workers.Wait()
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	fmt.Printf("sequences made: %d, broken: %d, kept from before: %d\n", made, bad, kept)
+	if made > 0 {
+		took := time.Since(began).Seconds()
+		fmt.Printf("%.0f s, %.0f s a sequence and bed, %.0f %% of a core a bed\n", took, took*float64(min(o.beds, made))/float64(made), 100*cpuOfAll()/took/float64(min(o.beds, made)))
+	}
 	if bad > 0 {
 		return fmt.Errorf("%d sequences broke a promise: raw results in %s, `testbed random -seed N -count 1 -again` runs one again", bad, dir)
 	}
 	return nil
 }
 
-// playSeed runs one sequence on a bed of its own.
-func playSeed(ctx context.Context, st setting, seed uint64, length time.Duration, dir string) (q sequence, err error) {
-	q = sequence{Seed: seed, Stack: st.stack + ":" + st.name, Length: length.Seconds(), Began: time.Now().UTC()}
-	logs := filepath.Join(dir, "logs-"+strconv.FormatUint(seed, 10))
+func sequenceFile(dir string, st setting, seed uint64) string {
+	return filepath.Join(dir, fmt.Sprintf("%s-%06d.json", st.name, seed))
+}
+
+func recordFile(dir string, st setting, seed uint64) string {
+	return filepath.Join(dir, fmt.Sprintf("%s-%06d.record.gz", st.name, seed))
+}
+
+func (q *sequence) save(file string) error {
+	text, err := json.MarshalIndent(q, "", " ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(file+".tmp", text, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(file+".tmp", file)
+}
+
+// cpuOfAll is the CPU time in seconds of this program and all that it started and has ended: daemons too, since their orphans are its own.
+func cpuOfAll() float64 {
+	var sum float64
+	for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} {
+		var u unix.Rusage
+		if unix.Getrusage(who, &u) == nil {
+			sum += float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+		}
+	}
+	return sum
+}
+
+// commit names what ham was built from: the tree's commit, with a + where the tree differs from it.
+var commit = sync.OnceValue(func() string {
+	out, err := printed(exec.Command("git", "describe", "--always", "--dirty=+", "--exclude=*"))
+	if err == nil {
+		return strings.TrimSpace(out)
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				return s.Value
+			}
+		}
+	}
+	return ""
+})
+
+// ground is where sequences are played one after the other: a bed that is made anew when it has seen enough of them, or one that broke a promise.
+type ground struct {
+	setting setting
+	reuse   int
+	dir     string
+	keep    bool
+
+	b     *bed
+	s     *ham
+	seen  int
+	since time.Time // when the last sequence was judged
+	bad   bool      // its logs are of use
+}
+
+// ready makes a bed where there is none.
+func (g *ground) ready(ctx context.Context, seed uint64) error {
+	logs := filepath.Join(g.dir, "logs-"+strconv.FormatUint(seed, 10))
 	if err := os.RemoveAll(logs); err != nil {
-		return q, err
+		return err
 	}
 	b, err := newBed(ctx, logs)
 	if err != nil {
-		return q, err
+		return err
 	}
-	defer func() {
-		err = errors.Join(err, b.Close())
-		if err == nil && len(q.Broken) == 0 {
-			err = os.RemoveAll(logs)
-		}
-	}()
-	setUp, cancel := context.WithTimeout(ctx, setUpIn)
+	g.b, g.s, g.seen, g.bad, g.since = b, g.setting.make().(*ham), 0, false, time.Time{}
+	if err := b.fakeClocks(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, setUpIn)
 	defer cancel()
-	if err := makePair(setUp, b, ""); err != nil {
+	if err := makePair(ctx, b, "own"); err != nil {
+		return err
+	}
+	if err := g.s.setUp(ctx, b); err != nil {
+		b.note(g.s.diagnosis(ctx))
+		return notReady{err}
+	}
+	return nil
+}
+
+// notReady: ham did not make the pair ready, which is its fault and not the bed's.
+type notReady struct{ error }
+
+// close takes the bed away. Its logs stay where they tell of something.
+func (g *ground) close() error {
+	if g.b == nil {
+		return nil
+	}
+	err := g.b.Close()
+	if err == nil && !g.bad && !g.keep {
+		err = os.RemoveAll(g.b.logs)
+	}
+	g.b = nil
+	return err
+}
+
+// play runs one sequence.
+func (g *ground) play(ctx context.Context, seed uint64, length time.Duration) (q sequence, err error) {
+	q = sequence{Seed: seed, Stack: g.setting.stack + ":" + g.setting.name, Commit: commit(), Length: length.Seconds(), Began: time.Now().UTC()}
+	defer func() {
+		if g.bad = g.bad || err != nil || len(q.Broken) > 0; g.bad || g.seen >= g.reuse {
+			err = errors.Join(err, g.close())
+		}
+		q.Took = time.Since(q.Began).Seconds()
+	}()
+	if g.b == nil {
+		err := g.ready(ctx, seed)
+		var not notReady
+		if errors.As(err, &not) && ctx.Err() == nil {
+			q.Broken = append(q.Broken, "the pair was not ready: "+not.Error())
+			return q, nil
+		}
+		if err != nil {
+			return q, err
+		}
+	}
+	b, s := g.b, g.s
+	q.Bed, q.Before = b.id, g.seen
+	g.seen++
+	primary, err := s.finalPrimary(ctx)
+	if err != nil {
 		return q, err
 	}
-	s := st.make().(*ham)
-	if err := s.setUp(setUp, b); err != nil {
-		b.note(s.diagnosis(ctx))
-		q.Broken = append(q.Broken, "the pair was not ready: "+err.Error())
-		return q, ctx.Err()
+	q.Primary = primary.name
+	table := fmt.Sprintf("kv%d", seed)
+	if err := makeRegisters(ctx, primary, table); err != nil {
+		return q, err
+	}
+	acts := schedule(seed, length)
+	if primary == b.rj {
+		acts = mirrored(acts)
 	}
 	began := time.Now()
 	var mu sync.Mutex
@@ -137,13 +311,24 @@ func playSeed(ctx context.Context, st setting, seed uint64, length time.Duration
 		from       *host
 		addr, node string
 	}{{b.router, s.endpoint(), ""}, {b.router, s.endpoint(), ""}, {b.router, s.endpoint(), ""}, {b.sp, loopback, "sp"}, {b.rj, loopback, "rj"}} {
-		p := &player{id: i + 1, from: at.from, addr: at.addr, node: at.node, every: 20 * time.Millisecond, began: began, rng: rand.New(rand.NewPCG(seed, uint64(i)))}
+		p := &player{
+			id: i + 1, from: at.from, addr: at.addr, node: at.node, table: table, every: 20 * time.Millisecond, began: began, rng: rand.New(rand.NewPCG(seed, uint64(i))),
+		}
 		players = append(players, p)
 		running.Go(func() { p.run(clients) })
 	}
-	c := &chaos{b: b, s: s, on: map[string]int{}, mark: mark}
-	if err := c.run(ctx, schedule(seed, length), length); err != nil {
+	defer running.Wait()
+	c := &chaos{b: b, s: s, name: strconv.FormatUint(seed, 10), on: map[string]int{}, mark: mark}
+	defer c.asking.Wait()
+	if err := c.run(ctx, acts, length); err != nil {
 		return q, err
+	}
+	healed := time.Now()
+	for _, h := range c.unasked {
+		q.Broken = append(q.Broken, "ham on "+h+" ended, and nothing of the sequence ended it")
+	}
+	if err := c.unpause(ctx); err != nil {
+		q.Broken = append(q.Broken, err.Error())
 	}
 	// Every fault is healed: the pair becomes whole by itself, or a person would have to be called.
 	whole := until(ctx, 90*time.Second, "the pair is whole after all was healed", func() error {
@@ -156,14 +341,21 @@ func playSeed(ctx context.Context, st setting, seed uint64, length time.Duration
 		if primary == nil {
 			return errors.New("nobody is primary")
 		}
-		return s.ready(ctx, primary)
+		if err := s.ready(ctx, primary); err != nil {
+			return err
+		}
+		if st.Incident != "" {
+			return fmt.Errorf("incident %s is open", st.Incident)
+		}
+		return nil
 	})
+	q.Whole = time.Since(healed).Seconds()
 	mark("whole: %v", whole)
 	if whole != nil {
 		b.note(s.diagnosis(ctx))
 		q.Broken = append(q.Broken, whole.Error())
 	}
-	if err := wait(ctx, time.Second); err != nil {
+	if err := wait(ctx, 500*time.Millisecond); err != nil {
 		return q, err
 	}
 	stop()
@@ -171,11 +363,48 @@ func playSeed(ctx context.Context, st setting, seed uint64, length time.Duration
 	if ctx.Err() != nil {
 		return q, context.Cause(ctx)
 	}
-	return q, q.judge(ctx, b, s, players, began, length, dir)
+	if err := q.judge(ctx, b, s, players, began, length, table, g.dir); err != nil {
+		return q, err
+	}
+	r := &record{Seed: seed, Commit: q.Commit, Since: g.since, Began: began.UTC(), Healed: healed.UTC(), Ended: time.Now().UTC(), Acts: c.deeds, Asked: c.asked}
+	for _, p := range players {
+		r.Tried = append(r.Tried, p.tried...)
+	}
+	g.since = r.Ended
+	return q, q.judgeRecord(ctx, b, s, r, recordFile(g.dir, g.setting, seed))
 }
 
+// judgeRecord reads what the bus holds and holds it to what is promised. What was decided a moment ago may still be on its way to being told: a sequence is
+// given some time for that, and the last look counts.
+func (q *sequence) judgeRecord(ctx context.Context, b *bed, s *ham, r *record, file string) (err error) {
+	var breaches []string
+	for deadline := time.Now().Add(tellIn); ; {
+		if r.Entries, err = s.entries(ctx); err != nil {
+			if time.Now().After(deadline) {
+				q.Broken = append(q.Broken, "the record cannot be read: "+err.Error())
+				return ctx.Err()
+			}
+		} else {
+			if r.Crashes, err = b.crashes(); err != nil {
+				return err
+			}
+			if breaches = r.breaches(); len(breaches) == 0 || time.Now().After(deadline) {
+				break
+			}
+		}
+		if err := wait(ctx, time.Second); err != nil {
+			return err
+		}
+	}
+	q.Broken = append(q.Broken, breaches...)
+	return r.save(file)
+}
+
+// tellIn is how long after everything is whole something may still be told for the first time.
+const tellIn = 10 * time.Second
+
 // judge holds what the clients saw to what is promised.
-func (q *sequence) judge(ctx context.Context, b *bed, s *ham, players []*player, began time.Time, length time.Duration, dir string) error {
+func (q *sequence) judge(ctx context.Context, b *bed, s *ham, players []*player, began time.Time, length time.Duration, table, dir string) error {
 	var ops []porcupine.Operation
 	var acks []ack
 	for _, p := range players {
@@ -197,7 +426,7 @@ func (q *sequence) judge(ctx context.Context, b *bed, s *ham, players []*player,
 	if err != nil {
 		q.Broken = append(q.Broken, err.Error())
 	} else {
-		rows, err := ask(ctx, final, "app", "SELECT k, val FROM kv")
+		rows, err := ask(ctx, final, "app", "SELECT k, val FROM "+table)
 		if err != nil {
 			return err
 		}
@@ -223,7 +452,62 @@ func (q *sequence) judge(ctx context.Context, b *bed, s *ham, players []*player,
 		}
 		q.Broken = append(q.Broken, what+": "+picture)
 	}
-	q.Took = time.Since(q.Began).Seconds()
+	return nil
+}
+
+// judgeKept holds all records that are kept to the laws, and says how many sequences held.
+func judgeKept(dir string) error {
+	files, err := filepath.Glob(filepath.Join(dir, "*.record.gz"))
+	if err != nil {
+		return err
+	}
+	if len(files) == 0 {
+		return fmt.Errorf("no records in %s: `testbed random` makes them", dir)
+	}
+	type count struct{ held, broken int }
+	byCommit := map[string]*count{}
+	bad := 0
+	for _, file := range files {
+		r, err := loadRecord(file)
+		if err != nil {
+			return err
+		}
+		var q sequence
+		text, err := os.ReadFile(strings.TrimSuffix(file, ".record.gz") + ".json")
+		if err == nil {
+			err = json.Unmarshal(text, &q)
+		}
+		if err != nil {
+			return err
+		}
+		if r.Since.IsZero() && q.Before > 0 {
+			r.Since = r.Began
+		}
+		n := byCommit[r.Commit]
+		if n == nil {
+			n = &count{}
+			byCommit[r.Commit] = n
+		}
+		broken := r.breaches()
+		for _, b := range q.Broken { // what the clients saw is judged when it is played
+			if !slices.ContainsFunc(laws, func(l law) bool { return strings.HasPrefix(b, l.name+": ") }) {
+				broken = append(broken, b)
+			}
+		}
+		if len(broken) == 0 {
+			n.held++
+			continue
+		}
+		n.broken++
+		bad++
+		fmt.Printf("seed %d (%s): %s\n", r.Seed, r.Commit, strings.Join(broken, "\n    "))
+	}
+	for _, c := range slices.Sorted(maps.Keys(byCommit)) {
+		fmt.Printf("commit %s: %d sequences held, %d did not\n", c, byCommit[c].held, byCommit[c].broken)
+	}
+	if bad > 0 {
+		return fmt.Errorf("%d sequences broke a promise", bad)
+	}
 	return nil
 }
 
