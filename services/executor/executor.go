@@ -155,7 +155,7 @@ func (x *Executor) build() {
 		Clock: engine.Clock{Mono: func() time.Duration { return time.Since(x.began) }, Wall: time.Now},
 	}
 	x.reconciler = reconcile.New(reconcile.Options{
-		Name: x.name, Boot: me.Boot, Serves: me.Serves, Yield: x.opts.Yield, Every: x.opts.Watch, Tell: x.tell, Wall: time.Now, Log: x.opts.Log,
+		Name: x.name, Boot: me.Boot, Serves: me.Serves, Yield: x.opts.Yield, Every: x.opts.Watch, Secrets: x.opts.Secrets, Tell: x.tell, Wall: time.Now, Log: x.opts.Log,
 	})
 }
 

@@ -47,31 +47,41 @@ func (p *proxy) all() []*watch {
 	return p.watches
 }
 
+// run looks for as long as ctx lasts, and dials again whenever the connection is lost.
+func (p *proxy) run(ctx context.Context) {
+	defer p.stop()
+	keepUp(ctx, p.r.opts.Every, func(ctx context.Context) error {
+		conn, err := p.client.Dial(ctx)
+		if err != nil {
+			return err
+		}
+		return p.over(ctx, conn)
+	}, func(err error) {
+		for _, w := range p.all() {
+			w.lost(err)
+		}
+	})
+}
+
 // Pauses between two attempts to reach a proxy that is away.
 const (
 	firstPause = 10 * time.Millisecond
 	lastPause  = 250 * time.Millisecond
 )
 
-// run looks for as long as ctx lasts, and dials again whenever the connection is lost.
-func (p *proxy) run(ctx context.Context) {
-	defer p.stop()
+// keepUp makes one session after the other until ctx ends. A session ends when its connection is lost, or could not be made, with why.
+func keepUp(ctx context.Context, every time.Duration, session func(context.Context) error, lost func(error)) {
 	pause := firstPause
 	for ctx.Err() == nil {
-		conn, err := p.client.Dial(ctx)
-		if err == nil {
-			began := time.Now()
-			err = p.over(ctx, conn)
-			if time.Since(began) > p.r.opts.Every {
-				pause = 0 // it stood: the first attempt to come back is made at once
-			}
-		}
+		began := time.Now()
+		err := session(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		for _, w := range p.all() {
-			w.lost(err)
+		if time.Since(began) > every {
+			pause = 0 // it stood: the first attempt to come back is made at once
 		}
+		lost(err)
 		if pause > 0 && !sleep(ctx, pause/2+rand.N(pause/2)) {
 			return
 		}

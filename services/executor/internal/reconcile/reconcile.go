@@ -2,8 +2,9 @@
 // connection, tells what each is seen to do, and sets right what a reload, a restart, a cut or a foreign hand has changed.
 //
 // It keeps its hands off while a swap is under way (the run does it), while the group is paused or in dry run, and before it has read
-// through the stream's leader that the epoch is still the newest. HAProxy keeps no epoch: a setting that arrives late all the same,
-// from another executor or from a connection that was given up, is found at the next look and corrected.
+// through the stream's leader that the epoch is still the newest. HAProxy and PgBouncer keep no epoch: a setting that arrives late all the same,
+// from another executor or from a connection that was given up, is found at the next look and corrected. A PgBouncer is watched by the executor beside
+// it alone; that it holds clients back although no swap is under way is one more thing that is set right.
 package reconcile
 
 import (
@@ -38,9 +39,11 @@ type Options struct {
 	Yield  time.Duration
 	// Every is how often each proxy is looked at; it bounds how late a reload or a foreign hand is noticed.
 	Every time.Duration
-	Tell  func(...message.Message)
-	Wall  func() time.Time
-	Log   *slog.Logger
+	// Secrets reads what references refer to.
+	Secrets spec.Lookup
+	Tell    func(...message.Message)
+	Wall    func() time.Time
+	Log     *slog.Logger
 }
 
 // Reconciler is all of it. Safe for concurrent use.
@@ -76,7 +79,7 @@ func (r *Reconciler) Changed() {
 
 // Run watches until ctx ends.
 func (r *Reconciler) Run(ctx context.Context) error {
-	proxies := map[string]*proxy{}
+	proxies, bouncers := map[string]*proxy{}, map[string]*bouncer{}
 	var running sync.WaitGroup
 	defer running.Wait()
 	for {
@@ -103,6 +106,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 				delete(proxies, addr)
 			}
 		}
+		r.followBouncers(ctx, bouncers, &running)
 		select {
 		case <-r.changed:
 		case <-ctx.Done():
@@ -126,7 +130,7 @@ func (r *Reconciler) watches() map[string][]*watch {
 				continue
 			}
 			for _, addr := range route.HAProxy.Proxies {
-				out[addr] = append(out[addr], &watch{r: r, desk: r.desks[name], group: name, name: route.Name, proxy: addr, route: *route.HAProxy})
+				out[addr] = append(out[addr], &watch{teller: teller{r: r, desk: r.desks[name], group: name, name: route.Name, proxy: addr}, route: *route.HAProxy})
 			}
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/client/haproxy"
-	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec"
 	driver "github.com/isacloud/ha-manager/services/executor/driver/haproxy"
 	"github.com/isacloud/ha-manager/services/executor/internal/group"
@@ -17,51 +16,13 @@ import (
 
 // watch is one route of one group on one proxy. Its methods are called by the proxy's goroutine alone.
 type watch struct {
-	r                  *Reconciler
-	desk               Desk
-	group, name, proxy string
-	route              spec.HAProxyRoute
-
-	told    *message.RouteSeen // what was told last
-	away    time.Time          // since when it cannot be reached; zero: it can
-	wrong   time.Time          // since when it is not as it should be; zero: it is
-	rightOf uint64             // the newest epoch for which it was seen right; 0: none yet
-	alarm   string             // what was alarmed about, until it is over
-	mended  time.Time          // when a correction was told last
-	silence int                // corrections since then that were not told
+	teller
+	route spec.HAProxyRoute
+	wrong time.Time // since when it is not as it should be; zero: it is
 }
 
 func (w *watch) same(o *watch) bool {
 	return w.group == o.group && w.name == o.name && w.proxy == o.proxy && reflect.DeepEqual(w.route, o.route)
-}
-
-const (
-	// awayPatience is how long a proxy may be away before it is told: a reload takes a moment.
-	awayPatience = time.Second
-	// toldEvery is how often corrections of the same thing are told: whoever fights with ham must not flood the record.
-	toldEvery = 30 * time.Second
-)
-
-// lost takes in that the proxy cannot be reached.
-func (w *watch) lost(err error) {
-	now := time.Now()
-	if w.away.IsZero() {
-		w.away = now
-	}
-	if now.Sub(w.away) < awayPatience {
-		return
-	}
-	seen := message.RouteSeen{Route: w.name, Proxy: w.proxy, Problem: text(err), Serves: []string{}}
-	if w.told != nil {
-		seen.Serves = w.told.Serves
-	}
-	if w.told == nil || w.told.Reachable {
-		w.tell(seen, fmt.Sprintf("route %s on %s cannot be reached: %v", w.name, w.proxy, err))
-	}
-	if t := w.desk.Target(); t.Epoch > 0 {
-		w.raise(t, "away", fmt.Sprintf("route %s of %s cannot be kept right on %s, which does not answer: %v; it is led to %s as soon as it answers; look at that proxy, and take it out of service if it does not come back",
-			w.name, w.group, w.proxy, err, t.Primary))
-	}
 }
 
 // saw takes in one look, and sets right what may be set right.
@@ -69,9 +30,7 @@ func (w *watch) saw(ctx context.Context, conn *haproxy.Conn, s haproxy.Snapshot,
 	w.away = time.Time{}
 	t := w.desk.Target()
 	if err != nil {
-		w.tell(message.RouteSeen{Route: w.name, Proxy: w.proxy, Reachable: true, Serves: []string{}, Problem: text(err)},
-			fmt.Sprintf("route %s on %s cannot be read: %v", w.name, w.proxy, err))
-		w.raise(t, "unreadable", fmt.Sprintf("route %s of %s cannot be read on %s: %v; mend the proxy's configuration or the spec", w.name, w.group, w.proxy, err))
+		w.tellUnreadable(t, err)
 		return
 	}
 	w.observe(s)
@@ -80,7 +39,7 @@ func (w *watch) saw(ctx context.Context, conn *haproxy.Conn, s haproxy.Snapshot,
 	}
 	goal, err := w.goal(t)
 	if err != nil {
-		w.raise(t, "goal", fmt.Sprintf("route %s of %s cannot be set: %v; mend the spec", w.name, w.group, err))
+		w.raiseGoal(t, err)
 		return
 	}
 	wrong, _ := goal.Compare(s)
@@ -135,13 +94,13 @@ func (w *watch) mend(ctx context.Context, conn *haproxy.Conn, t group.Target, go
 				err = fmt.Errorf("%s", sentence(left))
 			}
 		} else {
-			w.corrected(t, wrong, fresh)
+			w.corrected(t, sentence(wrong), fresh)
 			w.observe(after)
 			w.wrong, w.rightOf = time.Time{}, t.Epoch
 			return
 		}
 	}
-	w.raise(t, "refused", fmt.Sprintf("route %s of %s is wrong on %s and cannot be set right: %v; clients there may not be led to %s; set it by hand, and mend the proxy", w.name, w.group, w.proxy, err, t.Primary))
+	w.raiseRefused(t, err)
 }
 
 // goal is how the route should be for the primary: its server open, all others shut before it.
@@ -174,81 +133,19 @@ func (w *watch) goal(t group.Target) (driver.Goal, error) {
 
 // observe tells what the proxy is seen to do, if that is new.
 func (w *watch) observe(s haproxy.Snapshot) {
-	seen := message.RouteSeen{Route: w.name, Proxy: w.proxy, Reachable: true, Serves: []string{}}
+	var serves []string
+	problem := ""
 	for member, server := range w.route.Servers {
 		is, ok := s.Server(w.route.Backend, server)
 		if !ok {
-			seen.Problem = fmt.Sprintf("backend %s has no server %s", w.route.Backend, server)
+			problem = fmt.Sprintf("backend %s has no server %s", w.route.Backend, server)
 			continue
 		}
 		if is.Serving().New() {
-			seen.Serves = append(seen.Serves, member)
+			serves = append(serves, member)
 		}
 	}
-	slices.Sort(seen.Serves)
-	who := strings.Join(seen.Serves, " and ")
-	if who == "" {
-		who = "nobody"
-	}
-	w.tell(seen, fmt.Sprintf("route %s on %s leads clients to %s", w.name, w.proxy, who))
-}
-
-func (w *watch) tell(seen message.RouteSeen, sentence string) {
-	if w.told != nil && reflect.DeepEqual(*w.told, seen) {
-		return
-	}
-	w.told = &seen
-	t := w.desk.Target()
-	w.r.event(message.Event{Group: w.group, Kind: message.EventRoute, Severity: message.Info, Sentence: sentence, Epoch: t.Epoch, Route: &seen})
-}
-
-// corrected tells of a correction.
-func (w *watch) corrected(t group.Target, wrong []driver.Wrong, fresh bool) {
-	w.alarm = ""
-	why, severity := "a foreign hand changed it", message.Warning
-	switch {
-	case w.rightOf == 0:
-		why, severity = "it was found so", message.Notice
-	case fresh:
-		why = "the proxy came back so"
-	case w.rightOf != t.Epoch:
-		why, severity = fmt.Sprintf("it had not been set for epoch %d yet", t.Epoch), message.Notice
-	}
-	if severity == message.Warning {
-		if time.Since(w.mended) < toldEvery {
-			w.silence++
-			return
-		}
-		w.mended = time.Now()
-	}
-	again := ""
-	if w.silence > 0 {
-		again = fmt.Sprintf("; it was set right %d more times since that was told last: somebody works against ham, find out who", w.silence)
-	}
-	w.silence = 0
-	w.r.event(message.Event{
-		Group: w.group, Kind: message.EventDrift, Severity: severity, Epoch: t.Epoch, Member: t.Primary,
-		Sentence: fmt.Sprintf("route %s of %s was not as it should be on %s and was set right: %s; %s%s", w.name, w.group, w.proxy, sentence(wrong), why, again),
-	})
-}
-
-// raise alarms once of each thing.
-func (w *watch) raise(t group.Target, what, sentence string) {
-	if w.alarm == what {
-		return
-	}
-	w.alarm = what
-	w.r.event(message.Event{Group: w.group, Kind: message.EventDrift, Severity: message.Critical, Epoch: t.Epoch, Sentence: clip(sentence)})
-}
-
-// clear tells that what was alarmed about is over.
-func (w *watch) clear(t group.Target) {
-	if w.alarm == "" {
-		return
-	}
-	w.alarm = ""
-	w.r.event(message.Event{Group: w.group, Kind: message.EventDrift, Severity: message.Notice, Epoch: t.Epoch,
-		Sentence: fmt.Sprintf("route %s of %s is right again on %s: clients are led to %s", w.name, w.group, w.proxy, t.Primary)})
+	w.serves(serves, problem)
 }
 
 func sentence(wrong []driver.Wrong) string {
@@ -257,18 +154,4 @@ func sentence(wrong []driver.Wrong) string {
 		words = append(words, x.String())
 	}
 	return strings.Join(words, ", ")
-}
-
-func text(err error) string {
-	if err == nil {
-		return "connection lost"
-	}
-	return clip(err.Error())
-}
-
-func clip(s string) string {
-	if len(s) <= 1000 {
-		return s
-	}
-	return strings.ToValidUTF8(s[:1000], "") + "…"
 }
