@@ -158,15 +158,18 @@ func (p *pair) common(check string) string {
 		from = append(from, m.site)
 	}
 	from = append(from, p.witness.site)
-	// Three looks that get no answer, each begun when the one before is given up, are over well before the lease of a lost host is:
-	// detection costs nothing then.
-	every := min(max((p.ttl/6).Truncate(10*time.Millisecond), leastEvery), time.Second)
+	// A host that is lost without a word is missed by its next look, and by two more, each begun when the one before is given up: after one
+	// interval and three time-outs at most, 5/6 of ttl. Nobody could take its lease earlier: it asked for it a quarter of ttl ago or less, and
+	// from then on 1.1 ttl and more have to pass. So looking more often would cost all hosts, and nobody would be served sooner for it. The
+	// end of a server whose host lives is noticed when it happens, by its connection.
+	every := min(max((p.ttl/3).Truncate(10*time.Millisecond), leastEvery), 2*time.Second)
+	timeout := max((every / 2).Truncate(10*time.Millisecond), leastEvery)
 	var b strings.Builder
-	fmt.Fprintf(&b, "checks:\n  server: {%s: {}, every: %s, timeout: %s, from: %s}\n", check, show(every), show(every), inList(from))
+	fmt.Fprintf(&b, "checks:\n  server: {%s: {}, every: %s, timeout: %s, from: %s}\n", check, show(every), show(timeout), inList(from))
 	// Without the executor beside it a member has no lease for long, however well its server does. One that is only restarted is back
-	// before three looks have missed it.
-	beside := max((p.ttl / 3).Truncate(10*time.Millisecond), leastEvery)
-	fmt.Fprintf(&b, "  executor: {tcp: {address: \"${member.peer}\", soft: true}, every: %s, timeout: %s, from: %s}\n", show(beside), show(every), inList(from))
+	// before three looks have missed it; one that is gone refuses, so that one interval and two time-outs tell.
+	beside := min(max((p.ttl/2).Truncate(10*time.Millisecond), leastEvery), 3*time.Second)
+	fmt.Fprintf(&b, "  executor: {tcp: {address: \"${member.peer}\", soft: true}, every: %s, timeout: %s, from: %s}\n", show(beside), show(timeout), inList(from))
 	fmt.Fprintf(&b, "lease: {ttl: %s, deciders: %s, guard: %s}\n", show(p.ttl), inList(p.deciders), p.guard)
 	fmt.Fprintf(&b, "durability: %s\n", p.durability)
 	fmt.Fprintf(&b, "policy: {quorum: %d, fall: 3, rise: 3, stable_for: 10s, cooldown: 1m, budget: 4 per 24h, undo_window: 1m}\n", len(from)/2+1)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -50,9 +51,11 @@ with:
   ttl: `+ttl)
 		require.NoError(t, err)
 		c := g.Checks[slices.IndexFunc(g.Checks, func(c spec.Check) bool { return c.Name == "server" })]
-		// A grant is asked for every quarter of the lease, so that one is that old at most when the host is lost.
-		runsOut := g.Lease.TTL*11/10 - g.Lease.TTL/4
-		detected := c.Every*3 + c.Timeout
+		// A grant is asked for every quarter of the lease, so that one is that old at most when the host is lost. It lasts for 1.1 times the
+		// lease and the 50 ms that a guard may be late.
+		runsOut := (g.Lease.TTL+50*time.Millisecond)*11/10 - g.Lease.TTL/4
+		// The next look begins one interval after the last one, or 20 ms later, and each of the others when the one before is given up.
+		detected := c.Every + 20*time.Millisecond + time.Duration(g.Policy.Fall)*c.Timeout
 		require.Less(t, detected, runsOut, ttl)
 	}
 }
