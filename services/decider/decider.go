@@ -63,6 +63,9 @@ type Decider struct {
 	tables atomic.Int32
 	// rested has a token when roles have come to rest.
 	rested chan struct{}
+	// quiet: at the last tick every group was; stirred has a token when one is no longer.
+	quiet   bool
+	stirred chan struct{}
 }
 
 // group is one core, and the lanes that carry its outputs out. It is used under Decider.mu.
@@ -96,12 +99,17 @@ func New(o Options) (*Decider, error) {
 		leases: newLeases(o.Name, o.Log, m, began),
 		o:      o, metrics: m, bus: o.Bus, log: o.Log, began: began, groups: map[string]*group{},
 		waiting: map[string]chan struct{}{}, asked: map[string][]chan *message.Outcome{},
-		loaded: make(chan struct{}), rested: make(chan struct{}, 1),
+		loaded: make(chan struct{}), rested: make(chan struct{}, 1), stirred: make(chan struct{}, 1),
 	}, nil
 }
 
-// tickEvery is how often the core hears that time has passed.
-const tickEvery = 50 * time.Millisecond
+// tickEvery is how often the cores hear that time has passed, quietTick how often while all is well in every group and nothing is on its
+// way: then what begins anything is an input itself, and what time alone brings (a vantage that fell silent, a standby that has been up for long
+// enough) keeps nobody waiting.
+const (
+	tickEvery = 50 * time.Millisecond
+	quietTick = 250 * time.Millisecond
+)
 
 // Run decides until ctx ends; it returns nil then, or the error that makes going on pointless. It may be called once.
 func (d *Decider) Run(ctx context.Context) error {
@@ -163,6 +171,13 @@ func (d *Decider) stepLocked(g *group, in core.Input) {
 	began := time.Now()
 	outs := g.state.Step(d.at(began), in)
 	d.metrics.step(in, time.Since(began))
+	if d.quiet && !g.state.Quiet(d.at(began)) {
+		d.quiet = false
+		select {
+		case d.stirred <- struct{}{}:
+		default:
+		}
+	}
 	for _, out := range outs {
 		d.metrics.out(out)
 		switch out.(type) {
@@ -214,16 +229,34 @@ func (d *Decider) all(in core.Input) {
 
 // tick tells the cores that time passes.
 func (d *Decider) tick(ctx context.Context) error {
-	t := time.NewTicker(tickEvery)
+	t := time.NewTimer(tickEvery)
 	defer t.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-d.stirred:
+			t.Reset(tickEvery)
 		case <-t.C:
-			d.all(core.Tick{})
+			t.Reset(d.tickAll())
 		}
 	}
+}
+
+// tickAll is one tick of every core. It says when the next is due.
+func (d *Decider) tickAll() time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.quiet = false
+	quiet := true
+	for _, g := range d.groups {
+		d.stepLocked(g, core.Tick{})
+		quiet = quiet && g.state.Quiet(d.now())
+	}
+	if d.quiet = quiet; quiet {
+		return quietTick
+	}
+	return tickEvery
 }
 
 // Status is what the decider knows of the group now; false where it has never heard of it.

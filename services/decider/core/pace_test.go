@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/isacloud/ha-manager/pkg/message"
 )
 
@@ -23,6 +25,29 @@ func steady() (*State, []*message.Heartbeat, Time) {
 		}
 	}
 	return d.s, looks, d.time()
+}
+
+// TestQuiet: a group in which all is well is quiet, and no longer so with the first input that begins anything.
+func TestQuiet(t *testing.T) {
+	s, looks, at := steady()
+	require.True(t, s.Quiet(at))
+	at.Mono += 10 * time.Millisecond
+	looks[0].Seq++
+	s.Step(at, &HeartbeatSeen{Heartbeat: looks[0]})
+	require.True(t, s.Quiet(at), "one more look that finds it up")
+
+	looks[0].Seq++
+	looks[0].Answer = message.Down
+	s.Step(at, &HeartbeatSeen{Heartbeat: looks[0]})
+	require.False(t, s.Quiet(at), "a look that finds it down")
+
+	s, _, at = steady()
+	s.Step(at, RequestReceived{Request: &message.Request{ID: "r1", Group: "web", Verb: message.VerbSwitchover, Actor: "anna"}, Stored: at.Stream})
+	require.False(t, s.Quiet(at), "a request was taken up")
+
+	s, _, at = steady()
+	s.Step(at, LinkChanged{})
+	require.False(t, s.Quiet(at), "the bus is away")
 }
 
 // BenchmarkHeartbeat is one heartbeat that changes nothing: the everyday one.

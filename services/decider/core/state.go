@@ -132,3 +132,20 @@ func (s *State) emit(o Output) { s.out = append(s.out, o) }
 
 // never is a time that has not come.
 const never = time.Duration(-1)
+
+// Quiet says that all is well and nothing is on its way: nothing that the mere passing of time leads to here is waited for by a swap or by a
+// person, so that hearing of it a few times a second is enough. Whatever ends it comes as an input of its own, and is concluded from at once.
+func (s *State) Quiet(at Time) bool {
+	if s.spec == nil {
+		return len(s.asks) == 0
+	}
+	if !s.judging(at) || s.proposal != nil || len(s.asks) > 0 || s.incident.open || !s.chain.held || s.underWay() || s.fencedNow() != nil {
+		return false
+	}
+	for _, m := range s.members {
+		if !m.calm {
+			return false
+		}
+	}
+	return true
+}
