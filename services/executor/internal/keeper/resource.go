@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +18,8 @@ const (
 	// lookEvery is how often the resource is looked at, lookLimit how long that may take.
 	lookEvery = 250 * time.Millisecond
 	lookLimit = 2 * time.Second
+	// settleEvery is how often it is settled although nothing is known to have changed: somebody may have changed a setting by hand.
+	settleEvery = time.Second
 	// sayAgain is how often what the standbys are is told although nothing changed: an earlier word may not have been stored.
 	sayAgain = 10 * time.Second
 )
@@ -39,9 +42,10 @@ func (k *Keeper) watchResource(ctx context.Context) {
 // keepResource keeps the resource in the role that the chain gives it.
 func (k *Keeper) keepResource(ctx context.Context) {
 	var told teller
+	var rest rest
 	failed := ""
 	for ctx.Err() == nil {
-		if err := k.tendOnce(ctx, &told); err != nil && ctx.Err() == nil {
+		if err := k.tendOnce(ctx, &told, &rest); err != nil && ctx.Err() == nil {
 			if err.Error() != failed {
 				failed = err.Error()
 				k.log.Warn("the resource is not as it should be yet", "error", err)
@@ -53,6 +57,7 @@ func (k *Keeper) keepResource(ctx context.Context) {
 		timer := time.NewTimer(lookEvery)
 		select {
 		case <-k.tend:
+			rest.over() // something else than the resource changed
 		case <-timer.C:
 		case <-ctx.Done():
 		}
@@ -60,7 +65,37 @@ func (k *Keeper) keepResource(ctx context.Context) {
 	}
 }
 
-func (k *Keeper) tendOnce(ctx context.Context, told *teller) error {
+// rest remembers what the resource was in when there was nothing to settle.
+type rest struct {
+	known bool
+	at    time.Duration
+	role  resource.Role
+	epoch uint64 // of the newest command
+	sight string
+}
+
+func (r *rest) over() { r.known = false }
+
+// still says that a resource which was settled a moment ago is as it was then, in the same role.
+func (r *rest) still(now time.Duration, role resource.Role, epoch uint64, sight resource.Sight) bool {
+	return r.known && now-r.at < settleEvery && r.epoch == epoch && r.sight == stands(sight) && reflect.DeepEqual(r.role, role)
+}
+
+// begin notes that there was nothing to settle. A standby that does not stream is never at rest.
+func (r *rest) begin(now time.Duration, role resource.Role, epoch uint64, sight resource.Sight) {
+	*r = rest{known: sight.Running && (sight.Acting || sight.Behind >= 0), at: now, role: role, epoch: epoch, sight: stands(sight)}
+}
+
+// stands is what of a sight calls for being settled when it changes.
+func stands(s resource.Sight) string {
+	words := []string{fmt.Sprint(s.Running, s.Acting, s.Behind >= 0)}
+	for _, st := range s.Standbys {
+		words = append(words, st.Member, st.State)
+	}
+	return strings.Join(words, " ")
+}
+
+func (k *Keeper) tendOnce(ctx context.Context, told *teller, rest *rest) error {
 	select {
 	case k.exclusive <- struct{}{}:
 		defer func() { <-k.exclusive }()
@@ -80,8 +115,13 @@ func (k *Keeper) tendOnce(ctx context.Context, told *teller) error {
 		k.sayStandbys(role, sight, told)
 	}
 	if !known {
+		rest.over()
 		return nil
 	}
+	if err == nil && rest.still(k.o.Now(), role, newest, sight) {
+		return nil
+	}
+	looked := err == nil
 	ctx, cancel = context.WithCancel(ctx)
 	defer cancel()
 	k.mu.Lock()
@@ -96,9 +136,13 @@ func (k *Keeper) tendOnce(ctx context.Context, told *teller) error {
 		k.settle = nil
 		k.mu.Unlock()
 	}()
+	rest.over()
 	did, err := k.o.Resource.Settle(ctx, role)
 	if err == nil && role.Primary {
 		k.force(newest, role.Synchronous)
+	}
+	if looked && err == nil && did == "" {
+		rest.begin(k.o.Now(), role, newest, sight)
 	}
 	if did != "" {
 		k.log.Info("the resource was set right", "did", did)
