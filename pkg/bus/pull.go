@@ -31,9 +31,10 @@ type puller struct {
 }
 
 const (
-	// idleEvery is how often a consumer without news says that it is there; after two and a half of them it is not.
-	idleEvery   = time.Second
-	idleLimit   = 2500 * time.Millisecond
+	// idleEvery is how often a consumer without news says that it is there; after two and a half of them it is not. A process has a dozen
+	// of them, most without news for days, and each word crosses two servers: what must be known sooner is heard as it passes.
+	idleEvery   = 2 * time.Second
+	idleLimit   = 5 * time.Second
 	pullExpires = 30 * time.Second
 )
 
