@@ -296,6 +296,99 @@ ham:
 	require.Zero(t, stop(syscall.SIGTERM), "an orderly stop")
 }
 
+// A drill through a real proxy: there, held, back; ended by hand; and gone on with by a manager that was restarted meanwhile.
+func TestADrillGoesThereAndBack(t *testing.T) {
+	w := newWorld(t)
+	a, b := haproxytest.NewSite(t, "a"), haproxytest.NewSite(t, "b")
+	proxy := haproxytest.Start(t, haproxytest.Pair(a.Addr(), b.Addr()))
+	path := w.file("web.yaml", fmt.Sprintf(`group: web
+mode: auto
+objectives: {rto: 30s}
+members:
+  a: {site: sp, url: "http://%s"}
+  b: {site: rj, url: "http://%s"}
+adopt: a
+checks:
+  alive: {http: /, every: 200ms, timeout: 150ms, from: [here]}
+routes:
+  front: {haproxy: [%q], backend: web, servers: {a: s1, b: s2}}
+policy: {stable_for: 1s, rise: 2}
+---
+ham:
+  site: here
+  http: 127.0.0.1:0
+  bus: {listen: %q}
+`, a.Addr(), b.Addr(), proxy.Runtime("admin-tcp"), strings.TrimPrefix(w.server, "nats://")))
+	stop := w.start(ham, "up", "--config", path)
+	whole := func() bool {
+		s := w.status("web")
+		return s.Held && s.Swap == nil && s.Drill == nil && len(s.Refusals) == 0 && servedBy(proxy.URL("front")) == s.Primary
+	}
+	w.until("roles are adopted and nothing stands against a swap", whole)
+	require.Equal(t, "a", w.status("web").Primary)
+
+	t.Log("there, held, and back")
+	out, code := w.run("drill", "web", "--hold", "1s", "--yes", "--reason", "every month")
+	require.Zero(t, code, out)
+	for _, want := range []string{"b is primary since epoch 2", "takes back over", "is over: b took over from a in", "the recovery objective of 30s is met"} {
+		require.Contains(t, out, want)
+	}
+	w.until("a serves again", whole)
+	require.Equal(t, uint64(3), w.status("web").Epoch)
+
+	t.Log("the record shows it as a drill")
+	var incidents []struct{ ID, Summary string }
+	out, code = w.run("incidents", "--output", "json")
+	require.Zero(t, code, out)
+	require.NoError(t, json.Unmarshal([]byte(out), &incidents))
+	require.Len(t, incidents, 1)
+	require.Contains(t, incidents[0].Summary, "drill")
+	out, code = w.run("postmortem", incidents[0].ID)
+	require.Zero(t, code, out)
+	require.Contains(t, out, "## Drill web-drill-2")
+
+	t.Log("ended by hand: back at once")
+	out, code = w.run("drill", "web", "--no-wait", "--yes", "--output", "json")
+	require.Zero(t, code, out)
+	w.until("it holds", func() bool { d := w.status("web").Drill; return d != nil && d.Stage == message.DrillHolds })
+	require.Equal(t, "b", servedBy(proxy.URL("front")))
+	out, code = w.run("status", "web")
+	require.Zero(t, code, out)
+	require.Contains(t, out, "b is primary until")
+	out, code = w.run("drill", "web", "--yes")
+	require.Equal(t, 3, code, out)
+	require.Contains(t, out, "R337")
+	w.until("a is ready", func() bool { return len(w.status("web").Refusals) == 0 })
+	out, code = w.run("drill", "web", "--back", "--yes", "--output", "json")
+	require.Zero(t, code, out)
+	var back struct{ Drill *message.DrillStatus }
+	require.NoError(t, json.Unmarshal([]byte(out), &back), out)
+	require.Equal(t, message.DrillDone, back.Drill.How)
+	w.until("a serves again", whole)
+
+	t.Log("the manager is restarted during the hold; it goes back all the same")
+	out, code = w.run("drill", "web", "--hold", "3s", "--no-wait", "--yes")
+	require.Zero(t, code, out)
+	w.until("it holds", func() bool { d := w.status("web").Drill; return d != nil && d.Stage == message.DrillHolds })
+	require.Zero(t, stop(syscall.SIGTERM))
+	stop = w.start(ham, "up", "--config", path)
+	w.until("a serves again", func() bool { s := w.status("web"); return s.Epoch == 7 && whole() })
+	require.Equal(t, "a", w.status("web").Primary)
+
+	t.Log("ended where it is: nothing goes back")
+	out, code = w.run("drill", "web", "--hold", "1h", "--no-wait", "--yes")
+	require.Zero(t, code, out)
+	w.until("it holds", func() bool { d := w.status("web").Drill; return d != nil && d.Stage == message.DrillHolds })
+	out, code = w.run("drill", "web", "--stay")
+	require.Zero(t, code, out)
+	require.Contains(t, out, "b stays primary")
+	w.until("b serves", whole)
+	require.Equal(t, "b", w.status("web").Primary)
+	out, code = w.run("drill", "web", "--back", "--yes")
+	require.Equal(t, 3, code, out)
+	require.Zero(t, stop(syscall.SIGTERM), "an orderly stop")
+}
+
 // The same loop with every service as a process of its own.
 func TestEachServiceInItsOwnProcess(t *testing.T) {
 	w := newWorld(t)

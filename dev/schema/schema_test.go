@@ -133,7 +133,7 @@ func several(err error) bool {
 	if err == nil {
 		return false
 	}
-	for _, words := range []string{"overriding", "one of members", "primary now", "no other step has", "stands before this one", "look steps first", "executor:<name>"} {
+	for _, words := range []string{"overriding", "one of members", "primary now", "no other step has", "stands before this one", "look steps first", "executor:<name>", "only a drill", "a drill moves roles", "before the drill", "the drill is to end"} {
 		if strings.Contains(err.Error(), words) {
 			return true
 		}

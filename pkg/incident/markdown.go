@@ -34,6 +34,9 @@ func (r Report) Markdown() string {
 	if r.Objective > 0 {
 		p("| objective | recovery within %s |", r.Objective)
 	}
+	for _, d := range r.Drills {
+		drill(p, d)
+	}
 	for _, s := range r.Swaps {
 		r.swap(p, s)
 	}
@@ -68,6 +71,64 @@ func (r Report) Markdown() string {
 	p("")
 	return w.String()
 }
+
+// drill writes what was rehearsed, and what it took.
+func drill(p func(string, ...any), d *message.DrillStatus) {
+	p("")
+	p("## Drill %s: %s → %s → %s", d.ID, d.Home, d.Away, d.Home)
+	p("")
+	p("| | |")
+	p("|---|---|")
+	p("| asked by | %s%s |", cell(d.Actor), cell(because(d.Why)))
+	p("| outcome | %s |", outcome(d))
+	p("| hold | %s asked, %s held |", d.Hold, known(d.HeldMicros))
+	for _, o := range []struct {
+		name string
+		is   *message.DrillObjective
+	}{{"recovery", d.RTO}, {"loss", d.RPO}} {
+		switch {
+		case o.is == nil:
+			p("| objective: %s | not declared, or not measured |", o.name)
+		case o.is.Met:
+			p("| objective: %s | met: %s of %s |", o.name, round(o.is.Achieved.Std()), o.is.Objective)
+		default:
+			p("| objective: %s | **missed**: %s of %s |", o.name, round(o.is.Achieved.Std()), o.is.Objective)
+		}
+	}
+	p("")
+	p("| way | epoch | execute | verify | together |")
+	p("|---|---|---|---|---|")
+	for _, w := range []struct {
+		name string
+		is   *message.DrillSwap
+	}{{"there", d.There}, {"back", d.Back}} {
+		switch {
+		case w.is == nil:
+			p("| %s | – | – | – | – |", w.name)
+		case !w.is.Done:
+			p("| %s | %d | not done | not done | – |", w.name, w.is.Epoch)
+		default:
+			p("| %s | %d | %s | %s | **%s** |", w.name, w.is.Epoch, known(w.is.ExecuteMicros), known(w.is.VerifyMicros), known(w.is.TookMicros()))
+		}
+	}
+}
+
+// outcome says how a drill was over, for a table.
+func outcome(d *message.DrillStatus) string {
+	switch d.How {
+	case message.DrillDone:
+		return "done: there, held, and back"
+	case message.DrillStayed:
+		return "ended by a person where the roles were: " + d.Away + " stayed primary"
+	case message.DrillGivenUp:
+		return "**given up**: the way back was not possible for too long"
+	case message.DrillInterrupted:
+		return "**interrupted**: something else moved the roles, or a swap of it came to nothing"
+	}
+	return "not over yet: " + string(d.Stage)
+}
+
+func known(micros int64) string { return round(time.Duration(micros) * time.Microsecond).String() }
 
 func (r Report) swap(p func(string, ...any), s Swap) {
 	c := s.Command
@@ -168,6 +229,9 @@ func summarize(r Report) string {
 			last = s
 		}
 	}
+	if n := len(r.Drills); n > 0 && r.endsInDrill() {
+		return rehearsed(r.Drills[n-1])
+	}
 	switch {
 	case last != nil && last.Command.Kind == message.KindResume:
 		return fmt.Sprintf("%s is primary again as of epoch %d, rule %s: %s. What was tried before did not complete; see below.",
@@ -180,6 +244,36 @@ func summarize(r Report) string {
 		return "No swap happened. What was refused, and why, is below."
 	}
 	return "No swap happened and none was refused."
+}
+
+// endsInDrill says that the last swap was part of a drill. What changed no roles came after it as a matter of course.
+func (r Report) endsInDrill() bool {
+	for i := len(r.Swaps) - 1; i >= 0; i-- {
+		switch c := r.Swaps[i].Command; c.Kind {
+		case message.KindFailover, message.KindSwitchover:
+			return c.Drill != nil && !c.DryRun
+		}
+	}
+	return false
+}
+
+// rehearsed says in a sentence how a drill went.
+func rehearsed(d *message.DrillStatus) string {
+	text := fmt.Sprintf("A drill by %s: %s took over from %s", d.Actor, d.Away, d.Home)
+	if d.There != nil && d.There.Done {
+		text += " in " + known(d.There.TookMicros())
+	}
+	switch d.How {
+	case message.DrillDone:
+		text += fmt.Sprintf(", was primary for %s, and %s took back over in %s.", known(d.HeldMicros), d.Home, known(d.Back.TookMicros()))
+		if d.RTO != nil && !d.RTO.Met {
+			text += " The recovery objective was missed."
+		}
+		return text
+	case "":
+		return text + "; it is not over yet."
+	}
+	return text + "; it was " + strings.ReplaceAll(d.How, "-", " ") + "."
 }
 
 func took(s *Swap) string {

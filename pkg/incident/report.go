@@ -28,6 +28,8 @@ type Report struct {
 	Swaps    []Swap    `json:"swaps"`
 	Refused  []Refusal `json:"refused"`
 	Timeline []Line    `json:"timeline"`
+	// Drills are the rehearsals in it, as far as they were told.
+	Drills []*message.DrillStatus `json:"drills,omitempty"`
 	// Objective is the declared RTO; zero: none.
 	Objective time.Duration `json:"objective_ns,omitempty"`
 }
@@ -153,6 +155,8 @@ func (r *Report) event(rec Record, m *message.Event, swaps *swapList) {
 		if m.Opened != nil && !*m.Opened {
 			r.Open = false
 		}
+	case message.EventDrill:
+		r.drill(m.Drill)
 	case message.EventRefused:
 		r.Refused = append(r.Refused, Refusal{At: rec.Time, Sentence: m.Sentence, Reasons: m.Reasons})
 	case message.EventShadow:
@@ -185,6 +189,22 @@ func (r *Report) event(rec Record, m *message.Event, swaps *swapList) {
 		return
 	}
 	r.line(rec, m.Severity, string(m.Kind), m.Sentence, m.Writer, m.Views)
+}
+
+// drill keeps the newest word about each drill: a word that it is over is the last, whenever it was stored.
+func (r *Report) drill(d *message.DrillStatus) {
+	if d == nil {
+		return
+	}
+	for i, known := range r.Drills {
+		if known.ID == d.ID {
+			if known.Stage != message.DrillOver {
+				r.Drills[i] = d
+			}
+			return
+		}
+	}
+	r.Drills = append(r.Drills, d)
 }
 
 func (r *Report) span(rec Record) {

@@ -64,6 +64,7 @@ var kinds = []kind{
 	{"command", 1, func() Message { return new(Command) }},
 	{"held", 1, func() Message { return new(Held) }},
 	{"mark", 1, func() Message { return new(Mark) }},
+	{"drillend", 1, func() Message { return new(DrillEnd) }},
 	{"step", 1, func() Message { return new(StepResult) }},
 	{"run", 1, func() Message { return new(RunResult) }},
 	{"instruction", 1, func() Message { return new(Instruction) }},
@@ -114,6 +115,8 @@ func kindOf(m Message) kind {
 		name = "held"
 	case *Mark:
 		name = "mark"
+	case *DrillEnd:
+		name = "drillend"
 	case *StepResult:
 		name = "step"
 	case *RunResult:

@@ -44,6 +44,8 @@ type Command struct {
 	Request  string   `json:"request,omitempty" validate:"max=128"`
 	Actor    string   `json:"actor,omitempty" validate:"max=64"`
 	Why      string   `json:"why,omitempty" validate:"max=1024"` // the asker's reason
+	// Drill is set where the command is part of a rehearsal.
+	Drill *Drill `json:"drill,omitempty"`
 
 	// DryRun commands never stand in the chain: they travel as a shadow event and are rehearsed.
 	DryRun bool `json:"dry_run,omitempty"`

@@ -43,6 +43,7 @@ const (
 	EventRun        EventKind = "run"        // a run changed its state
 	EventRoute      EventKind = "route"      // what a route's proxy was seen to do
 	EventDrift      EventKind = "drift"      // roles or routes no longer match the record, or match again
+	EventDrill      EventKind = "drill"      // a drill began, holds, waits, goes back, is over
 	EventMode       EventKind = "mode"       // paused, unpaused, mode changed
 	EventSpec       EventKind = "spec"       // a spec was applied
 	EventDeadLetter EventKind = "deadletter" // a message was put to the dead letters
@@ -54,7 +55,7 @@ const (
 // EventKinds lists every kind, in the order above.
 var EventKinds = []EventKind{
 	EventVerdict, EventReadiness, EventIncident, EventDecision, EventOutcome, EventRefused, EventShadow, EventStep, EventRun, EventRoute,
-	EventDrift, EventMode, EventSpec, EventDeadLetter, EventService, EventNote, EventNotify,
+	EventDrift, EventDrill, EventMode, EventSpec, EventDeadLetter, EventService, EventNote, EventNotify,
 }
 
 // Event is something that happened, with its evidence. All events together are the audit log.
@@ -86,6 +87,7 @@ type Event struct {
 	Run     *RunResult     `json:"run,omitempty"`
 	Route   *RouteSeen     `json:"route,omitempty"`
 	Outcome *Outcome       `json:"outcome,omitempty"`
+	Drill   *DrillStatus   `json:"drill,omitempty"`
 	Opened  *bool          `json:"opened,omitempty"` // incident: opened or closed
 }
 

@@ -16,6 +16,8 @@ func (m *Held) MessageID() string           { return m.ID }
 func (m *Held) MessageGroup() string        { return m.Group }
 func (m *Mark) MessageID() string           { return m.ID }
 func (m *Mark) MessageGroup() string        { return m.Group }
+func (m *DrillEnd) MessageID() string       { return m.ID }
+func (m *DrillEnd) MessageGroup() string    { return m.Group }
 func (m *StepResult) MessageID() string     { return m.ID }
 func (m *StepResult) MessageGroup() string  { return m.Group }
 func (m *RunResult) MessageID() string      { return m.ID }

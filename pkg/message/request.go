@@ -52,6 +52,10 @@ type Request struct {
 	Step  string `json:"step,omitempty" validate:"omitempty,name"`
 	// For is how long a pause lasts; zero: until resume.
 	For Duration `json:"for,omitempty" validate:"min=0"`
+	// Hold is how long a drill stays on the other member before it goes back: 0s to 24h. Nobody says: 2m.
+	Hold *Duration `json:"hold,omitempty" validate:"omitempty,min=0"`
+	// End ends the drill that runs: "back" at once, "stay" as the roles are now. Empty: the drill begins.
+	End string `json:"end,omitempty" validate:"omitempty,oneof=back stay"`
 }
 
 // Reason is one "no", or one circumstance of a "yes", that a person can read and a program can match.

@@ -74,8 +74,10 @@ func breakAll(v reflect.Value, path string, steps []step, f func(rule string, st
 		name := path + "." + jsonName(field)
 		here := append(steps[:len(steps):len(steps)], step{i, -1})
 		own, inner, dives := strings.Cut(field.Tag.Get("validate"), "dive")
-		breakOne(own, name, here, f)
 		value := v.Field(i)
+		if value.Kind() != reflect.Pointer || !value.IsNil() || strings.Contains(own, "required") {
+			breakOne(own, name, here, f)
+		}
 		for value.Kind() == reflect.Pointer && !value.IsNil() {
 			value = value.Elem()
 		}
@@ -119,6 +121,9 @@ func breakOne(rules, name string, steps []step, f func(string, []step, func(refl
 
 // resize makes v n long, or n itself where it is a number.
 func resize(v reflect.Value, n int) {
+	for v.Kind() == reflect.Pointer {
+		v = v.Elem()
+	}
 	switch v.Kind() {
 	case reflect.String:
 		v.SetString(strings.Repeat("x", n))

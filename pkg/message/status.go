@@ -26,7 +26,9 @@ type GroupStatus struct {
 	Held    bool   `json:"held,omitempty"`
 	Primary string `json:"primary,omitempty"`
 	// Swap is the swap under way, if there is one.
-	Swap    *SwapStatus    `json:"swap,omitempty"`
+	Swap *SwapStatus `json:"swap,omitempty"`
+	// Drill is the rehearsal that runs, if there is one.
+	Drill   *DrillStatus   `json:"drill,omitempty"`
 	Members []MemberStatus `json:"members" validate:"dive"`
 	Routes  []RouteSeen    `json:"routes,omitempty" validate:"dive"`
 	// Lease is set where at most one member may act.

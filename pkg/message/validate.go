@@ -153,6 +153,29 @@ func (m *Request) consistent() *Invalid {
 	if len(m.Override) > 0 && strings.TrimSpace(m.Reason) == "" {
 		return &Invalid{Type: "request", Field: "reason", Want: "a reason: overriding " + strings.Join(m.Override, ", ") + " is recorded with one"}
 	}
+	if m.Verb != VerbDrill {
+		if m.Hold != nil {
+			return &Invalid{Type: "request", Field: "hold", Got: m.Hold.String(), Want: "nothing: only a drill holds"}
+		}
+		if m.End != "" {
+			return &Invalid{Type: "request", Field: "end", Got: fmt.Sprintf("%q", m.End), Want: "nothing: only a drill is ended so"}
+		}
+		return nil
+	}
+	if m.Hold == nil {
+		return nil
+	}
+	if m.End != "" {
+		return &Invalid{Type: "request", Field: "hold", Got: m.Hold.String(), Want: "nothing: the drill is to end"}
+	}
+	return holds(*m.Hold).within("request", "")
+}
+
+// holds checks how long a drill holds.
+func holds(d Duration) *Invalid {
+	if d < 0 || d > MaxHold {
+		return &Invalid{Field: "hold", Got: d.String(), Want: "0s to " + MaxHold.String()}
+	}
 	return nil
 }
 
@@ -164,6 +187,17 @@ func (m *Command) consistent() *Invalid {
 	if m.Kind == KindFailover || m.Kind == KindSwitchover {
 		if m.From == "" || m.From == m.Primary {
 			return &Invalid{Type: "command", Field: "from", Got: fmt.Sprintf("%q", m.From), Want: "the member that is primary now, other than " + m.Primary}
+		}
+	}
+	if d := m.Drill; d != nil {
+		if m.Kind != KindSwitchover {
+			return &Invalid{Type: "command", Field: "kind", Got: fmt.Sprintf("%q", m.Kind), Want: "switchover: a drill moves roles in no other way"}
+		}
+		if home := map[string]string{WayThere: m.From, WayBack: m.Primary}[d.Way]; home != d.Home {
+			return &Invalid{Type: "command", Field: "drill.home", Got: fmt.Sprintf("%q", d.Home), Want: fmt.Sprintf("%q, which is primary before the drill and after it", home)}
+		}
+		if bad := holds(d.Hold); bad != nil {
+			return bad.within("command", "drill")
 		}
 	}
 	return m.Plan.consistent().within("command", "plan")
@@ -190,5 +224,8 @@ func (e *Invalid) within(name, field string) *Invalid {
 	if e == nil {
 		return nil
 	}
-	return &Invalid{Type: name, Field: field + "." + e.Field, Got: e.Got, Want: e.Want}
+	if field != "" {
+		field += "."
+	}
+	return &Invalid{Type: name, Field: field + e.Field, Got: e.Got, Want: e.Want}
 }

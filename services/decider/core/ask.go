@@ -32,7 +32,7 @@ func (s *State) ask(at Time, in RequestReceived) {
 func (s *State) serve(at Time) {
 	for len(s.asks) > 0 {
 		a := s.asks[0]
-		rule := s.requestRule(a.request.Verb)
+		rule := s.requestRule(a.request.Verb, a.request.End)
 		if o, done := s.done(a); done {
 			s.answer(at, o, rule.Code)
 			continue
@@ -40,7 +40,7 @@ func (s *State) serve(at Time) {
 		// While the bus is away nobody can tell what became of it: the chain says so when it is back.
 		late := s.linked && at.Mono-a.since > answerLimit
 		waits := s.proposal != nil || a.step != "" || at.Mono < s.proposeAfter || !s.linked ||
-			rule.who&(swapAsked|adoptAsked) != 0 && s.spec != nil && !s.judging(at) && s.interval() <= blindPatience
+			rule.who&(swapAsked|drillAsked|drillBack|adoptAsked) != 0 && s.spec != nil && !s.judging(at) && s.interval() <= blindPatience
 		if waits && !late {
 			return
 		}
@@ -60,8 +60,8 @@ func (s *State) serve(at Time) {
 	}
 }
 
-func (s *State) requestRule(verb message.Verb) *requestRule {
-	i := slices.IndexFunc(requestRules, func(r requestRule) bool { return r.verb == verb })
+func (s *State) requestRule(verb message.Verb, end string) *requestRule {
+	i := slices.IndexFunc(requestRules, func(r requestRule) bool { return r.verb == verb && r.end == end })
 	if i < 0 {
 		return &otherRequest
 	}
@@ -106,14 +106,27 @@ func (s *State) asking(at Time, a *ask, rule *requestRule) question {
 	case message.VerbAdopt:
 		q.kind = message.KindAdopt
 	}
+	switch rule.who {
+	case drillAsked:
+		q.kind, q.drill = message.KindSwitchover, drillOf(a.request, q.from)
+	case drillBack:
+		q.kind, q.to = message.KindSwitchover, ""
+		if s.drill.running() {
+			back := s.wayBack()
+			q.to, q.drill = back.to, back.drill
+		}
+		return q
+	case drillEnds:
+		return q
+	}
 	if s.spec == nil || q.to != "" {
 		return q
 	}
 	switch a.request.Verb {
-	case message.VerbFailover, message.VerbSwitchover:
+	case message.VerbFailover, message.VerbSwitchover, message.VerbDrill:
 		q.to = s.candidate(at, q.from)
 	case message.VerbFailback:
-		if last := s.chain.lastSwap(); last != nil && last.to == q.from {
+		if last := s.chain.lastSwap(toUndo); last != nil && last.to == q.from {
 			q.to = last.from
 		}
 	case message.VerbAdopt:
@@ -126,7 +139,11 @@ func (s *State) asking(at Time, a *ask, rule *requestRule) question {
 }
 
 func (s *State) words(a *ask, q question) words {
-	return words{"group": s.group, "actor": a.request.Actor, "from": q.from, "to": q.to, "reason": because(a.request.Reason), "verb": string(a.request.Verb)}
+	w := words{"group": s.group, "actor": a.request.Actor, "from": q.from, "to": q.to, "reason": because(a.request.Reason), "verb": string(a.request.Verb)}
+	if q.drill != nil {
+		w["hold"] = span(q.drill.Hold.Std())
+	}
+	return w
 }
 
 func (s *State) askedSwap(at Time, a *ask, q question, rule *requestRule) {
@@ -198,7 +215,7 @@ func (s *State) instructed(at Time, m *message.Instruction) {
 		if o.Sentence == "" {
 			o.Sentence = "accepted: " + string(m.Verb) + " of step " + m.Step
 		}
-		s.answer(at, o, s.requestRule(m.Verb).Code)
+		s.answer(at, o, s.requestRule(m.Verb, "").Code)
 		return
 	}
 }

@@ -48,6 +48,8 @@ type swap struct {
 	kind      message.Kind
 	from, to  string
 	automatic bool
+	drill     string // the drill that it is part of
+	undone    bool   // that drill has gone back: it is as if neither swap had been
 	at        moment
 	held      bool
 	heldAt    moment
@@ -58,7 +60,6 @@ type asked struct {
 	request string
 	epoch   uint64
 	command string
-	mark    *message.Mark
 }
 
 // keep bounds what is remembered of the past.
@@ -102,9 +103,12 @@ func (c *chain) take(at Time, in ChainRead) (bool, error) {
 			return false, fmt.Errorf("command %s has epoch %d, but epoch %d stands in the chain already", e.ID, e.Epoch, c.epoch())
 		}
 		c.command, c.at, c.held = e, now, false
-		automatic := e.Request == ""
+		automatic, drill := e.Request == "" && e.Drill == nil, ""
+		if e.Drill != nil {
+			drill = e.Drill.ID
+		}
 		if e.Kind == message.KindFailover || e.Kind == message.KindSwitchover || e.Kind == message.KindResume && automatic && e.Rule == ruleOverdue {
-			c.swaps = remember(c.swaps, swap{epoch: e.Epoch, kind: e.Kind, from: e.From, to: e.Primary, automatic: automatic, at: now})
+			c.swaps = remember(c.swaps, swap{epoch: e.Epoch, kind: e.Kind, from: e.From, to: e.Primary, automatic: automatic, drill: drill, at: now})
 		}
 		if e.Request != "" {
 			c.asked = remember(c.asked, asked{request: e.Request, epoch: e.Epoch, command: e.ID})
@@ -123,13 +127,30 @@ func (c *chain) take(at Time, in ChainRead) (bool, error) {
 		if n := len(c.swaps); n > 0 && c.swaps[n-1].epoch == e.Epoch {
 			c.swaps[n-1].held, c.swaps[n-1].heldAt = true, now
 		}
+		if d := returned(c.command); d != "" {
+			for i := range c.swaps {
+				c.swaps[i].undone = c.swaps[i].undone || c.swaps[i].drill == d
+			}
+		}
 	case *message.Mark:
 		c.mark, c.marked = e, now
 		if e.Request != "" {
-			c.asked = remember(c.asked, asked{request: e.Request, epoch: c.epoch(), mark: e})
+			c.asked = remember(c.asked, asked{request: e.Request, epoch: c.epoch()})
+		}
+	case *message.DrillEnd:
+		if e.Request != "" {
+			c.asked = remember(c.asked, asked{request: e.Request, epoch: c.epoch()})
 		}
 	}
 	return true, nil
+}
+
+// returned is the drill that has gone back with this command; "": none.
+func returned(c *message.Command) string {
+	if c.Drill == nil || c.Drill.Way != message.WayBack {
+		return ""
+	}
+	return c.Drill.ID
 }
 
 // kept says that from one epoch to the next somebody saw to it, in the same way, that standbys follow.
@@ -149,10 +170,13 @@ func (c *chain) paused(at Time) (left time.Duration, paused bool) {
 	return max(left, 0), left > 0
 }
 
-// lastSwap is the newest failover or switchover that took effect, or nil.
-func (c *chain) lastSwap() *swap {
+// toUndo says that going back would undo the swap: a drill that has gone back has done so already.
+func toUndo(w *swap) bool { return !w.undone }
+
+// lastSwap is the newest failover or switchover of these that took effect, or nil.
+func (c *chain) lastSwap(of func(*swap) bool) *swap {
 	for i := len(c.swaps) - 1; i >= 0; i-- {
-		if w := &c.swaps[i]; w.held && w.kind != message.KindResume {
+		if w := &c.swaps[i]; w.held && w.kind != message.KindResume && of(w) {
 			return w
 		}
 	}

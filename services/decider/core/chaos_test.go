@@ -119,6 +119,17 @@ var mischiefs = []mischief{
 		}
 		w.request(r)
 	}},
+	{"somebody rehearses", func(w *world, d dice) {
+		r := &message.Request{ID: fmt.Sprintf("rq%d", w.order), Group: "web", Actor: "ana", Verb: message.VerbDrill, End: pick(d, "", "", message.EndBack, message.EndStay)}
+		if _, c := w.newest(); c != nil {
+			r.ExpectEpoch = &c.Epoch // so that it is not refused for what was before
+		}
+		if r.End == "" {
+			hold := message.Duration(d(6000)) * message.Duration(time.Millisecond)
+			r.Hold = &hold
+		}
+		w.request(r)
+	}},
 	{"somebody pauses", func(w *world, d dice) {
 		w.request(&message.Request{ID: fmt.Sprintf("rq%d", w.order), Group: "web", Actor: "ana", Verb: message.VerbPause, For: pick(d, 0, message.Duration(3*time.Second), message.Duration(5*time.Second))})
 	}},
@@ -280,7 +291,7 @@ func settled(w *world) (wrong []string) {
 		if one != first {
 			wrong = append(wrong, fmt.Sprintf("deciders disagree at rest: %s; %s of %s", first, one, d.name))
 		}
-		if !st.Held || st.Swap != nil || len(st.Refusals) > 0 || st.Incident != "" {
+		if !st.Held || st.Swap != nil || len(st.Refusals) > 0 || st.Incident != "" || st.Drill != nil {
 			wrong = append(wrong, fmt.Sprintf("%s does not come to rest: %s: %s", d.name, one, st.Sentence))
 		}
 	}

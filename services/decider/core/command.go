@@ -24,6 +24,13 @@ func (s *State) compose(at Time, q question, rule *Rule, w words, aside []messag
 		Positions: map[string]uint64{"commands": s.chain.seq, "safety": s.run.seen, "heartbeats": s.hbSeq},
 	}
 	c.Lease = s.leaseOf(q)
+	if q.drill != nil {
+		d := *q.drill
+		if d.ID == "" {
+			d.ID = s.group + "-drill-" + epoch(c.Epoch)
+		}
+		c.Drill, c.Actor, c.Why = &d, d.Actor, d.Why
+	}
 	if q.kind == message.KindAdopt {
 		c.From = ""
 	}

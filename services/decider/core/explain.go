@@ -135,6 +135,9 @@ func (s *State) Status(at Time) *message.GroupStatus {
 			st.PausedUntil = at.Stream + left.Microseconds()
 		}
 	}
+	if s.drill.running() {
+		st.Drill = s.drillStatus(at)
+	}
 	if c := s.chain.command; c == nil {
 		st.Refusals = s.refusals(at, s.adoptAs(adoption, s.declared()))
 	} else {

@@ -94,7 +94,7 @@ func (s *State) keepIncident(at Time) {
 	if i.wrote != never && at.Mono-i.wrote > time.Second {
 		s.writeIncident(at) // the table does not show it yet
 	}
-	well := s.chain.held && !s.underWay() && s.judging(at) && primary != nil && primary.verdict == message.VerdictUp && s.fencedNow() == nil
+	well := s.chain.held && !s.underWay() && s.judging(at) && primary != nil && primary.verdict == message.VerdictUp && s.fencedNow() == nil && !s.drill.running()
 	switch {
 	case !well:
 		i.wellSince, i.closing = never, false

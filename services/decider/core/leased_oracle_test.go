@@ -27,7 +27,7 @@ func auditLeased(w *world) (wrong []string) {
 				bad("held %d stands where it must not", m.Epoch)
 				continue
 			}
-			if k := newest.Kind; k == message.KindFailover || k == message.KindSwitchover {
+			if k := newest.Kind; (k == message.KindFailover || k == message.KindSwitchover) && newest.Drill == nil {
 				holder = &swap{epoch: newest.Epoch, at: moment{stream: e.stored}}
 			}
 			last = newest
@@ -56,7 +56,7 @@ func auditLeased(w *world) (wrong []string) {
 				if mark != nil && mark.Paused && (mark.For == 0 || e.stored-marked < mark.For.Std().Microseconds()) {
 					bad("epoch %d was decided while paused", m.Epoch)
 				}
-				if m.Request == "" {
+				if m.Request == "" && m.Drill == nil {
 					w.auditAutomatic(bad, m, e.stored, holder, auto)
 				}
 			}
@@ -67,6 +67,7 @@ func auditLeased(w *world) (wrong []string) {
 		}
 	}
 	w.auditOutcomes(bad)
+	w.auditDrills(bad)
 	return append(wrong, w.keepers.wrong...)
 }
 

@@ -50,10 +50,12 @@ func audit(w *world) (wrong []string) {
 			held = false
 			if m.Kind == message.KindFailover || m.Kind == message.KindSwitchover {
 				w.auditSwap(bad, m, e.stored, before, wasHeld, mark, marked)
-				if m.Request == "" {
+				if m.Request == "" && m.Drill == nil {
 					w.auditAutomatic(bad, m, e.stored, holder, auto)
 				}
-				pending = &swap{epoch: m.Epoch, from: m.From, to: m.Primary}
+				if pending = nil; m.Drill == nil { // a drill starts no cool-down
+					pending = &swap{epoch: m.Epoch, from: m.From, to: m.Primary}
+				}
 			}
 			if m.Request == "" && (m.Kind == message.KindFailover || m.Rule == ruleOverdue) {
 				auto = append(auto, e.stored)
@@ -61,6 +63,7 @@ func audit(w *world) (wrong []string) {
 		}
 	}
 	w.auditOutcomes(bad)
+	w.auditDrills(bad)
 	return wrong
 }
 

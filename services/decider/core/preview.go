@@ -17,7 +17,7 @@ type preview struct {
 // time, the way back. It remembers what the plan rests on, so that a later request with its hash can be told what has changed;
 // it changes nothing else.
 func (s *State) Preview(at Time, r *message.Request) *message.Preview {
-	rule := s.requestRule(r.Verb)
+	rule := s.requestRule(r.Verb, r.End)
 	q := s.asking(at, &ask{request: r}, rule)
 	reasons := s.refusals(at, q)
 	stand, aside := override(reasons, r.Override)
@@ -36,7 +36,7 @@ func (s *State) Preview(at Time, r *message.Request) *message.Preview {
 	switch {
 	case !p.Accepted:
 		p.Sentence = clip("refused: "+sentences(stand), 2000)
-	case p.DryRun && rule.who == swapAsked:
+	case p.DryRun && rule.who&anySwap != 0:
 		p.Sentence = "as a dry run, nothing would be applied: " + fill(rule.Says, w)
 	default:
 		p.Sentence = fill(rule.Says, w)
@@ -44,7 +44,7 @@ func (s *State) Preview(at Time, r *message.Request) *message.Preview {
 	if len(aside) > 0 {
 		p.Sentence = clip(p.Sentence+"; set aside: "+codes(aside), 2000)
 	}
-	if rule.who != swapAsked || s.member(q.from) == nil || s.member(q.to) == nil {
+	if rule.who&anySwap == 0 || s.member(q.from) == nil || s.member(q.to) == nil {
 		return p
 	}
 	plan, err := s.plan(q)
@@ -53,6 +53,12 @@ func (s *State) Preview(at Time, r *message.Request) *message.Preview {
 	}
 	p.Plan = &plan
 	p.WayBack = "ham failback " + s.group + " moves it back to " + q.from + " once that has been up for " + span(s.spec.Policy.StableFor)
+	switch {
+	case rule.who == drillAsked:
+		p.WayBack = "it goes back to " + q.from + " by itself " + span(q.drill.Hold.Std()) + " after " + q.to + " is primary; at once with ham drill " + s.group + " --back"
+	case rule.who == drillBack:
+		p.WayBack = ""
+	}
 	if i := slices.IndexFunc(s.previews, func(k preview) bool { return k.hash == plan.Hash }); i < 0 {
 		s.previews = remember(s.previews, preview{plan.Hash, s.observations(q)})
 	}

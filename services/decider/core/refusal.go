@@ -23,6 +23,8 @@ type question struct {
 	died bool
 	// waited: the bus was given its time, and did not store it.
 	waited bool
+	// drill is what the swap is part of.
+	drill *message.Drill
 	// terms are what a reconfigure of a leased group changes.
 	terms *terms
 }
@@ -139,7 +141,7 @@ func (s *State) dryRun() bool {
 }
 
 func coolingDown(s *State, at Time, _ question) words {
-	last := s.chain.lastSwap()
+	last := s.chain.lastSwap(func(w *swap) bool { return w.drill == "" }) // a rehearsal must not stand in the way of the real thing
 	if s.spec == nil || last == nil {
 		return nil
 	}
@@ -150,8 +152,8 @@ func coolingDown(s *State, at Time, _ question) words {
 	return words{"to": last.to, "ago": span(ago), "left": span(s.spec.Policy.Cooldown - ago)}
 }
 
-func budgetSpent(s *State, at Time, _ question) words {
-	if s.spec == nil {
+func budgetSpent(s *State, at Time, q question) words {
+	if s.spec == nil || q.who == drillBack && q.request != nil { // a person may bring it back
 		return nil
 	}
 	p := &s.spec.Policy
@@ -211,8 +213,8 @@ func executorSawUp(s *State, at Time, q question) words {
 	return words{"executor": e.executor, "from": m.name, "ago": span(ago), "why": clip(e.sentence, 300), "left": span(s.spec.Policy.Cooldown - ago)}
 }
 
-func drifting(s *State, _ Time, _ question) words {
-	if s.underWay() || !s.chain.held {
+func drifting(s *State, _ Time, q question) words {
+	if s.underWay() || !s.chain.held || q.request != nil {
 		return nil
 	}
 	return s.elsewhere(s.chain.primary())
@@ -238,7 +240,7 @@ func noMember(s *State, _ Time, q question) words {
 		return nil
 	}
 	members, of := s.spec.MemberNames(), ""
-	if q.who == swapAsked && s.chain.command != nil {
+	if q.who&(swapAsked|drillAsked|drillBack) != 0 && s.chain.command != nil {
 		members, of = s.eligible(), " at epoch "+epoch(s.chain.epoch())
 	}
 	if slices.Contains(members, q.to) {
@@ -288,7 +290,7 @@ func standbyCheckFails(s *State, at Time, q question) words {
 }
 
 func noStandby(s *State, _ Time, q question) words {
-	if s.spec == nil || s.chain.command == nil || q.to != "" || q.request != nil && q.request.Verb == message.VerbFailback {
+	if s.spec == nil || s.chain.command == nil || q.to != "" || q.who == drillBack || q.request != nil && q.request.Verb == message.VerbFailback {
 		return nil
 	}
 	return yes()
@@ -321,6 +323,9 @@ func neverMoved(s *State, _ Time, q question) words {
 }
 
 func otherEpoch(s *State, _ Time, q question) words {
+	if q.request == nil {
+		return nil
+	}
 	e := q.request.ExpectEpoch
 	if e == nil || *e == s.chain.epoch() {
 		return nil
@@ -333,6 +338,9 @@ func otherEpoch(s *State, _ Time, q question) words {
 }
 
 func planChanged(s *State, at Time, q question) words {
+	if q.request == nil {
+		return nil
+	}
 	shown := q.request.PlanHash
 	if shown == "" || s.spec == nil || s.member(q.to) == nil || s.member(q.from) == nil {
 		return nil
@@ -345,9 +353,12 @@ func planChanged(s *State, at Time, q question) words {
 }
 
 func wouldUndo(s *State, at Time, q question) words {
-	last := s.chain.lastSwap()
+	last := s.chain.lastSwap(toUndo)
 	if s.spec == nil || last == nil || q.request.ExpectEpoch != nil || q.request.PlanHash != "" {
 		return nil
+	}
+	if q.who == drillAsked && s.drill.running() {
+		return nil // R337 says it
 	}
 	ago := at.since(last.heldAt)
 	if last.from != q.to || last.to != s.chain.primary() || ago >= s.spec.Policy.UndoWindow {

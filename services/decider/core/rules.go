@@ -50,6 +50,9 @@ type situationRule struct {
 	act   func(*State, Time, *situationRule, words)
 }
 
+// ruleAbortedLate is the code of the resume that leaves a swap half done.
+const ruleAbortedLate = "R222"
+
 // ruleOverdue is the code of the resume that counts against the failover budget.
 const ruleOverdue = "R223"
 
@@ -68,7 +71,7 @@ var situationRules = []situationRule{
 		"{back} stays primary: the {what} was ended by {executor}: {why}"}, endedEarly, (*State).resume},
 	{Rule{"R221", "the swap was aborted before it was held", "resume of the primary before",
 		"{back} stays primary: the {what} was aborted: {why}"}, abortedEarly, (*State).resume},
-	{Rule{"R222", "the swap was aborted after it was held", "resume of the new primary, without further steps",
+	{Rule{ruleAbortedLate, "the swap was aborted after it was held", "resume of the new primary, without further steps",
 		"{to} stays primary: the {what} was aborted after it took effect: {why}; what was not done is left to you"}, abortedLate, (*State).resume},
 	{Rule{"R227", "in a leased group: who was to become primary lost the epoch before holding it", "resume of the primary before",
 		"{back} stays primary: the {what} was lost on the way: {fenced}"}, lostOnTheWay, (*State).resume},
@@ -92,12 +95,20 @@ var situationRules = []situationRule{
 		"{member} is promotable: {why}; {to} stays primary"}, standbyFit, (*State).addMember},
 	{Rule{"R240", "the primary is down", "failover, if nothing refuses",
 		"{to} takes over from {from}: {down}"}, primaryDown, (*State).failover},
+	{Rule{"R250", "a drill's way back was refused for too long, or came to nothing too often", "end of the drill: the roles stay as they are",
+		"the way back to {home} is given up, because {why}; {away} stays primary: once that is mended, say ham failback {group}"}, drillUnreturned, (*State).giveDrillUp},
 	{Rule{"R241", "the primary is disputed", "refuse",
 		"{from} is disputed"}, primaryDisputed, (*State).refuseDisputed},
 	{Rule{"R242", "the primary is unknown", "wait: who sees nothing decides nothing",
 		"nobody can judge {from} now: {unknown}"}, primaryUnknown, nil},
 	{Rule{"R243", "the primary is suspect", "wait for more evidence",
 		"{from} is suspect"}, primarySuspect, nil},
+	{Rule{"R251", "a drill's hold has passed, and nothing refuses", "switchover back",
+		"{home} is primary again after the drill of {actor}: {away} was it for {held}"}, drillReturns, (*State).goBack},
+	{Rule{"R252", "a drill's hold has passed, and the way back is refused", "wait until nothing refuses",
+		"{drill} waits to go back to {home}, because {why}"}, drillReturnWaits, nil},
+	{Rule{"R253", "a drill holds", "wait until its hold has passed",
+		"{drill} holds {away} as primary of {group} for another {left}, then goes back to {home}"}, drillHolds, nil},
 	{Rule{"R244", "otherwise", "nothing: all is well",
 		"{from} is primary and up"}, allWell, nil},
 }
@@ -118,10 +129,13 @@ const (
 	stepAsked // retry, skip
 	noteAsked
 	otherAsked
-	standby // the readiness of a member, evaluated all the time
+	standby    // the readiness of a member, evaluated all the time
+	drillAsked // an asked drill: the way there
+	drillBack  // the way back of a drill, by itself or asked for
+	drillEnds  // an asked end of a drill where the roles are
 
-	anyAsked = swapAsked | adoptAsked | pauseAsked | resumeAsked | abortAsked | stepAsked | noteAsked | otherAsked
-	anySwap  = itself | swapAsked
+	anyAsked = drillAsked | drillBack | drillEnds | swapAsked | adoptAsked | pauseAsked | resumeAsked | abortAsked | stepAsked | noteAsked | otherAsked
+	anySwap  = itself | swapAsked | drillAsked | drillBack
 )
 
 // refusalRule is one "no".
@@ -145,7 +159,7 @@ var refusalRules = []refusalRule{
 		anySwap, false, nothingAdopted},
 	{Rule{"R303", "a swap is under way", "",
 		"the {what} is under way (epoch {epoch}{step}): wait for its end, or say ham abort {group}"},
-		anySwap | adoptAsked, false, swapUnderWay},
+		anySwap | adoptAsked | drillEnds, false, swapUnderWay},
 	{Rule{"R304", "the last epoch is not held", "",
 		"epoch {epoch} of {group} ended before it took effect: wait until {back} is confirmed as primary"},
 		anySwap, false, notHeld},
@@ -160,13 +174,13 @@ var refusalRules = []refusalRule{
 		itself, false, isManual},
 	{Rule{"R308", "the mode is dry-run", "",
 		"the mode of {group} is dry-run: nothing is applied until its spec says mode: auto or manual"},
-		itself | fallback, false, isDryRun},
-	{Rule{"R309", "a swap took effect less than the cool-down ago", "",
+		itself | fallback | drillBack, false, isDryRun},
+	{Rule{"R309", "a swap that was no drill took effect less than the cool-down ago", "",
 		"{group} is cooling down: {to} became primary {ago} ago, nothing moves by itself for another {left}; ask for it with ham failover {group}"},
 		itself, false, coolingDown},
 	{Rule{"R310", "the failover budget of the window is spent", "",
 		"the failover budget of {group} is spent: {count} of {budget} in {window}, the next one is free in {left}; find out why it fails, or ask for it with ham failover {group}"},
-		itself | fallback, false, budgetSpent},
+		itself | fallback | drillAsked | drillBack, false, budgetSpent},
 	{Rule{"R311", "the primary is disputed", "",
 		"{why}; find out who is right"},
 		anySwap, true, isDisputed},
@@ -178,7 +192,7 @@ var refusalRules = []refusalRule{
 		itself, false, executorSawUp},
 	{Rule{"R314", "a route serves another member than the primary", "",
 		"{where}: correct the route, or say ham adopt {group} if that is right now"},
-		itself, false, drifting},
+		itself | drillBack, false, drifting},
 	{Rule{"R315", "the spec does not declare the primary any more", "",
 		"{from} is primary of {group}, but its spec does not declare it: declare it again, or say ham adopt {group}"},
 		anySwap | regroup, false, primaryUndeclared},
@@ -196,10 +210,10 @@ var refusalRules = []refusalRule{
 		adoptAsked, false, adoptsAnother},
 	{Rule{"R320", "the target is no member, or was none in the last epoch", "",
 		"{to} is no member of {group}{epoch}: its members are {members}"},
-		swapAsked | adoption | adoptAsked, false, noMember},
+		swapAsked | drillAsked | drillBack | adoption | adoptAsked, false, noMember},
 	{Rule{"R321", "the target is primary already", "",
 		"{to} is primary of {group} already"},
-		swapAsked, false, primaryAlready},
+		swapAsked | drillAsked | drillBack, false, primaryAlready},
 	{Rule{"R322", "the standby is not up", "",
 		"{to} is not ready: {why}"},
 		anySwap | standby, true, standbyNotUp},
@@ -226,7 +240,7 @@ var refusalRules = []refusalRule{
 		swapAsked, false, primaryIsUp},
 	{Rule{"R331", "a switchover is asked for, and the primary is down", "",
 		"a switchover needs both sides, and {why}: move with ham failover {group}"},
-		swapAsked, false, primaryIsDown},
+		swapAsked | drillAsked | drillBack, false, primaryIsDown},
 	{Rule{"R332", "a failback is asked for, and there is nothing to go back to", "",
 		"{group} was never moved, so there is nothing to go back to"},
 		swapAsked, false, neverMoved},
@@ -235,13 +249,19 @@ var refusalRules = []refusalRule{
 		anyAsked, false, otherEpoch},
 	{Rule{"R334", "the plan is another than the one shown", "",
 		"the plan has changed since it was shown ({shown}, now {hash}): {changes}"},
-		swapAsked, false, planChanged},
+		swapAsked | drillAsked | drillBack, false, planChanged},
 	{Rule{"R335", "it would undo a swap of the last minutes, and does not say so", "",
 		"{group} was moved from {to} to {from} {ago} ago (epoch {epoch}), and this would undo it: if that is meant, repeat it with expect_epoch {epoch}"},
-		swapAsked, false, wouldUndo},
+		swapAsked | drillAsked, false, wouldUndo},
 	{Rule{"R336", "the request is old", "",
 		"this was asked {ago} ago, and no decider ran since: ask again if it is still meant"},
 		anyAsked &^ (pauseAsked | noteAsked), false, staleRequest},
+	{Rule{"R337", "a drill is asked for, and one runs", "",
+		"{drill} of {group} runs: wait until it has gone back to {home}, bring it back with ham drill {group} --back, or end it with --stay"},
+		drillAsked, false, drillRuns},
+	{Rule{"R338", "a drill is to end, and none runs", "",
+		"no drill of {group} runs, so there is nothing to end"},
+		drillBack | drillEnds, false, noDrill},
 	{Rule{"R340", "nobody says which member to adopt", "",
 		"{group} does not declare which member is primary: declare adopt: <member>, or say ham adopt {group} <member>"},
 		adoption | adoptAsked, false, nobodyNamed},
@@ -287,31 +307,38 @@ var refusalRules = []refusalRule{
 type requestRule struct {
 	Rule
 	verb message.Verb
+	end  string // of a drill
 	who  who
 	act  func(*State, Time, *ask, question, *requestRule)
 }
 
 var requestRules = []requestRule{
 	{Rule{"R401", "failover is asked for", "failover, if nothing refuses",
-		"{actor} asked for a failover of {group} from {from} to {to}{reason}"}, message.VerbFailover, swapAsked, (*State).askedSwap},
+		"{actor} asked for a failover of {group} from {from} to {to}{reason}"}, message.VerbFailover, "", swapAsked, (*State).askedSwap},
 	{Rule{"R402", "switchover is asked for", "switchover, if nothing refuses",
-		"{actor} asked for a switchover of {group} from {from} to {to}{reason}"}, message.VerbSwitchover, swapAsked, (*State).askedSwap},
+		"{actor} asked for a switchover of {group} from {from} to {to}{reason}"}, message.VerbSwitchover, "", swapAsked, (*State).askedSwap},
 	{Rule{"R403", "failback is asked for", "switchover to the primary before, if nothing refuses",
-		"{actor} asked for {group} to go back from {from} to {to}{reason}"}, message.VerbFailback, swapAsked, (*State).askedSwap},
+		"{actor} asked for {group} to go back from {from} to {to}{reason}"}, message.VerbFailback, "", swapAsked, (*State).askedSwap},
 	{Rule{"R404", "pause is asked for", "mark: paused",
-		"{actor} paused {group} {until}{reason}"}, message.VerbPause, pauseAsked, (*State).askedMark},
+		"{actor} paused {group} {until}{reason}"}, message.VerbPause, "", pauseAsked, (*State).askedMark},
 	{Rule{"R405", "resume is asked for", "mark: no longer paused",
-		"{actor} resumed {group}{reason}"}, message.VerbResume, resumeAsked, (*State).askedMark},
+		"{actor} resumed {group}{reason}"}, message.VerbResume, "", resumeAsked, (*State).askedMark},
 	{Rule{"R406", "abort is asked for", "resume: of the primary before, or after held of the new one without further steps",
-		"{actor} aborted the {what}{reason}: {back} is primary"}, message.VerbAbort, abortAsked, (*State).askedAbort},
+		"{actor} aborted the {what}{reason}: {back} is primary"}, message.VerbAbort, "", abortAsked, (*State).askedAbort},
 	{Rule{"R407", "retry is asked for", "instruction to retry the paused step",
-		"{actor} had step {step} of {group} tried again{reason}"}, message.VerbRetry, stepAsked, (*State).askedStep},
+		"{actor} had step {step} of {group} tried again{reason}"}, message.VerbRetry, "", stepAsked, (*State).askedStep},
 	{Rule{"R408", "skip is asked for", "instruction to skip the paused step",
-		"{actor} had step {step} of {group} skipped{reason}"}, message.VerbSkip, stepAsked, (*State).askedStep},
+		"{actor} had step {step} of {group} skipped{reason}"}, message.VerbSkip, "", stepAsked, (*State).askedStep},
 	{Rule{"R409", "adopt is asked for", "adopt, if nothing refuses",
-		"{actor} had {to} adopted as primary of {group}{reason}"}, message.VerbAdopt, adoptAsked, (*State).askedAdopt},
+		"{actor} had {to} adopted as primary of {group}{reason}"}, message.VerbAdopt, "", adoptAsked, (*State).askedAdopt},
 	{Rule{"R410", "note is asked for", "note",
-		"{actor} notes: {text}"}, message.VerbNote, noteAsked, (*State).askedNote},
+		"{actor} notes: {text}"}, message.VerbNote, "", noteAsked, (*State).askedNote},
+	{Rule{"R411", "a drill is asked for", "switchover there, if nothing refuses",
+		"{actor} asked for a drill of {group}: {to} takes over from {from}, is primary for {hold}, then {from} again{reason}"}, message.VerbDrill, "", drillAsked, (*State).askedSwap},
+	{Rule{"R412", "a drill is to go back now", "switchover back, if nothing refuses",
+		"{actor} asked for the drill of {group} to go back from {from} to {to} now{reason}"}, message.VerbDrill, message.EndBack, drillBack, (*State).askedSwap},
+	{Rule{"R413", "a drill is to end where the roles are", "end of the drill",
+		"{actor} ended the drill of {group}: {from} stays primary{reason}"}, message.VerbDrill, message.EndStay, drillEnds, (*State).askedStay},
 }
 
 // otherRequest stands for the verbs that have no row: R355 refuses them.

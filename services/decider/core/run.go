@@ -81,6 +81,7 @@ func (s *State) safety(at Time, in SafetyRead) {
 		if swaps := m.Kind == message.KindFailover || m.Kind == message.KindSwitchover; swaps && m.State == message.StateDone && in.Seq > s.run.done {
 			s.run.done = in.Seq
 			s.past = remember(s.past, pastRun{m.Kind, time.Duration(m.ExecuteMicros+m.VerifyMicros) * time.Microsecond})
+			s.drillFinish(at, m, in)
 		}
 	case *message.Instruction:
 		s.instructed(at, m)

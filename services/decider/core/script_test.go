@@ -123,6 +123,8 @@ func change(t *testing.T, g *spec.Group, args []datadriven.CmdArg) {
 			g.Lease = &l
 		case "durability":
 			g.Durability = value
+		case "rto":
+			g.Objectives.RTO = duration()
 		case "rpo":
 			g.Objectives.RPO, g.Objectives.HasRPO = duration(), true
 		case "mode":
@@ -210,6 +212,10 @@ func (s *script) command(t *testing.T, d *datadriven.TestData) string {
 		if len(st.Refusals) > 0 {
 			fmt.Fprintln(&b, "refuses", codes(st.Refusals))
 		}
+		if r := st.Drill; r != nil {
+			fmt.Fprintf(&b, "drill %s %s home=%s away=%s back at %s %s\n", r.ID, r.Stage, r.Home, r.Away,
+				time.Duration(r.BackAt-epochStart.UnixMicro())*time.Microsecond, codes(r.Waits))
+		}
 		if st.Lease != nil {
 			fmt.Fprintf(&b, "armed=%t promotable=%s %s\n", st.Lease.Armed, strings.Join(st.Lease.Promotable, ","), st.Lease.Protection)
 		}
@@ -238,6 +244,8 @@ func (s *script) command(t *testing.T, d *datadriven.TestData) string {
 				fmt.Fprintf(&b, "held epoch %d by %s\n", m.Epoch, m.Primary)
 			case *message.Mark:
 				fmt.Fprintf(&b, "mark paused=%t for %s\n", m.Paused, m.For)
+			case *message.DrillEnd:
+				fmt.Fprintf(&b, "end of drill %s: %s %s\n", m.Drill, m.How, m.Rule)
 			}
 		}
 		return b.String()
@@ -309,7 +317,7 @@ func (s *script) happen(t *testing.T, what string) {
 		default:
 			v.state = flags[1]
 		}
-	case "ask": // ask failover [target=b] [expect=1] [plan=shown] [override=R322,R323] [reason=…] [for=10m] [id=x] [by=ana] [age=1h]
+	case "ask": // ask failover [target=b] [expect=1] [plan=shown] [override=R322,R323] [reason=…] [for=10m] [hold=2m] [end=back|stay] [id=x] [by=ana] [age=1h]
 		s.asked++
 		r := &message.Request{ID: "rq" + strconv.Itoa(s.asked), Group: "web", Verb: message.Verb(flags[0]), Actor: "ana", Target: args["target"], Reason: args["reason"], Step: args["step"]}
 		if id := args["id"]; id != "" {
@@ -330,6 +338,13 @@ func (s *script) happen(t *testing.T, what string) {
 		}
 		if o := args["override"]; o != "" {
 			r.Override = strings.Split(o, ",")
+		}
+		r.End = args["end"]
+		if d := args["hold"]; d != "" {
+			r.Hold = new(message.Duration)
+			if err := r.Hold.UnmarshalText([]byte(d)); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if d := args["for"]; d != "" {
 			if err := r.For.UnmarshalText([]byte(d)); err != nil {

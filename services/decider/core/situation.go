@@ -281,7 +281,7 @@ func (s *State) refusing(at Time, q question) []message.Reason {
 
 // others are the reasons why no other standby is taken than the one in question, which is the best of them and not ready.
 func (s *State) others(at Time, q question) []message.Reason {
-	if q.who&anySwap == 0 || q.to == "" || q.request != nil && q.request.Target != "" || len(s.unready(at, q.to)) == 0 {
+	if q.who&(anySwap&^drillBack) == 0 || q.to == "" || q.request != nil && q.request.Target != "" || len(s.unready(at, q.to)) == 0 {
 		return nil
 	}
 	var out []message.Reason

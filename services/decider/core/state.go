@@ -49,6 +49,9 @@ type State struct {
 	leased   leased
 	past     []pastRun
 	incident incident
+	drill    drill
+	// finished are swaps that executors carried through.
+	finished []finished
 
 	// proposal is the one that is on its way, if any. Nothing else is proposed meanwhile.
 	proposal     *proposal

@@ -101,6 +101,7 @@ func (s *State) conclude(at Time) []Output {
 		s.drifts(at)
 		s.tellProtection(at)
 		s.keepIncident(at)
+		s.keepDrill(at)
 		s.tellPauseOver(at)
 	}
 	s.serve(at)
@@ -163,6 +164,7 @@ func (s *State) read(at Time, in ChainRead) {
 			s.tellMark(at, e)
 		}
 	}
+	s.drillRead(at, in, retell)
 }
 
 // resolved frees the way for the next proposal: at once where it was this one's turn, else after a moment.

@@ -31,9 +31,9 @@ func (a *app) plan() *cobra.Command {
 				return err
 			}
 			switch message.Verb(verb) {
-			case "", message.VerbFailover, message.VerbSwitchover, message.VerbFailback:
+			case "", message.VerbFailover, message.VerbSwitchover, message.VerbFailback, message.VerbDrill:
 			default:
-				return usagef("--verb is %q, want failover, switchover or failback", verb)
+				return usagef("--verb is %q, want failover, switchover, failback or drill", verb)
 			}
 			b, err := a.connect(c.Context())
 			if err != nil {
@@ -57,7 +57,7 @@ func (a *app) plan() *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().StringVar(&verb, "verb", verb, "failover, switchover or failback (default: failover if the primary is down, else switchover)")
+	c.Flags().StringVar(&verb, "verb", verb, "failover, switchover, failback or drill (default: failover if the primary is down, else switchover)")
 	c.Flags().StringVar(&k.to, "to", "", "the `member` that shall be primary")
 	return c
 }

@@ -135,6 +135,9 @@ func (a *app) showStatus(s *message.GroupStatus) {
 		}
 		a.printf("  route %s on %s %s", r.Route, r.Proxy, what)
 	}
+	if s.Drill != nil {
+		a.showDrill(s.Group, s.Drill, s.At)
+	}
 	if s.Swap != nil {
 		a.showSwap(s.Swap)
 	}

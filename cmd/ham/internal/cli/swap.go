@@ -25,6 +25,8 @@ type ask struct {
 	override                   []string
 	pauseFor                   time.Duration
 	noWait                     bool
+	hold                       *message.Duration
+	end                        string
 }
 
 func (k *ask) reasonFlag(c *cobra.Command) {
@@ -42,7 +44,7 @@ func (k *ask) overrideFlag(c *cobra.Command) {
 func (k *ask) request(group string, verb message.Verb, actor string) *message.Request {
 	r := &message.Request{
 		ID: requestID(), Group: group, Verb: verb, Actor: actor, Via: "cli", Target: k.to, Reason: k.reason,
-		PlanHash: k.planHash, Override: k.override, Step: k.step, For: message.Duration(k.pauseFor),
+		PlanHash: k.planHash, Override: k.override, Step: k.step, For: message.Duration(k.pauseFor), Hold: k.hold, End: k.end,
 	}
 	if k.expectEpoch >= 0 {
 		e := uint64(k.expectEpoch)
@@ -75,6 +77,7 @@ func (a *app) swapCommands() []*cobra.Command {
 			"Nothing is lost: clients are led over while both sides help."),
 		swap(message.VerbFailback, "Swap the roles back to the primary before",
 			"A switchover to the member that was primary before the last swap."),
+		a.drill(),
 	}
 }
 
@@ -245,6 +248,13 @@ func (a *app) swap(ctx context.Context, group string, verb message.Verb, k *ask)
 	if a.output != "json" {
 		a.sayOutcome(out)
 	}
+	if verb == message.VerbDrill && !out.DryRun {
+		hold := time.Duration(0)
+		if k.hold != nil {
+			hold = k.hold.Std()
+		}
+		return a.waitDrill(ctx, follow, out, hold)
+	}
 	return a.wait(ctx, follow, out)
 }
 
@@ -388,6 +398,8 @@ func (a *app) follow(b *bus.Bus, group string) (*follower, error) {
 				put(m.Step)
 			case m.Run != nil && m.Run.DryRun:
 				put(m.Run)
+			case m.Drill != nil:
+				put(m)
 			}
 		}
 	})
