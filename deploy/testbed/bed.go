@@ -72,7 +72,7 @@ func newBed(ctx context.Context, logs string) (_ *bed, err error) {
 	}
 	b.net = "hb" + b.id + "-net"
 	for i, name := range hostNames {
-		b.hosts[name] = &host{name: name, addr: fmt.Sprintf("10.99.0.%d", i+1), dir: filepath.Join(b.dir, name), ns: "hb" + b.id + "-" + name, bed: b, fd: -1}
+		b.hosts[name] = &host{name: name, addr: fmt.Sprintf("10.99.0.%d", i+1), dir: filepath.Join(b.dir, name), ns: "hb" + b.id + "-" + name, bed: b, fd: -1, ipc: -1}
 	}
 	b.sp, b.rj, b.witness, b.router = b.hosts["sp"], b.hosts["rj"], b.hosts["witness"], b.hosts["router"]
 	if err := b.save(); err != nil {
@@ -110,6 +110,9 @@ func newBed(ctx context.Context, logs string) (_ *bed, err error) {
 			return nil, err
 		}
 		if h.fd, err = unix.Open("/run/netns/"+h.ns, unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+			return nil, err
+		}
+		if h.ipc, err = newIPC(); err != nil {
 			return nil, err
 		}
 		var st unix.Stat_t
@@ -180,9 +183,11 @@ func (b *bed) mount(ctx context.Context, at string, argv ...string) error {
 // Close takes everything away. It may be called twice.
 func (b *bed) Close() error {
 	for _, h := range b.hosts {
-		if h.fd >= 0 {
-			_ = unix.Close(h.fd)
-			h.fd = -1
+		for _, fd := range []*int{&h.fd, &h.ipc} {
+			if *fd >= 0 {
+				_ = unix.Close(*fd)
+				*fd = -1
+			}
 		}
 	}
 	s := bedState{ID: b.id, Dir: b.dir, Names: []string{b.net}, Mounts: b.mounts}
@@ -238,6 +243,7 @@ func (s bedState) remove() error {
 	if strings.HasPrefix(s.Dir, "/var/tmp/ham-testbed-") {
 		errs = append(errs, os.RemoveAll(s.Dir))
 	}
+	errs = append(errs, forgetClocks())
 	if g := "/sys/fs/cgroup/blkio/ham-testbed-" + s.ID; exists(g) {
 		errs = append(errs, os.Remove(g))
 	}
@@ -245,6 +251,25 @@ func (s bedState) remove() error {
 		return fmt.Errorf("bed %s: %w (the next `testbed down` tries again)", s.ID, err)
 	}
 	return os.RemoveAll(filepath.Join(stateDir, s.ID+".json"))
+}
+
+// forgetClocks removes what libfaketime left of processes that are no more: it has a file for each, which a killed one cannot remove, and a process that
+// gets the same id would fail over it.
+func forgetClocks() error {
+	files, err := filepath.Glob("/dev/shm/*faketime_s*_*")
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, f := range files {
+		pid := f[strings.LastIndexByte(f, '_')+1:]
+		if _, err := strconv.Atoi(pid); err == nil && !exists("/proc/"+pid) {
+			if err := os.Remove(f); !errors.Is(err, os.ErrNotExist) {
+				errs = append(errs, err)
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // down removes the beds that no living program owns; with all, every one. It returns how many there were.

@@ -233,3 +233,20 @@ func TestFreezeAndKill(t *testing.T) {
 	require.NoError(t, b.sp.killAll())
 	require.NotEmpty(t, b.rj.pids())
 }
+
+// What a server that is killed leaves in shared memory is its host's, and goes with it.
+func TestSharedMemoryIsTheHosts(t *testing.T) {
+	needBed(t)
+	b := newTestBed(t)
+	segments := func(h *host) string {
+		out, err := h.run(t.Context(), command{argv: []string{"cat", "/proc/sysvipc/shm"}})
+		require.NoError(t, err)
+		return strings.TrimSpace(out)
+	}
+	none := segments(b.sp)
+	require.Equal(t, 1, len(strings.Split(none, "\n")), "a new host has none: %s", none)
+	_, err := b.sp.run(t.Context(), command{argv: []string{"ipcmk", "-M", "64"}})
+	require.NoError(t, err)
+	require.NotEqual(t, none, segments(b.sp))
+	require.Equal(t, none, segments(b.rj))
+}

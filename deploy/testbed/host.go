@@ -27,28 +27,52 @@ type host struct {
 	dir        string // its disk
 	ns         string // the namespace's name
 	fd         int    // the namespace, open
+	ipc        int    // the one that System V shared memory is in, open: what a killed server leaves there goes with it
 	inode      uint64 // by which processes in it are known
 	bed        *bed
 }
 
-// root is the namespace that this program was started in.
-var root = sync.OnceValue(func() int {
-	fd, err := unix.Open("/proc/self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
+// root are the namespaces that this program was started in.
+var root = sync.OnceValue(func() (ns struct{ net, ipc int }) {
+	var err1, err2 error
+	ns.net, err1 = unix.Open("/proc/self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	ns.ipc, err2 = unix.Open("/proc/self/ns/ipc", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err := errors.Join(err1, err2); err != nil {
 		panic(err)
 	}
-	return fd
+	return ns
 })
+
+// newIPC makes a namespace for System V shared memory. It has no name: it is gone with the last that is in it or has it open.
+func newIPC() (int, error) {
+	home := root().ipc
+	runtime.LockOSThread()
+	if err := unix.Unshare(unix.CLONE_NEWIPC); err != nil {
+		runtime.UnlockOSThread()
+		return -1, fmt.Errorf("make a namespace for shared memory: %w", err)
+	}
+	fd, err := unix.Open("/proc/thread-self/ns/ipc", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if back := unix.Setns(home, unix.CLONE_NEWIPC); back != nil {
+		return fd, errors.Join(err, back) // the thread stays locked, and ends with its goroutine
+	}
+	runtime.UnlockOSThread()
+	return fd, err
+}
 
 // inside runs f on a thread that is in the host's namespace: sockets that it opens and processes that it starts are the host's.
 func (h *host) inside(f func() error) error {
 	runtime.LockOSThread()
-	if err := unix.Setns(h.fd, unix.CLONE_NEWNET); err != nil {
-		runtime.UnlockOSThread()
-		return fmt.Errorf("enter %s: %w", h.ns, err)
+	home := root()
+	enter := func(net, ipc int) error {
+		return errors.Join(unix.Setns(net, unix.CLONE_NEWNET), unix.Setns(ipc, unix.CLONE_NEWIPC))
 	}
-	err := f()
-	if back := unix.Setns(root(), unix.CLONE_NEWNET); back != nil {
+	err := enter(h.fd, h.ipc)
+	if err == nil {
+		err = f()
+	} else {
+		err = fmt.Errorf("enter %s: %w", h.ns, err)
+	}
+	if back := enter(home.net, home.ipc); back != nil {
 		return errors.Join(err, fmt.Errorf("leave %s: %w", h.ns, back)) // the thread stays locked, and ends with its goroutine
 	}
 	runtime.UnlockOSThread()

@@ -26,7 +26,8 @@ func (h *host) data() string { return h.path("disk", "pg") }
 // sockets is where its server has its unix socket: for its owner and for root alone.
 func (h *host) sockets() string { return h.path("run") }
 
-// pgConfig is what both servers have in common under every manager; the rest are PostgreSQL's own defaults.
+// pgConfig is what both servers have in common under every manager; the rest are PostgreSQL's own defaults. Dynamic shared memory is in files of its own, so
+// that a killed server leaves none in /dev/shm.
 const pgConfig = `listen_addresses = '*'
 port = 5432
 unix_socket_directories = '%s'
@@ -37,6 +38,7 @@ max_replication_slots = 10
 wal_keep_size = 64MB
 max_wal_size = 256MB
 shared_buffers = 64MB
+dynamic_shared_memory_type = mmap
 log_line_prefix = '%%m [%%p] '
 `
 
