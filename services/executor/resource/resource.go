@@ -72,3 +72,7 @@ type Resource interface {
 	// Settle brings it nearer to the role and says what it did ("" where nothing was to do). It may take long; it stops soon after ctx ends.
 	Settle(ctx context.Context, role Role) (did string, err error)
 }
+
+// Closer is a resource that does something in the background, beyond the calls of its methods. Close ends that and waits for it; nothing else is
+// called after it.
+type Closer interface{ Close() }

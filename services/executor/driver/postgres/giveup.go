@@ -59,6 +59,9 @@ func (a *action) giveUp(ctx context.Context, in driver.Input) (driver.Deed, erro
 		return driver.Deed{}, driver.Unasked("%s is busy: %w", a.args.Member, err)
 	}
 	defer release()
+	if ctx.Err() != nil { // a newer epoch took its place while it waited: whoever is primary stays so
+		return driver.Deed{}, driver.Unasked("%w", context.Cause(ctx))
+	}
 	began := in.Now()
 	// The guard first: whatever goes wrong from here on, no client is told of a write that the next primary has not.
 	if err := in.Lease.Shut(ctx, in.Command.Epoch); err != nil {

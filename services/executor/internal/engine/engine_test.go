@@ -512,3 +512,33 @@ func TestNobodyMayRunIt(t *testing.T) {
 		_ = wait()
 	})
 }
+
+// Where the journal has not answered for long, the claim to write held has ended: it is tried again with pauses, and written as soon as it can be.
+func TestHeldIsTriedAgainWithPauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage()
+		news := engine.NewNews(5)
+		job := s.job(command(5, "one"), news)
+		job.Fresh = true // nothing is read at first
+		tries := 0
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		job.Hold = func(ctx context.Context) error {
+			if tries++; tries > 10_000 {
+				stop()
+			}
+			<-ctx.Done()
+			if s.journal.setAway(false); time.Since(s.began) > time.Minute {
+				news.Held()
+				return nil
+			}
+			s.journal.setAway(true)
+			return context.Cause(ctx)
+		}
+		s.journal.setAway(true)
+		err := s.start(ctx, s.engine("x1", 1), job)()
+		if most := int(time.Minute / (50 * time.Millisecond)); err != nil || tries < 2 || tries > most {
+			t.Errorf("%d tries in a minute, want 2 to %d: %v", tries, most, err)
+		}
+	})
+}

@@ -55,7 +55,7 @@ func (t *turning) begin(w plan.Work) {
 			t.engine.Point("before held")
 			if err := t.job.Hold(ctx); err != nil {
 				t.log.Warn("held is not written", "error", err)
-				t.rest(ctx)
+				t.rest() // also where the claim has ended, which the next try would then fail of at once
 			}
 			t.engine.Point("after held")
 			t.outcomes <- plan.Outcome{}
@@ -70,13 +70,13 @@ func (t *turning) begin(w plan.Work) {
 // holdAgain is the shortest pause before another try at `held`, which may fail at once and for long.
 const holdAgain = 50 * time.Millisecond
 
-// rest lets that pause pass, drawn out by up to as much again, so that nobody tries in step.
-func (t *turning) rest(ctx context.Context) {
+// rest lets that pause pass, drawn out by up to as much again, so that nobody tries in step. It is cut short by the end of the run alone.
+func (t *turning) rest() {
 	pause := time.NewTimer(holdAgain + time.Duration(t.engine.Chance()*float64(holdAgain)))
 	defer pause.Stop()
 	select {
 	case <-pause.C:
-	case <-ctx.Done():
+	case <-t.alive.parent.Done():
 	}
 }
 

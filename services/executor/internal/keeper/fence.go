@@ -112,9 +112,13 @@ func (k *Keeper) Lasts() (bool, string) {
 // Armed is part of driver.Lease.
 func (k *Keeper) Armed() bool { return k.State().Acting != 0 }
 
-// Shut is part of driver.Lease: the first half of giving up.
-func (k *Keeper) Shut(_ context.Context, epoch uint64) error {
+// Shut is part of driver.Lease: the first half of giving up. Where ctx has ended nothing is given up: a newer epoch may leave the member what it is.
+func (k *Keeper) Shut(ctx context.Context, epoch uint64) error {
 	k.mu.Lock()
+	if ctx.Err() != nil {
+		k.mu.Unlock()
+		return context.Cause(ctx)
+	}
 	if err := k.o.Guard.Shut(); err != nil {
 		k.mu.Unlock()
 		return fmt.Errorf("the guard of %s cannot be shut: %w", k.o.Member.Name, err)

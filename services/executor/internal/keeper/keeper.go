@@ -77,7 +77,7 @@ type Keeper struct {
 	// exclusive is held by whoever changes the resource: keepResource, or a driver.
 	exclusive chan struct{}
 	// asked are the questions under way; each ends by itself in a short time.
-	asked sync.WaitGroup
+	asked beside
 
 	mu     sync.Mutex
 	holder *lease.Holder
@@ -230,7 +230,10 @@ func (k *Keeper) Run(ctx context.Context) error {
 		parts.Go(func() { k.watchResource(ctx) })
 		parts.Go(func() { k.keepResource(ctx) })
 	}
-	defer k.asked.Wait()
+	if c, ok := k.o.Resource.(resource.Closer); ok {
+		defer c.Close()
+	}
+	defer k.asked.close()
 	defer parts.Wait()
 	timer := time.NewTimer(0)
 	defer timer.Stop()

@@ -584,6 +584,42 @@ func TestSwitchoverLeavesTheOldPrimaryItsLeaseUntilItGivesUp(t *testing.T) {
 	})
 }
 
+// A newer epoch took the place of a switchover while its give-up waited for the resource: the member stays what it is.
+func TestAGiveUpThatWasOvertakenShutsNothing(t *testing.T) {
+	in(t, func(w *world) {
+		w.adopted()
+		ctx, cancel := context.WithCancelCause(w.ctx)
+		overtaken := errors.New("epoch 3 took its place")
+		cancel(overtaken)
+		if err := w.members["a"].keeper.Shut(ctx, 2); !errors.Is(err, overtaken) || !w.open("a") {
+			t.Errorf("%v, open %t", err, w.open("a"))
+		}
+	})
+}
+
+// A step may say that the member is fenced when its keeper has ended already: it is stored, and nothing goes on beside.
+func TestNothingGoesOnAfterTheKeeperHasEnded(t *testing.T) {
+	in(t, func(w *world) {
+		w.adopted()
+		a := w.members["a"]
+		if err := a.keeper.Shut(w.ctx, 1); err != nil {
+			t.Fatal(err)
+		}
+		a.stop()
+		w.mu.Lock()
+		w.slow = time.Second
+		w.mu.Unlock()
+		w.members["b"].stop() // it would renew what it asks beside
+		before := runtime.NumGoroutine()
+		if err := a.keeper.Say(w.ctx, 1, true, "a gave up"); err != nil {
+			t.Error(err)
+		}
+		if after := runtime.NumGoroutine(); after > before {
+			t.Errorf("%d goroutines before the word, %d after it", before, after)
+		}
+	})
+}
+
 func TestBusGoneAndEveryMemberAnswers(t *testing.T) {
 	in(t, func(w *world) {
 		w.adopted()

@@ -93,7 +93,10 @@ func (k *Keeper) take(ctx context.Context, cmd *message.Command) error {
 			epoch, shut, err = k.arm(epoch, deadline)
 			k.mu.Unlock()
 			if err != nil {
-				k.asked.Go(func() { k.finish(ctx, epoch, shut, true, err.Error()) })
+				finish := func() { k.finish(ctx, epoch, shut, true, err.Error()) }
+				if !k.asked.Go(finish) {
+					finish() // what has to be fenced is, also where the keeper has ended
+				}
 			}
 			if err == nil && epoch != cmd.Epoch {
 				err = fmt.Errorf("epoch %d is overtaken by %d", cmd.Epoch, epoch)

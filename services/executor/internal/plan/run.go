@@ -227,6 +227,11 @@ func (r *Run) open(rec *Record, step *message.Step, see Seen) bool {
 	if !r.held(rec, see) || !r.looked(rec) || !r.released(rec) {
 		return false
 	}
+	// Held is seen in the chain before the work that wrote it is over: the executor beside the new primary has yet to put on its disk that it acts, and
+	// a promotion begun before that is refused, and tried again only after a pause that clients would wait for. Without a lease there is nothing to wait for.
+	if r.Command.Lease != nil && r.busy[heldWork] {
+		return false
+	}
 	return step.Phase != message.PhaseVerify || r.settledUpTo(rec, message.PhaseAct)
 }
 

@@ -21,6 +21,7 @@ import (
 //	    starts [boot=n] [sites=a,b]   begins to follow the run, reading the journal
 //	    done|fails|doubts|ends|cut|lapses <step> [applied] [doubt]
 //	    holds                         its writing of held succeeds: all see it
+//	    sees                          held stands in the chain, while the work that wrote it is not over yet
 //	    reads                         reads the journal
 //	    beats                         shows that it is alive
 //	    hears <epoch> [fails=<step>]  a newer epoch, and the step in flight fails at the same moment
@@ -172,12 +173,14 @@ func (p *play) act(now time.Duration, name, what string, args []string) {
 			p.store(a, rec)
 			a.run.Beaten(rec)
 		}
-	case "holds":
+	case "holds", "sees":
 		p.held = true
 		for _, x := range p.executors {
 			x.see.Held = true
 		}
-		a.run.Take(Outcome{})
+		if what == "holds" {
+			a.run.Take(Outcome{})
+		}
 	case "hears":
 		if step := opt("fails"); step != "" {
 			w := a.takes[step]

@@ -74,7 +74,10 @@ type database struct {
 	trouble      error // why it does not follow, until it is asked again
 }
 
-var _ resource.Resource = (*database)(nil)
+var (
+	_ resource.Resource = (*database)(nil)
+	_ resource.Closer   = (*database)(nil)
+)
 
 func open(o resource.Options, patience time.Duration) (*database, error) {
 	if o.Member.Postgres == nil {
@@ -93,6 +96,17 @@ func open(o resource.Options, patience time.Duration) (*database, error) {
 		return nil, fmt.Errorf("member %s: %w", o.Member.Name, err)
 	}
 	return d, nil
+}
+
+// Close is part of resource.Closer.
+func (d *database) Close() {
+	d.job.close()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.conn != nil {
+		d.conn.Close()
+		d.conn = nil
+	}
 }
 
 // Watch is part of resource.Resource.

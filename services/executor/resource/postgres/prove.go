@@ -107,31 +107,46 @@ func (d *database) reloaded(ctx context.Context, names string) (*postgres.Conn, 
 
 // job is the one thing that goes on beside, for a server that acts as primary.
 type job struct {
-	mu   sync.Mutex
-	busy bool
-	err  error
-	pace attempts
+	mu     sync.Mutex
+	busy   bool
+	closed bool
+	err    error
+	pace   attempts
+	cancel context.CancelFunc // of what goes on
+	all    sync.WaitGroup
 }
 
 // jobLimit bounds it: a checkpoint of a large server on a slow disk.
 const jobLimit = 10 * time.Minute
 
-// start begins it, unless one goes on or the last one has just failed; then it says how. It ends with the server: its connection does.
+// start begins it, unless one goes on or the last one has just failed; then it says how. It ends with the server, since its connection does, or
+// when the job is closed.
 func (j *job) start(f func(context.Context) error) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.busy || !j.pace.may(time.Now()) {
+	if j.busy || j.closed || !j.pace.may(time.Now()) {
 		return j.err
 	}
-	j.busy = true
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), jobLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), jobLimit)
+	j.busy, j.cancel = true, cancel
+	j.all.Go(func() {
 		defer cancel()
 		err := f(ctx)
 		j.mu.Lock()
 		defer j.mu.Unlock()
 		j.busy, j.err = false, err
 		j.pace.over(time.Now(), false, err)
-	}()
+	})
 	return nil
+}
+
+// close ends what goes on and waits for it. Nothing is begun after it.
+func (j *job) close() {
+	j.mu.Lock()
+	j.closed = true
+	if j.cancel != nil {
+		j.cancel()
+	}
+	j.mu.Unlock()
+	j.all.Wait()
 }
