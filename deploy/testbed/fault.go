@@ -28,7 +28,9 @@ type fault struct {
 	revive func(ctx context.Context, b *bed, s stack, primary *host) error
 	// moves: the primary is another one afterwards; else it may be either.
 	moves bool
-	// planned: it is a switchover.
+	// returns: the primary is the same one afterwards, though it was another meanwhile.
+	returns bool
+	// planned: the manager swaps the roles itself.
 	planned bool
 	// disk is what the primary's data must stand on: "", "small" (a tmpfs that can be filled), "own" (a file system that can be stalled).
 	disk string
@@ -63,6 +65,18 @@ var faults = []fault{
 	{
 		name: "switch", means: "the manager's own planned switchover, under load", moves: true, planned: true,
 		do: func(ctx context.Context, b *bed, s stack, h *host) error { return s.switchover(ctx, h, b.other(h)) },
+	},
+	{
+		name: "drill", means: "the manager's own drill, under load: a planned switchover, 3 s, and the way back", returns: true, planned: true,
+		do: func(ctx context.Context, b *bed, s stack, h *host) error {
+			r, ok := s.(interface {
+				drill(ctx context.Context, to *host) error
+			})
+			if !ok {
+				return errors.New("this manager has no drill")
+			}
+			return r.drill(ctx, b.other(h))
+		},
 	},
 	{
 		name: "oneway", means: "what the host sends reaches nobody, what others send reaches it; healed after the hold", moves: true, hold: holdDefault,

@@ -290,6 +290,7 @@ type hamStatus struct {
 	Paused   bool
 	Incident string
 	Swap     *struct{ State string }
+	Drill    *struct{ Stage string }
 	Members  []struct {
 		Name  string
 		Ready bool
@@ -325,6 +326,8 @@ func (s *ham) ready(ctx context.Context, primary *host) error {
 		return fmt.Errorf("epoch %d of %s is not held: %s", st.Epoch, st.Primary, st.Sentence)
 	case st.Swap != nil && st.Swap.State != "done":
 		return fmt.Errorf("a swap is under way: %s", st.Swap.State)
+	case st.Drill != nil:
+		return fmt.Errorf("a drill is not over: %s", st.Drill.Stage)
 	case len(st.Refusals) > 0:
 		return fmt.Errorf("%s %s", st.Refusals[0].Code, st.Sentence)
 	}
@@ -344,6 +347,11 @@ func (s *ham) diagnosis(ctx context.Context) string {
 func (s *ham) switchover(ctx context.Context, _, to *host) error {
 	_, err := s.cli(ctx, "switchover", group, "--to", to.name, "--yes", "--reason", "a test of the bed")
 	return err
+}
+
+func (s *ham) drill(ctx context.Context, to *host) error {
+	out, err := s.cli(ctx, "drill", group, "--to", to.name, "--hold", "3s", "--yes", "--reason", "a test of the bed")
+	return errors.Join(err, os.WriteFile(filepath.Join(s.b.logs, "drill.txt"), []byte(out), 0o644)) // its times, for a person who looks later
 }
 
 // startBouncer runs PgBouncer on the router, before the pair and beside HAProxy.

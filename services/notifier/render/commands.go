@@ -60,6 +60,8 @@ func commands(e *message.Event) []Command {
 			return []Command{explain}
 		}
 		return []Command{status}
+	case message.EventDrill:
+		return ofDrill(e, status)
 	case message.EventMode, message.EventSpec, message.EventNote:
 		return nil
 	case message.EventDeadLetter, message.EventService, message.EventNotify:
@@ -85,6 +87,27 @@ func afterRun(e *message.Event, status Command) []Command {
 		return []Command{status, {"ham explain " + e.Group, "what is known, and why it swaps or does not"}}
 	}
 	return nil
+}
+
+// ofDrill is what ends a drill by hand, and what is left to do where it did not go back.
+func ofDrill(e *message.Event, status Command) []Command {
+	d := e.Drill
+	if d == nil {
+		return []Command{status}
+	}
+	switch {
+	case d.Stage == message.DrillWaits:
+		return []Command{{"ham explain " + e.Group, "what is known, and why it does not go back"}, {"ham drill " + e.Group + " --stay", "end it: the roles stay as they are"}}
+	case d.Stage == message.DrillHolds:
+		return []Command{{"ham drill " + e.Group + " --back", "bring it back at once"}, {"ham drill " + e.Group + " --stay", "end it: the roles stay as they are"}}
+	case d.Stage != message.DrillOver:
+		return []Command{status}
+	case d.How == message.DrillDone:
+		return postmortem(e)
+	case d.How == message.DrillGivenUp, d.How == message.DrillStayed:
+		return append([]Command{failback(e.Group, e.Epoch)}, postmortem(e)...)
+	}
+	return append([]Command{status}, postmortem(e)...)
 }
 
 func paused(g string) []Command {

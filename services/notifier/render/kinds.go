@@ -67,6 +67,8 @@ func title(e *message.Event) string {
 		return "a route changed"
 	case message.EventDrift:
 		return "roles or routes against the record"
+	case message.EventDrill:
+		return drillTitle(e.Drill)
 	case message.EventMode:
 		return "pause or mode changed"
 	case message.EventSpec:
@@ -103,6 +105,31 @@ func swap(k message.Kind, primary string) string {
 		return "change of the group, primary " + primary
 	}
 	return string(k) + " to " + primary
+}
+
+func drillTitle(d *message.DrillStatus) string {
+	if d == nil {
+		return "a drill changed"
+	}
+	switch d.Stage {
+	case message.DrillThere:
+		return fmt.Sprintf("drill begins: %s for %s, then %s again", d.Away, round(d.Hold.Std()), d.Home)
+	case message.DrillHolds:
+		return fmt.Sprintf("drill holds: %s is primary for %s", d.Away, round(d.Hold.Std()))
+	case message.DrillWaits:
+		return "drill waits to go back to " + d.Home
+	case message.DrillBack:
+		return "drill goes back to " + d.Home
+	}
+	switch d.How {
+	case message.DrillDone:
+		return "drill done: " + d.Home + " is primary again"
+	case message.DrillStayed:
+		return "drill ended: " + d.Away + " stays primary"
+	case message.DrillGivenUp:
+		return "drill given up: it did not go back to " + d.Home
+	}
+	return "drill interrupted: nothing goes back by itself"
 }
 
 func stepState(s message.State) string {
@@ -154,6 +181,30 @@ func facts(e *message.Event) []string {
 	}
 	if r := e.Run; r != nil {
 		add("took", times("execute", r.ExecuteMicros, "verify", r.VerifyMicros))
+	}
+	if d := e.Drill; d != nil {
+		for _, way := range []struct {
+			name string
+			is   *message.DrillSwap
+		}{{"there", d.There}, {"back", d.Back}} {
+			if way.is != nil {
+				add(way.name, times("execute", way.is.ExecuteMicros, "verify", way.is.VerifyMicros))
+			}
+		}
+		add("held", times("for", d.HeldMicros))
+		for _, o := range []struct {
+			name string
+			is   *message.DrillObjective
+		}{{"recovery objective", d.RTO}, {"loss objective", d.RPO}} {
+			if o.is == nil {
+				continue
+			}
+			met := "met"
+			if !o.is.Met {
+				met = "MISSED"
+			}
+			add(o.name, fmt.Sprintf("%s of %s, %s", round(o.is.Achieved.Std()), round(o.is.Objective.Std()), met))
+		}
 	}
 	if r := e.Route; r != nil {
 		add("proxy", r.Proxy)

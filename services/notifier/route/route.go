@@ -195,11 +195,13 @@ func (d *Decision) ending(e *message.Event, told func(Target) bool) {
 	d.Why = fmt.Sprintf("incident %s was told here, and this is how it goes on", e.Incident)
 }
 
-// ends says whether e ends something that people wait for: an incident, a swap, a step that waited for a person.
+// ends says whether e ends something that people wait for: an incident, a swap, a drill, a step that waited for a person.
 func ends(e *message.Event) bool {
 	switch e.Kind {
 	case message.EventIncident:
 		return e.Opened != nil && !*e.Opened
+	case message.EventDrill:
+		return e.Drill != nil && e.Drill.Stage == message.DrillOver
 	case message.EventRun:
 		return e.Run != nil && slices.Contains([]message.State{message.StateDone, message.StateEnded, message.StateAborted, message.StateSuperseded}, e.Run.State)
 	}

@@ -141,6 +141,13 @@ func story() []Sample {
 			Views:    []message.View{{Member: "a", Vantage: "sp", Check: "alive", Says: "<!here>", AgoMS: 10, Evidence: Hostile}},
 			Verdict:  &message.VerdictChange{From: message.VerdictUp, To: message.VerdictSuspect},
 		}},
+		{"drill-begins", drill(message.DrillThere, "", message.Notice, "Drill web-drill-8: ana has b take over from a (every month); b is primary for 2m, then a again.")},
+		{"drill-holds", drill(message.DrillHolds, "", message.Notice, "Drill web-drill-8: b is primary since epoch 8, in 239ms; it goes back to a in 2m.")},
+		{"drill-waits", drill(message.DrillWaits, "", message.Warning, "Drill web-drill-8: it is time to go back to a, and that waits, because a is not ready.")},
+		{"drill-returns", drill(message.DrillBack, "", message.Notice, "Drill web-drill-8: a takes back over from b, which was primary for 2m.")},
+		{"drill-over", drill(message.DrillOver, message.DrillDone, message.Warning, "Drill web-drill-8 is over: b took over from a in 239ms, was primary for 2m, and a took back over in 6.2s; the recovery objective of 5s is MISSED (6.2s).")},
+		{"drill-interrupted", drill(message.DrillOver, message.DrillInterrupted, message.Warning, "Drill web-drill-8 is over before its way back, interrupted by epoch 9: a takes over from b.")},
+		{"drill-given-up", drill(message.DrillOver, message.DrillGivenUp, message.Warning, "Drill web-drill-8 is over before its way back: it is given up, because a is not ready; b stays primary.")},
 	}
 }
 
@@ -159,6 +166,31 @@ func command(dry bool) *message.Command {
 		Plan:    message.Plan{Hash: "9f86d081", PredictedRTO: message.Duration(420 * time.Millisecond), Limit: message.Duration(2 * time.Minute)},
 		Decider: "witness", DetectMicros: 243_000, DecideMicros: 1_900,
 	}
+}
+
+// drill is an event of a drill, with what is known of it at that stage.
+func drill(stage message.DrillStage, how string, severity message.Severity, sentence string) *message.Event {
+	d := &message.DrillStatus{
+		ID: "web-drill-8", Stage: stage, How: how, Home: "a", Away: "b", Hold: message.DefaultHold, Actor: "ana", Why: "every month",
+		There: &message.DrillSwap{Epoch: 8, Command: "web.8.x"},
+	}
+	if stage != message.DrillThere {
+		d.There.Done, d.There.ExecuteMicros, d.There.VerifyMicros = true, 31_000, 208_000
+		d.BackAt = Start.Add(2 * time.Minute).UnixMicro()
+	}
+	e := &message.Event{Kind: message.EventDrill, Severity: severity, Incident: "web-14", Epoch: 8, Member: "b", Sentence: sentence, Actor: "ana", Drill: d}
+	if stage == message.DrillWaits {
+		e.Reasons = []message.Reason{{Code: "R323", Sentence: "a is not ready: it has been steady for 12s of 1m", Overridable: true}}
+	}
+	if stage == message.DrillBack || how == message.DrillDone {
+		d.Back, d.HeldMicros, e.Epoch = &message.DrillSwap{Epoch: 9, Command: "web.9.x"}, 120_010_000, 9
+	}
+	if how == message.DrillDone {
+		d.Back.Done, d.Back.ExecuteMicros, d.Back.VerifyMicros = true, 6_000_000, 200_000
+		d.RTO = &message.DrillObjective{Objective: message.Duration(5 * time.Second), Achieved: message.Duration(6200 * time.Millisecond)}
+		d.RPO = &message.DrillObjective{Objective: message.Duration(time.Second), Met: true}
+	}
+	return e
 }
 
 func run(state message.State, severity message.Severity, sentence string) *message.Event {
