@@ -379,6 +379,8 @@ func (s *State) nextTerms() *terms {
 	add := slices.IndexFunc(want.Deciders, func(d string) bool { return !slices.Contains(have.Deciders, d) })
 	drop := slices.IndexFunc(have.Deciders, func(d string) bool { return !slices.Contains(want.Deciders, d) })
 	switch {
+	case want.Armed && !have.Armed && have.Durability == message.NeverLose && len(c.Members) > 1: // nobody saw to it that the primary waits for them
+		t.members, t.what = []string{c.Primary}, "without a guard nobody saw to it who follows; a standby has to be seen to have everything"
 	case have.Armed != want.Armed:
 		next.Armed = want.Armed
 		t.what = map[bool]string{true: "the guard is in force from now on", false: "the guard is no longer in force"}[want.Armed]

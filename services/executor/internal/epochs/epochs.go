@@ -42,15 +42,16 @@ const (
 	vouched  = "vouched-" // and the group
 
 	// What is kept of a group, a file each: <word>-<group>.
-	seen    = "epoch"
-	fenced  = "fenced"
-	taken   = "taken"
-	acting  = "acting"
-	guarded = "guarded"
+	seen     = "epoch"
+	fenced   = "fenced"
+	taken    = "taken"
+	acting   = "acting"
+	guarded  = "guarded"
+	released = "released"
 )
 
 // words are those that a file may begin with.
-var words = []string{seen, fenced, taken, acting, guarded}
+var words = []string{seen, fenced, taken, acting, guarded, released}
 
 // Open makes the directory if needed (mode 0700), takes its lock, reads what is there and counts this start. Close it.
 func Open(dir string) (*Store, error) {
@@ -109,6 +110,12 @@ func (s *Store) Acting(group string) uint64 { return s.get(acting, group) }
 
 // Guarded says whether the member was guarded when that was last written: whatever boots finds it shut then.
 func (s *Store) Guarded(group string) bool { return s.get(guarded, group)%2 == 1 }
+
+// Released is the newest epoch without a lease at which what a lease had made of the resource was taken back.
+func (s *Store) Released(group string) uint64 { return s.get(released, group) }
+
+// Release records that.
+func (s *Store) Release(group string, epoch uint64) error { return s.grow(released, group, epoch) }
 
 // Fence records that the member is fenced up to epoch, and returns once that is on disk. A lower epoch than known changes nothing.
 func (s *Store) Fence(group string, epoch uint64) error { return s.grow(fenced, group, epoch) }

@@ -10,7 +10,8 @@
 //     guard cannot be shut, the resource is ended before anything is said.
 //   - What is granted, promised and renewed waits for no disk. What has to be on disk before it is said is written outside of the lock that those need.
 //   - A resource that acts as primary without the lease is ended, however it came to act.
-//   - Nothing is armed, renewed or settled for a group that is not armed.
+//   - Nothing is armed, renewed or settled for a group that is not armed, but that a primary which was is made to wait for nobody any more, once.
+//   - That a member is fenced is said until it is stored, and each minute while its group has no primary because of it.
 //   - Whatever was guarded when the executor ended is shut when it starts, unless the kernel still holds it open for an epoch that is on disk.
 //
 // # What it gives up

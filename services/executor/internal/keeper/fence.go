@@ -136,6 +136,11 @@ func (k *Keeper) Say(ctx context.Context, epoch uint64, able bool, sentence stri
 	if k.o.Store.Fenced(k.o.Group) < epoch {
 		return errors.New("not said: it is not on disk that the member is fenced")
 	}
+	k.mu.Lock()
+	if epoch >= k.said.epoch {
+		k.said = saidWord{epoch: epoch, able: able, sentence: sentence, due: k.o.Now() + sayLimit}
+	}
+	k.mu.Unlock()
 	k.sayDirectly(ctx, epoch)
 	word := &message.Fenced{
 		ID: fmt.Sprintf("fenced.%s.%s.%d", k.o.Group, k.o.Member.Name, epoch), Group: k.o.Group, Member: k.o.Member.Name, Epoch: epoch,
@@ -146,6 +151,11 @@ func (k *Keeper) Say(ctx context.Context, epoch uint64, able bool, sentence stri
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		err := k.o.Publish(ctx, word)
 		if err == nil {
+			k.mu.Lock()
+			if k.said.epoch == epoch {
+				k.said.due = k.o.Now() + repeatEvery
+			}
+			k.mu.Unlock()
 			return nil
 		}
 		timer := time.NewTimer(pause)
@@ -189,21 +199,46 @@ func (k *Keeper) sayDirectly(ctx context.Context, epoch uint64) {
 	}
 }
 
-// sayAgain says once in each life that the member is fenced, if that is what keeps its group without a primary: an earlier life may have died between
-// writing it down and saying it.
+// saidWord is the newest word of this life that the member is fenced.
+type saidWord struct {
+	epoch    uint64
+	able     bool
+	sentence string
+	due      time.Duration // when to say it again, by our clock
+}
+
+// repeatEvery is how often that is said again which keeps a group without a primary, and was stored: whoever needs it may have lost it since.
+const repeatEvery = time.Minute
+
+// sayAgain says again that the member is fenced, for as long as that is what keeps its group without a primary. The word may not have been stored while
+// the bus was away, an earlier life may have died between writing it down and saying it, and the stream may have been trimmed since: without it nobody
+// makes the member primary again.
 func (k *Keeper) sayAgain(ctx context.Context, held *message.Command) {
-	k.mu.Lock()
-	again := !k.resaid && k.o.Resource != nil
-	k.resaid = true
-	k.mu.Unlock()
 	epoch := k.o.Store.Fenced(k.o.Group)
-	_, open, err := k.o.Guard.Open()
-	if !again || open || err != nil || held == nil || held.Primary != k.o.Member.Name || epoch < held.Epoch {
+	if k.o.Resource == nil || held == nil || held.Primary != k.o.Member.Name || epoch < held.Epoch {
 		return
 	}
+	k.mu.Lock()
+	w := k.said
+	first := w.epoch < epoch // of this life; who cannot shut the guard has not said it either, since the resource could not be ended
+	due := k.fencing == 0 && k.busy == 0 && (first && !(k.o.Weak && k.resaid) || !first && k.o.Now() >= w.due)
+	k.resaid = true
+	k.mu.Unlock()
+	if !due {
+		return
+	}
+	if _, open, err := k.o.Guard.Open(); open || err != nil {
+		return
+	}
+	if first {
+		w = saidWord{epoch: epoch, able: true, sentence: fmt.Sprintf("%s is fenced up to epoch %d, as it was when its executor last ended", k.o.Member.Name, epoch)}
+	}
+	k.mu.Lock()
+	k.said = w
+	k.said.due = k.o.Now() + sayLimit // not again before that
+	k.mu.Unlock()
 	k.asked.Go(func() {
-		sentence := fmt.Sprintf("%s is fenced up to epoch %d, as it was when its executor last ended", k.o.Member.Name, epoch)
-		if err := k.Say(ctx, epoch, true, sentence); err != nil {
+		if err := k.Say(ctx, w.epoch, w.able, w.sentence); err != nil {
 			k.log.Warn("that the member is fenced is not stored yet", "error", err)
 		}
 	})

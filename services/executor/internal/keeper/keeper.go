@@ -18,7 +18,7 @@ import (
 	"github.com/isacloud/ha-manager/services/executor/resource"
 )
 
-// Store is the executor's own disk, as far as a keeper needs it. What it returns without an error is on disk. The first five never wait for the
+// Store is the executor's own disk, as far as a keeper needs it. What it returns without an error is on disk. The first six never wait for the
 // disk, also while a write does; the others take as long as it does, and are never called with k.mu held.
 type Store interface {
 	Newest(group string) uint64
@@ -26,10 +26,13 @@ type Store interface {
 	Taken(group string) uint64
 	Acting(group string) uint64
 	Guarded(group string) bool
+	Released(group string) uint64
 	Fence(group string, epoch uint64) error
 	Take(group string, epoch uint64) error
 	Act(group string, epoch uint64) error
 	Guard(group string, epoch uint64, on bool) error
+	// Release notes that what the lease made of the resource was taken back, as of an epoch.
+	Release(group string, epoch uint64) error
 	PrepareMember(group string) error
 	// Vouched is what a person vouched for and the chain does not say yet; nil: nothing. SetVouched replaces it.
 	Vouched(group string) []byte
@@ -95,7 +98,8 @@ type Keeper struct {
 	// inForce are those that the resource was last made to wait for, under which epoch; proven the members that were seen synchronous after that.
 	inForce waitsFor
 	proven  map[string]uint64
-	resaid  bool                     // what an earlier life may not have come to say was said again
+	resaid  bool                     // it was looked whether an earlier life did not come to say that the member is fenced
+	said    saidWord                 // that the member is fenced
 	yield   uint64                   // the newest epoch that another member said to take
 	wished  map[string]time.Duration // when each other member last asked for a promise, which it does only while it acts
 	vouched *Vouched                 // a person's word in the place of the lease; nil: none

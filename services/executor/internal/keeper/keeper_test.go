@@ -414,6 +414,7 @@ type database struct {
 	mu              sync.Mutex
 	running, acting bool
 	role            resource.Role
+	waits           []string
 	standbys        []message.Standby
 }
 
@@ -476,6 +477,10 @@ func (d *database) Settle(_ context.Context, r resource.Role) (string, error) {
 	d.role = r
 	if r.Upstream != nil {
 		d.running = true // it follows again
+	}
+	waits := d.waits
+	if d.waits = slices.Clone(r.Wanted); r.Primary && !slices.Equal(waits, d.waits) {
+		return fmt.Sprintf("waits for %v", d.waits), nil
 	}
 	return "", nil
 }
@@ -1070,6 +1075,82 @@ func TestAStalledDiskKeepsNoResourceAlive(t *testing.T) {
 		time.Sleep(10 * ttl)
 		if got, want := w.heard(), "a writes fenced 1\na says fenced 1"; got != want {
 			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+	})
+}
+
+// A pair that must not lose is disarmed: the primary waits for its standby until that is held, and then for nobody, who might be lost.
+func TestADisarmedPrimaryWaitsForNobody(t *testing.T) {
+	in(t, func(w *world) {
+		a := w.members["a"]
+		pair := func() {
+			a.keeper.Spec(&spec.Group{Name: "orders", Durability: message.NeverLose, Members: []spec.Member{{Name: "a"}, {Name: "b"}}})
+		}
+		pair()
+		a.res.set(true, true)
+		w.mustHold(w.command(message.KindAdopt, "", "a", alone))
+		a.res.follows(message.StandbySynchronous)
+		w.mustHold(w.command(message.KindReconfigure, "a", "a", together))
+		time.Sleep(time.Second)
+		w.heard()
+		c := w.command(message.KindReconfigure, "a", "a", together, func(c *message.Command) { c.Lease.Armed = false })
+		time.Sleep(time.Second)
+		if got := w.heard(); strings.Contains(got, "waits") {
+			t.Errorf("before it is held: %s", got)
+		}
+		w.mustHold(c)
+		time.Sleep(time.Second)
+		if got := w.heard(); !strings.Contains(got, "a: waits for [], since the group is not armed any more") {
+			t.Errorf("got %q", got)
+		}
+		a.res.mu.Lock()
+		a.res.waits = []string{"by a person's own hand"}
+		a.res.mu.Unlock()
+		a.stop()
+		a.start()
+		pair()
+		time.Sleep(time.Second)
+		if got := w.heard(); strings.Contains(got, "waits") {
+			t.Errorf("what is taken back once is left alone: %s", got)
+		}
+		w.mustHold(w.command(message.KindReconfigure, "a", "a", alone)) // armed again
+		time.Sleep(time.Second)
+		w.heard()
+		w.mustHold(w.command(message.KindReconfigure, "a", "a", alone, func(c *message.Command) { c.Lease.Armed = false }))
+		time.Sleep(time.Second)
+		if got := w.heard(); !strings.Contains(got, "a: waits for []") {
+			t.Errorf("the second time: %q", got)
+		}
+	})
+}
+
+// That a member is fenced is what lets its group have a primary again. It is said until it is stored, and again for as long as it matters: it may be
+// lost on the way, and streams are trimmed.
+func TestThatAMemberIsFencedIsSaidUntilItIsHeard(t *testing.T) {
+	in(t, func(w *world) {
+		w.adopted()
+		w.cut(w.noBus, "a")
+		w.members["a"].res.crash()
+		time.Sleep(10 * time.Minute)
+		if got := w.heard(); strings.Contains(got, "says") {
+			t.Fatalf("the bus is not gone: %s", got)
+		}
+		w.mu.Lock()
+		w.noBus["a"] = false
+		w.mu.Unlock()
+		time.Sleep(time.Minute)
+		if got := w.heard(); !strings.Contains(got, "a says fenced 1") {
+			t.Errorf("the bus is back, and nobody is told: %q", got)
+		}
+		time.Sleep(10 * time.Minute)
+		if n := strings.Count(w.heard(), "a says fenced 1"); n < 5 || n > 15 {
+			t.Errorf("it is said %d times in ten minutes", n)
+		}
+		w.mustHold(w.command(message.KindResume, "a", "a"))
+		w.heard()
+		time.Sleep(10 * time.Minute)
+		if got := w.heard(); got != "" {
+			t.Errorf("a is primary: %s", got)
 		}
 	})
 }

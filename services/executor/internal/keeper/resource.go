@@ -116,6 +116,9 @@ func (k *Keeper) tendOnce(ctx context.Context, told *teller, rest *rest) error {
 	}
 	if !known {
 		rest.over()
+		if release, epoch, due := k.release(sight); err == nil && due {
+			return k.letGo(ctx, release, epoch)
+		}
 		return nil
 	}
 	if err == nil && rest.still(k.o.Now(), role, newest, sight) {
@@ -149,6 +152,46 @@ func (k *Keeper) tendOnce(ctx context.Context, told *teller, rest *rest) error {
 		k.event(message.Notice, fmt.Sprintf("settled.%d", k.o.Wall().UnixNano()), fmt.Sprintf("%s: %s", k.o.Member.Name, did))
 	}
 	return err
+}
+
+// release is the role of a primary that goes on without a lease, of which the one before made it wait for standbys: nobody would take one that is
+// lost off that list any more, and writes would stand still for ever.
+//
+// Invariant: only once it is held that the group is not armed. Until then a standby may be promoted by the record of before. Arming it again makes
+// no standby promotable that was not seen to have everything after that.
+func (k *Keeper) release(sight resource.Sight) (role resource.Role, epoch uint64, due bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	held, newest, me := k.view.HeldCommand, k.view.Command, k.o.Member.Name
+	switch {
+	case held == nil || newest.Epoch != held.Epoch || held.Primary != me || held.Lease != nil && held.Lease.Armed:
+	case k.spec == nil || k.spec.Durability != message.NeverLose || k.vouched != nil || k.busy > 0 || !sight.Acting:
+	case k.o.Store.Taken(k.o.Group) > k.o.Store.Released(k.o.Group): // it was armed, and that is not taken back yet
+		role = resource.Role{Epoch: held.Epoch, Primary: true}
+		for _, m := range k.spec.Members {
+			if m.Name != me {
+				role.Standbys = append(role.Standbys, m)
+			}
+		}
+		return role, held.Epoch, true
+	}
+	return role, 0, false
+}
+
+// letGo settles the resource in that role until there is nothing more to do.
+func (k *Keeper) letGo(ctx context.Context, role resource.Role, epoch uint64) error {
+	did, err := k.o.Resource.Settle(ctx, role)
+	switch {
+	case err != nil:
+		return err
+	case did == "":
+		return k.o.Store.Release(k.o.Group, epoch)
+	}
+	sentence := fmt.Sprintf("%s: %s, since the group is not armed any more", k.o.Member.Name, did)
+	k.log.Info(sentence, "epoch", epoch)
+	k.event(message.Notice, fmt.Sprintf("released.%d", epoch), sentence)
+	wake(k.tend)
+	return nil
 }
 
 // force notes whom the primary was made to wait for.
