@@ -380,7 +380,8 @@ func (s *State) nextTerms() *terms {
 	drop := slices.IndexFunc(have.Deciders, func(d string) bool { return !slices.Contains(want.Deciders, d) })
 	switch {
 	case want.Armed && !have.Armed && have.Durability == message.NeverLose && len(c.Members) > 1: // nobody saw to it that the primary waits for them
-		t.members, t.what = []string{c.Primary}, "without a guard nobody saw to it who follows; a standby has to be seen to have everything"
+		other := without(c.Members, c.Primary)[0]
+		t.members, t.what = without(c.Members, other), other+" has to be seen to have everything, to which nobody saw without a guard"
 	case have.Armed != want.Armed:
 		next.Armed = want.Armed
 		t.what = map[bool]string{true: "the guard is in force from now on", false: "the guard is no longer in force"}[want.Armed]
