@@ -216,7 +216,7 @@ func (r Report) verdict(s Swap) string {
 
 // summarize says in a sentence or two how it ended. What was only rehearsed is told where nothing real happened.
 func summarize(r Report) string {
-	var last *Swap // the newest that was done; a real one before a rehearsal
+	var last *Swap // the newest that was done; a real one before a rehearsal, one that was about roles before what only changed terms after it
 	undone := 0
 	for i := range r.Swaps {
 		s := &r.Swaps[i]
@@ -225,7 +225,9 @@ func summarize(r Report) string {
 			if !s.DryRun {
 				undone++
 			}
-		case last == nil || last.DryRun || !s.DryRun:
+		case last == nil, last.DryRun && !s.DryRun:
+			last = s
+		case last.DryRun == s.DryRun && (s.Command.Kind != message.KindReconfigure || last.Command.Kind == message.KindReconfigure):
 			last = s
 		}
 	}

@@ -140,3 +140,23 @@ func TestAnAbortedSwapIsNotToldAsASuccess(t *testing.T) {
 	require.Contains(t, r.Summary, "b is primary again as of epoch 10, rule R222")
 	require.Contains(t, r.Summary, "What was tried before did not complete")
 }
+
+// After a swap of a pair its standby is recorded as promotable again: the incident is about the swap all the same.
+func TestSummaryIsAboutTheSwap(t *testing.T) {
+	records := failover()
+	after := records[len(records)-1].Time.Add(time.Second)
+	done := func(id string, epoch uint64, kind message.Kind, sentence string) {
+		c := &message.Command{ID: id, Group: "web", Epoch: epoch, Kind: kind, Primary: "b", From: "b", Members: []string{"a", "b"}, Rule: "R231", Sentence: sentence, Incident: "web-3", Decider: "d1"}
+		records = append(records, incident.Record{Stream: subject.StreamCommands, Seq: 100 + epoch, Time: after, Message: c}, incident.Record{
+			Stream: subject.StreamSafety, Seq: 200 + epoch, Time: after, Message: &message.RunResult{
+				ID: "r" + id, Group: "web", Epoch: epoch, Command: id, Kind: kind, Primary: "b", Incident: "web-3", State: message.StateDone, Executor: "rj1", Sentence: sentence,
+			},
+		})
+	}
+	want := incident.Build("web-3", 0, records).Summary
+	done("c10", 10, message.KindReconfigure, "a is promotable")
+	require.Equal(t, want, incident.Build("web-3", 0, records).Summary)
+	require.Contains(t, want, "b")
+	only := incident.Build("web-3", 0, records[len(records)-2:]).Summary
+	require.NotEqual(t, want, only, "with nothing else, the change is what there is to say")
+}
