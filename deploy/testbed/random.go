@@ -426,9 +426,20 @@ func (q *sequence) judge(ctx context.Context, b *bed, s *ham, players []*player,
 	if err != nil {
 		q.Broken = append(q.Broken, err.Error())
 	} else {
-		rows, err := ask(ctx, final, "app", "SELECT k, val FROM "+table)
+		query := "SELECT k, val FROM " + table + " ORDER BY k"
+		rows, err := ask(ctx, final, "app", query)
 		if err != nil {
 			return err
+		}
+		// Clients have stopped, so the standby comes to the same: one that was joined to a history that is not the primary's would not.
+		if err := until(ctx, 15*time.Second, "the standby has what the primary has", func() error {
+			has, err := ask(ctx, b.other(final), "app", query)
+			if err == nil && !slices.EqualFunc(has, rows, slices.Equal) {
+				err = fmt.Errorf("%s has %v, %s %v", b.other(final).name, has, final.name, rows)
+			}
+			return err
+		}); err != nil {
+			q.Broken = append(q.Broken, tail(err.Error(), 3000))
 		}
 		now := time.Since(began).Nanoseconds()
 		for _, row := range rows {
