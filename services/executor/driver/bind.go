@@ -50,6 +50,8 @@ type masked struct{ Driver }
 
 func (m masked) Close() { Close(m.Driver) }
 
+func (m masked) Prepare(ctx context.Context, in Input) { Prepare(ctx, m.Driver, in) }
+
 func (m masked) Look(ctx context.Context, in Input) (Sight, error) {
 	s, err := m.Driver.Look(ctx, in)
 	s.Found, s.Wanted, s.Evidence = in.Secrets.Mask(s.Found), in.Secrets.Mask(s.Wanted), in.Secrets.Mask(s.Evidence)

@@ -46,6 +46,19 @@ func Close(d Driver) {
 	}
 }
 
+// Preparer is a driver that can make ready what its calls will need, such as a connection, before it is their turn: they come when clients wait. It
+// changes nothing, ends with ctx at the latest, and may still run when Look is called. What it could not make ready costs time then, and nothing else.
+type Preparer interface {
+	Prepare(ctx context.Context, in Input)
+}
+
+// Prepare lets the driver make ready what it needs, if it is one that does.
+func Prepare(ctx context.Context, d Driver, in Input) {
+	if p, ok := d.(Preparer); ok {
+		p.Prepare(ctx, in)
+	}
+}
+
 // Input is all that a driver is told beside its configuration.
 type Input struct {
 	Command *message.Command // group, epoch, kind, From (old primary), Primary (new one)

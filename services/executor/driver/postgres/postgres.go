@@ -44,12 +44,14 @@ type action struct {
 	did    atomic.Bool // Do came to its end: for actions whose effect cannot be seen from outside
 	left   string      // what a server that gave up left behind; read once did is set
 	spare  atomic.Pointer[postgres.Conn]
+	early  atomic.Pointer[chan struct{}] // closed once spare was prepared; nil: it is not
 	closed atomic.Bool
 }
 
 var (
-	_ driver.Driver = (*action)(nil)
-	_ driver.Closer = (*action)(nil)
+	_ driver.Driver   = (*action)(nil)
+	_ driver.Closer   = (*action)(nil)
+	_ driver.Preparer = (*action)(nil)
 )
 
 func open(with json.RawMessage) (driver.Driver, error) {
@@ -144,9 +146,28 @@ func (a *action) connect(ctx context.Context, in driver.Input) (*postgres.Conn, 
 	return dial(ctx, in, a.args.Server.Local)
 }
 
+// Prepare connects to the server that is to be promoted, while its lease is still being taken.
+func (a *action) Prepare(ctx context.Context, in driver.Input) {
+	if a.args.Action != "promote" {
+		return
+	}
+	done := make(chan struct{})
+	defer close(done)
+	a.early.Store(&done)
+	if conn, err := a.connect(ctx, in); err == nil {
+		a.keep(conn)
+	}
+}
+
 // session is connect, or the connection that the call before left: a promotion is looked at, done and looked at while clients wait, and a
 // connection costs the server a process. Whoever calls it gives it back by keep.
 func (a *action) session(ctx context.Context, in driver.Input) (*postgres.Conn, error) {
+	if early := a.early.Load(); early != nil {
+		select {
+		case <-*early: // it began earlier than another one would now
+		case <-ctx.Done():
+		}
+	}
 	if conn := a.spare.Swap(nil); conn != nil {
 		if _, err := conn.Recovery(ctx); err == nil {
 			return conn, nil

@@ -15,23 +15,33 @@ import (
 const maxLook = 10 * time.Second
 
 // attempt makes one attempt of a step: look, do, look. Report is false where the executor stops: the attempt is then left to be
-// taken up again, as after a crash.
-func (e *Engine) attempt(ctx context.Context, cmd *message.Command, w plan.Work) (o plan.Outcome, report bool) {
+// taken up again, as after a crash. Ready is the driver that was prepared for it, if one was.
+func (e *Engine) attempt(ctx context.Context, cmd *message.Command, w plan.Work, ready prepared) (o plan.Outcome, report bool) {
 	began := e.Clock.Mono()
+	if ready.driver == nil {
+		ready.secrets = driver.NewSecrets(e.Secrets)
+	}
 	a := attempt{engine: e, step: w.Step, doubt: w.Doubt, out: plan.Outcome{Step: w.Step.Name, Attempt: w.Attempt, Take: w.Take}}
-	a.in = driver.Input{
-		Command: cmd, Step: w.Step, Executor: e.Me.Name, Secrets: driver.NewSecrets(e.Secrets), Now: e.Clock.Wall,
-		Log: e.Log.With("group", cmd.Group, "epoch", cmd.Epoch, "step", w.Step.Name, "attempt", w.Attempt),
-	}
-	if e.Lease != nil {
-		a.in.Lease = e.Lease(cmd.Group)
-	}
-	a.make(ctx)
+	a.in = e.input(cmd, w.Step, ready.secrets)
+	a.in.Log = a.in.Log.With("attempt", w.Attempt)
+	a.make(ctx, ready.driver)
 	a.out.Took = e.Clock.Mono() - began
 	if errors.Is(context.Cause(ctx), errLapsed) && a.out.Verdict != plan.Done {
 		a.out.Verdict = plan.Lapsed
 	}
 	return a.out, !errors.Is(context.Cause(ctx), ErrStopped)
+}
+
+// input is what a step's driver is told.
+func (e *Engine) input(cmd *message.Command, step *message.Step, secrets *driver.Secrets) driver.Input {
+	in := driver.Input{
+		Command: cmd, Step: step, Executor: e.Me.Name, Secrets: secrets, Now: e.Clock.Wall,
+		Log: e.Log.With("group", cmd.Group, "epoch", cmd.Epoch, "step", step.Name),
+	}
+	if e.Lease != nil {
+		in.Lease = e.Lease(cmd.Group)
+	}
+	return in
 }
 
 type attempt struct {
@@ -42,17 +52,23 @@ type attempt struct {
 	out    plan.Outcome
 }
 
-func (a *attempt) make(ctx context.Context) {
+func (a *attempt) make(ctx context.Context, d driver.Driver) {
+	defer func() {
+		if d != nil {
+			driver.Close(d)
+		}
+	}()
 	if ctx.Err() != nil {
 		a.end(plan.Cut, context.Cause(ctx))
 		return
 	}
-	d, err := a.engine.Bind(a.step)
-	if err != nil {
-		a.end(plan.Failed, err)
-		return
+	if d == nil {
+		var err error
+		if d, err = a.engine.Bind(a.step); err != nil {
+			a.end(plan.Failed, err)
+			return
+		}
 	}
-	defer driver.Close(d)
 	a.engine.Point("before look")
 	sight, err := a.look(ctx, d)
 	a.engine.Point("after look")

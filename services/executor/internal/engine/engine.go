@@ -71,7 +71,9 @@ var ErrStopped = errors.New("the executor stops")
 func (e *Engine) Run(ctx context.Context, job Job) error {
 	t := e.turning(ctx, job)
 	defer t.stop()
-	if !job.Fresh {
+	if job.Fresh {
+		t.prepare()
+	} else {
 		if err := t.load(ctx); err != nil {
 			return err
 		}

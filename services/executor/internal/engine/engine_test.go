@@ -208,6 +208,65 @@ func TestEnteredBeforeDone(t *testing.T) {
 	})
 }
 
+// early is a driver that notes what it is asked, by step.
+type early struct {
+	*target
+	step string
+	note func(string)
+}
+
+func (d early) Prepare(context.Context, driver.Input) { d.note("prepare " + d.step) }
+func (d early) Close()                                { d.note("close " + d.step) }
+
+func (d early) Do(ctx context.Context, in driver.Input) (driver.Deed, error) {
+	d.note("do " + d.step)
+	return d.target.Do(ctx, in)
+}
+
+// What this executor alone does once the new primary holds its lease is made ready while the lease is taken, by the driver that does it; each driver
+// is closed, also one whose turn never came.
+func TestPreparedBeforeHeld(t *testing.T) {
+	for _, over := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s, e := newStage(), (*engine.Engine)(nil)
+			var mu sync.Mutex
+			var notes []string
+			note := func(what string) {
+				mu.Lock()
+				defer mu.Unlock()
+				notes = append(notes, what)
+			}
+			e = s.engine("x1", 1)
+			e.Bind = func(step *message.Step) (driver.Driver, error) { return early{s.target, step.Name, note}, nil }
+			cmd := command(5, "promote", "route")
+			cmd.Plan.Steps[0].Executor = "x1"
+			news := engine.NewNews(5)
+			j := s.job(cmd, news)
+			j.Fresh = true
+			j.Hold = func(context.Context) error {
+				time.Sleep(time.Second)
+				note("held")
+				if over {
+					news.Newer(6)
+					return errors.New("a newer command stands in the chain")
+				}
+				news.Held()
+				return nil
+			}
+			if err := s.start(t.Context(), e, j)(); err != nil {
+				t.Fatal(err)
+			}
+			want := []string{"prepare promote", "held", "do promote", "close promote", "do route", "close route"}
+			if over {
+				want = []string{"prepare promote", "held", "close promote"}
+			}
+			if !slices.Equal(notes, want) {
+				t.Errorf("got %q, want %q", notes, want)
+			}
+		})
+	}
+}
+
 // What the next life of an executor finds done is not done again.
 func TestFoundDoneIsNotDoneAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/services/executor/driver"
 	"github.com/isacloud/ha-manager/services/executor/internal/journal"
 	"github.com/isacloud/ha-manager/services/executor/internal/plan"
 )
@@ -27,6 +29,7 @@ type turning struct {
 	cut      context.CancelCauseFunc // ends all work
 	alive    *alive
 	works    sync.WaitGroup
+	prepared map[string]prepared // drivers that make ready what they need, by step
 	outcomes chan plan.Outcome
 	wake     *time.Timer
 }
@@ -41,15 +44,49 @@ func (e *Engine) turning(ctx context.Context, job Job) *turning {
 		wake:     time.NewTimer(time.Hour),
 	}
 	t.wake.Stop()
+	t.prepared = map[string]prepared{}
 	work, cut := context.WithCancelCause(ctx)
 	t.cut, t.alive = cut, newAlive(work, e.Limits.TakeOver*4/5)
 	job.News.onSupersede(t.cut)
 	return t
 }
 
+// prepared is a step's driver, bound before its turn.
+type prepared struct {
+	driver  driver.Driver
+	secrets *driver.Secrets
+}
+
+// prepare has the drivers of what this executor alone will do, once the new primary holds its lease, make ready what they need.
+func (t *turning) prepare() {
+	for i := range t.job.Command.Plan.Steps {
+		step := &t.job.Command.Plan.Steps[i]
+		if step.Phase != message.PhaseAct || step.Executor != t.engine.Me.Name || t.job.Command.DryRun {
+			continue
+		}
+		d, err := t.engine.Bind(step)
+		if err != nil {
+			continue // its turn tells
+		}
+		p := prepared{d, driver.NewSecrets(t.engine.Secrets)}
+		t.prepared[step.Name] = p
+		ctx := t.alive.claim()
+		t.works.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, min(step.Timeout.Std(), maxLook))
+			defer cancel()
+			driver.Prepare(ctx, d, t.engine.input(t.job.Command, step, p.secrets))
+		})
+	}
+}
+
 // begin starts one work.
 func (t *turning) begin(w plan.Work) {
 	ctx := t.alive.claim()
+	var ready prepared
+	if w.Step != nil {
+		ready = t.prepared[w.Step.Name]
+		delete(t.prepared, w.Step.Name)
+	}
 	t.works.Go(func() {
 		if w.Step == nil {
 			t.engine.Point("before held")
@@ -61,7 +98,7 @@ func (t *turning) begin(w plan.Work) {
 			t.outcomes <- plan.Outcome{}
 			return
 		}
-		if o, report := t.engine.attempt(ctx, t.job.Command, w); report {
+		if o, report := t.engine.attempt(ctx, t.job.Command, w, ready); report {
 			t.outcomes <- o
 		}
 	})
@@ -143,6 +180,9 @@ func (t *turning) stop() {
 	t.alive.stop()
 	t.wake.Stop()
 	t.works.Wait()
+	for _, p := range t.prepared {
+		driver.Close(p.driver)
+	}
 }
 
 // insist does f until it works, with pauses that grow to a second, until ctx ends.
