@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/isacloud/ha-manager/cmd/ham/internal/setup"
 	"github.com/isacloud/ha-manager/pkg/bus"
@@ -31,7 +32,54 @@ func (k *checkup) leased(ctx context.Context, b *bus.Bus, g *spec.Group, s *mess
 	k.protected(g, s)
 	k.ownProbers(g, s)
 	k.guards(g, func(host string) []netip.Addr { return resolve(ctx, host) })
-	k.host(ctx, g)
+	facts := k.servers(ctx, g)
+	k.host(ctx, g, facts)
+}
+
+// servers looks at the settings of the members' PostgreSQL servers that a pair rests on.
+func (k *checkup) servers(ctx context.Context, g *spec.Group) map[string]setup.Facts {
+	facts := map[string]setup.Facts{}
+	for _, m := range g.Members {
+		if m.Postgres == nil {
+			continue
+		}
+		what := "server of " + m.Name
+		ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+		f, err := look(ctx, m)
+		cancel()
+		if err != nil {
+			k.warn(what, "its settings were not looked at: "+err.Error(), "run `ham doctor` where the server is reached and the secrets of the spec can be read")
+			continue
+		}
+		facts[m.Name] = f
+		found := setup.JudgeServer(f)
+		for _, f := range found {
+			k.finding(what, f)
+		}
+		if len(found) == 0 {
+			k.ok(what, "its settings are what a pair needs")
+		}
+	}
+	return facts
+}
+
+func look(ctx context.Context, m spec.Member) (setup.Facts, error) {
+	dsn, err := m.Postgres.DSN.Resolve(spec.LookupSecret)
+	if err != nil {
+		return setup.Facts{}, err
+	}
+	return setup.Look(ctx, m.Name, dsn)
+}
+
+func (k *checkup) finding(what string, f setup.Finding) {
+	switch f.Level {
+	case "bad":
+		k.bad(what, f.Found, f.Do)
+	case "warn":
+		k.warn(what, f.Found, f.Do)
+	default:
+		k.ok(what, "%s", f.Found)
+	}
 }
 
 // synced: a command that a power cut takes back could name a second primary.
@@ -177,7 +225,7 @@ func resolve(ctx context.Context, host string) []netip.Addr {
 }
 
 // host looks at this machine, if a member stands on it.
-func (k *checkup) host(ctx context.Context, g *spec.Group) {
+func (k *checkup) host(ctx context.Context, g *spec.Group, facts map[string]setup.Facts) {
 	own, _ := os.Hostname()
 	var elsewhere []string
 	for _, m := range g.Members {
@@ -185,15 +233,12 @@ func (k *checkup) host(ctx context.Context, g *spec.Group) {
 			elsewhere = append(elsewhere, m.Name)
 			continue
 		}
-		for _, f := range setup.Host(ctx, "/", m) {
-			switch f.Level {
-			case "bad":
-				k.bad("host of "+m.Name, f.Found, f.Do)
-			case "warn":
-				k.warn("host of "+m.Name, f.Found, f.Do)
-			default:
-				k.ok("host of "+m.Name, "%s", f.Found)
-			}
+		found := setup.Host(ctx, "/", g, m)
+		if g.Lease.Guard != spec.GuardNone {
+			found = append(found, setup.Socket("/", facts[m.Name])...)
+		}
+		for _, f := range found {
+			k.finding("host of "+m.Name, f)
 		}
 	}
 	if len(elsewhere) > 0 {

@@ -40,7 +40,7 @@ type Facts struct {
 // asked are the settings that matter to a pair.
 var asked = []string{
 	"wal_level", "wal_log_hints", "full_page_writes", "fsync", "hot_standby", "max_wal_senders", "max_replication_slots", "max_slot_wal_keep_size", "listen_addresses",
-	"synchronous_commit", "password_encryption", "restart_after_crash", "archive_mode",
+	"synchronous_commit", "password_encryption", "restart_after_crash", "archive_mode", "unix_socket_permissions",
 }
 
 const factsQuery = `
@@ -147,30 +147,34 @@ func Judge(a, b Facts) []Finding {
 	if a.Version/10000 != b.Version/10000 {
 		add("bad", b.Name, fmt.Sprintf("runs version %d, and %s version %d", b.Version/10000, a.Name, a.Version/10000), "streaming needs the same major version")
 	}
-	for _, f := range []Facts{a, b} {
-		set := func(level, name string, right bool, want, why string) {
-			if v, known := f.Settings[name]; known && !right {
-				add(level, f.Name, name+" is "+v, "set "+name+" = "+want+": "+why)
-			}
+	return append(all, append(JudgeServer(a), JudgeServer(b)...)...)
+}
+
+// JudgeServer says what about one server has to be changed.
+func JudgeServer(f Facts) (all []Finding) {
+	add := func(level, server, found, do string) { all = append(all, Finding{level, server, found, do}) }
+	set := func(level, name string, right bool, want, why string) {
+		if v, known := f.Settings[name]; known && !right {
+			add(level, f.Name, name+" is "+v, "set "+name+" = "+want+": "+why)
 		}
-		s := f.Settings
-		if f.Version < 120000 {
-			add("bad", f.Name, "runs "+f.Says, "use version 12 or newer: older ones have no standby.signal")
-		} else if f.Version < 150000 {
-			add("warn", f.Name, fmt.Sprintf("version %d cannot give a role the right to change single settings", f.Version/10000), "ham_local has to be a superuser there, which roles.sql makes it")
-		}
-		set("bad", "wal_log_hints", s["wal_log_hints"] == "on" || f.Checksums, "on (needs a restart)", "without it or data checksums an old primary cannot be rewound, and every failover ends in a base backup")
-		set("bad", "full_page_writes", s["full_page_writes"] == "on", "on", "pg_rewind needs it")
-		set("bad", "fsync", s["fsync"] == "on", "on", "without it a crash of the host loses what was acknowledged")
-		set("bad", "wal_level", s["wal_level"] != "minimal", "replica (needs a restart)", "a standby cannot follow otherwise")
-		set("warn", "hot_standby", s["hot_standby"] == "on", "on (needs a restart)", "a standby that takes no connections cannot be looked at")
-		set("bad", "synchronous_commit", s["synchronous_commit"] == "on" || s["synchronous_commit"] == "remote_apply", "on", "never-lose rests on it")
-		set("bad", "max_wal_senders", atLeast(s["max_wal_senders"], 5), "10 (needs a restart)", "standbys, base backups and tools take one each")
-		set("bad", "max_replication_slots", atLeast(s["max_replication_slots"], 2), "10 (needs a restart)", "each standby streams by a slot")
-		set("warn", "max_slot_wal_keep_size", s["max_slot_wal_keep_size"] != "-1", "a size that fits the disk, such as 16GB", "else a standby that stays away fills the primary's disk with log that is kept for it")
-		set("bad", "listen_addresses", s["listen_addresses"] != "" && s["listen_addresses"] != "localhost" && s["listen_addresses"] != "127.0.0.1", "the host's address, or '*' (needs a restart)", "nobody else reaches it")
-		set("warn", "restart_after_crash", s["restart_after_crash"] == "on", "on", "else one crashed backend is a failover")
 	}
+	s := f.Settings
+	if f.Version < 120000 {
+		add("bad", f.Name, "runs "+f.Says, "use version 12 or newer: older ones have no standby.signal")
+	} else if f.Version < 150000 {
+		add("warn", f.Name, fmt.Sprintf("version %d cannot give a role the right to change single settings", f.Version/10000), "ham_local has to be a superuser there, which roles.sql makes it")
+	}
+	set("bad", "wal_log_hints", s["wal_log_hints"] == "on" || f.Checksums, "on (needs a restart)", "without it or data checksums an old primary cannot be rewound, and every failover ends in a base backup")
+	set("bad", "full_page_writes", s["full_page_writes"] == "on", "on", "pg_rewind needs it")
+	set("bad", "fsync", s["fsync"] == "on", "on", "without it a crash of the host loses what was acknowledged")
+	set("bad", "wal_level", s["wal_level"] != "minimal", "replica (needs a restart)", "a standby cannot follow otherwise")
+	set("warn", "hot_standby", s["hot_standby"] == "on", "on (needs a restart)", "a standby that takes no connections cannot be looked at")
+	set("bad", "synchronous_commit", s["synchronous_commit"] == "on" || s["synchronous_commit"] == "remote_apply", "on", "never-lose rests on it")
+	set("bad", "max_wal_senders", atLeast(s["max_wal_senders"], 5), "10 (needs a restart)", "standbys, base backups and tools take one each")
+	set("bad", "max_replication_slots", atLeast(s["max_replication_slots"], 2), "10 (needs a restart)", "each standby streams by a slot")
+	set("warn", "max_slot_wal_keep_size", s["max_slot_wal_keep_size"] != "-1", "a size that fits the disk, such as 16GB", "else a standby that stays away fills the primary's disk with log that is kept for it")
+	set("bad", "listen_addresses", s["listen_addresses"] != "" && s["listen_addresses"] != "localhost" && s["listen_addresses"] != "127.0.0.1", "the host's address, or '*' (needs a restart)", "nobody else reaches it")
+	set("warn", "restart_after_crash", s["restart_after_crash"] == "on", "on", "else one crashed backend is a failover")
 	return all
 }
 

@@ -23,10 +23,13 @@ func StandsHere(m spec.Member, hostname string) bool {
 	return m.Executor == hostname
 }
 
-// Host looks at the machine that the member stands on, below root ("/"): what starts its server by itself, whether its clock can be relied on,
-// and whether ham may do what it must. It changes nothing. Level "ok" says what is right.
-func Host(ctx context.Context, root string, m spec.Member) []Finding {
-	h := host{ctx: ctx, root: root, m: m}
+// Host looks at the machine that the group's member stands on, below root ("/"): what starts its server by itself, whether its clock can be relied
+// on, and whether ham may do what it must. It changes nothing. Level "ok" says what is right.
+func Host(ctx context.Context, root string, g *spec.Group, m spec.Member) []Finding {
+	h := host{ctx: ctx, root: root, m: m, guarded: g.Lease != nil && g.Lease.Guard != spec.GuardNone}
+	for _, r := range g.Routes {
+		h.floats = h.floats || r.VIP != nil
+	}
 	if m.Postgres != nil {
 		h.starts(m.Postgres.Service)
 		h.mount(m.Postgres.Data)
@@ -43,6 +46,22 @@ type host struct {
 	root  string
 	m     spec.Member
 	found []Finding
+	// guarded: a filter of the kernel keeps clients from the member. floats: a floating address leads them to it.
+	guarded, floats bool
+}
+
+// Socket looks whether clients on this machine get to the server past its guard, which knows nothing of unix sockets. Says nothing where only the
+// server's own group does.
+func Socket(root string, f Facts) []Finding {
+	mode, err := strconv.ParseUint(f.Settings["unix_socket_permissions"], 8, 32)
+	if err != nil || f.Socket == "" || mode&0o002 == 0 {
+		return nil
+	}
+	if dir, err := os.Stat(filepath.Join(root, f.Socket)); err != nil || dir.Mode().Perm()&0o001 == 0 {
+		return nil
+	}
+	return []Finding{{"warn", f.Name, fmt.Sprintf("whoever is on this host reaches %s by its socket in %s, past the guard (unix_socket_permissions is %04o)", f.Name, f.Socket, mode),
+		"set unix_socket_permissions = 0770 (needs a restart), or see to it that no client on this host uses the socket"}}
 }
 
 func (h *host) add(level, found, do string) {
@@ -150,17 +169,20 @@ func (h *host) clock() {
 	}
 }
 
-// netAdmin is the bit of CAP_NET_ADMIN: capabilities(7).
-const netAdmin = 12
+// netAdmin and netRaw are the bits of CAP_NET_ADMIN and CAP_NET_RAW: capabilities(7).
+const (
+	netAdmin = 12
+	netRaw   = 13
+)
 
-// rights looks for a process of ham here that may set the guard.
+// rights looks for a process of ham here that may set the guard, and bring a floating address and announce it.
 func (h *host) rights() {
 	processes, err := filepath.Glob(filepath.Join(h.root, "/proc/[0-9]*/comm"))
 	if err != nil {
 		return
 	}
 	self := strconv.Itoa(os.Getpid())
-	running, able := false, false
+	running, admin, raw := false, false, false
 	for _, path := range processes {
 		pid := filepath.Base(filepath.Dir(path))
 		words := strings.Split(h.read("/proc/"+pid+"/cmdline"), "\x00")
@@ -171,16 +193,29 @@ func (h *host) rights() {
 		for line := range strings.Lines(h.read("/proc/" + pid + "/status")) {
 			if hex, ok := strings.CutPrefix(line, "CapEff:"); ok {
 				bits, err := strconv.ParseUint(strings.TrimSpace(hex), 16, 64)
-				able = able || err == nil && bits&(1<<netAdmin) != 0
+				admin = admin || err == nil && bits&(1<<netAdmin) != 0
+				raw = raw || err == nil && bits&(1<<netRaw) != 0
 			}
 		}
 	}
-	switch {
-	case !running:
+	if !running {
 		h.add("bad", "no process of ham with an executor runs here", "start `ham up` or `ham executor`, with ham.name: "+h.m.Executor)
-	case !able:
+		return
+	}
+	sound := true
+	if h.guarded && !admin {
 		h.add("bad", "the process of ham here may not set the guard (CAP_NET_ADMIN)", "AmbientCapabilities=CAP_NET_ADMIN in its unit")
-	default:
-		h.add("ok", fmt.Sprintf("the process of ham beside %s may set the guard", h.m.Name), "")
+		sound = false
+	}
+	if h.floats && !admin {
+		h.add("bad", "the process of ham here may not bring the floating address (CAP_NET_ADMIN)", "AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW in its unit")
+		sound = false
+	}
+	if h.floats && !raw {
+		h.add("bad", "the process of ham here may not announce the floating address (CAP_NET_RAW): clients would go on to the host that had it", "AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW in its unit")
+		sound = false
+	}
+	if sound {
+		h.add("ok", fmt.Sprintf("the process of ham beside %s may do what it must", h.m.Name), "")
 	}
 }
