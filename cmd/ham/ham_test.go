@@ -330,7 +330,7 @@ ham:
 	t.Log("there, held, and back")
 	out, code := w.run("drill", "web", "--hold", "1s", "--yes", "--reason", "every month")
 	require.Zero(t, code, out)
-	for _, want := range []string{"b is primary since epoch 2", "takes back over", "is over: b took over from a in", "the recovery objective of 30s is met"} {
+	for _, want := range []string{"b took over from a in", "epoch 2; it goes back in 1s", "takes back over", "is over: b took over from a in", "the recovery objective of 30s is met"} {
 		require.Contains(t, out, want)
 	}
 	w.until("a serves again", whole)
@@ -347,10 +347,29 @@ ham:
 	require.Zero(t, code, out)
 	require.Contains(t, out, "## Drill web-drill-2")
 
-	t.Log("ended by hand: back at once")
-	out, code = w.run("drill", "web", "--no-wait", "--yes", "--output", "json")
-	require.Zero(t, code, out)
+	t.Log("Ctrl-C ends the watching, not the drill")
+	watch := exec.Command(ham, "drill", "web", "--hold", "1h", "--yes")
+	watch.Env = w.env()
+	watch.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	var said bytes.Buffer
+	watch.Stdout, watch.Stderr = &said, &said
+	require.NoError(t, watch.Start())
+	interrupted := make(chan error, 1)
+	go func() { interrupted <- watch.Wait() }()
 	w.until("it holds", func() bool { d := w.status("web").Drill; return d != nil && d.Stage == message.DrillHolds })
+	require.NoError(t, watch.Process.Signal(syscall.SIGINT))
+	select {
+	case err := <-interrupted:
+		require.Error(t, err)
+	case <-time.After(30 * time.Second):
+		require.NoError(t, watch.Process.Kill())
+		<-interrupted
+		t.Fatal("it watches on")
+	}
+	require.Contains(t, said.String(), "stopped watching; the drill goes on")
+	require.Contains(t, said.String(), "ham drill web --back")
+
+	t.Log("ended by hand: back at once")
 	require.Equal(t, "b", servedBy(proxy.URL("front")))
 	out, code = w.run("status", "web")
 	require.Zero(t, code, out)
@@ -449,7 +468,8 @@ func TestBadFilesAreRefusedWithLineAndColumn(t *testing.T) {
 
 func TestWrongUseIsExitCodeTwo(t *testing.T) {
 	w := newWorld(t)
-	for _, args := range [][]string{{"nonsense"}, {"status", "--nonsense"}, {"switchover"}, {"status", "--output", "xml"}, {"postmortem", "web"}} {
+	for _, args := range [][]string{{"nonsense"}, {"status", "--nonsense"}, {"switchover"}, {"status", "--output", "xml"}, {"postmortem", "web"},
+		{"drill", "web", "--back", "--stay"}, {"drill", "web", "--back", "--hold", "1m"}, {"drill", "web", "--hold", "25h", "--yes"}} {
 		_, code := w.run(args...)
 		require.Equal(t, 2, code, strings.Join(args, " "))
 	}

@@ -160,3 +160,70 @@ func TestSummaryIsAboutTheSwap(t *testing.T) {
 	only := incident.Build("web-3", 0, records[len(records)-2:]).Summary
 	require.NotEqual(t, want, only, "with nothing else, the change is what there is to say")
 }
+
+// rehearsal is a drill that went back, with a change of members in between, told by two deciders.
+func rehearsal() []incident.Record {
+	r := &recorder{at: time.Date(2026, 3, 4, 10, 0, 0, 0, time.UTC)}
+	opened := true
+	r.add(0, subject.StreamEvents, &message.Event{ID: "web-5/open", Group: "web", Kind: message.EventIncident, Severity: message.Warning, Incident: "web-5", Sentence: "incident web-5: ana asked for a drill of web", Opened: &opened, Writer: "d1"})
+	d := message.DrillStatus{ID: "web-drill-9", Stage: message.DrillThere, Home: "a", Away: "b", Hold: message.DefaultHold, Actor: "ana", Why: "every month | <b>",
+		There: &message.DrillSwap{Epoch: 9, Command: "c9"}}
+	tell := func(after time.Duration, d message.DrillStatus) {
+		for _, writer := range []string{"d1", "d2"} {
+			r.add(after, subject.StreamEvents, &message.Event{ID: d.ID + "." + string(d.Stage), Group: "web", Kind: message.EventDrill, Severity: message.Notice, Incident: "web-5",
+				Sentence: "drill web-drill-9 of web: " + string(d.Stage), Writer: writer, Drill: &d})
+		}
+	}
+	swap := func(after time.Duration, id string, epoch uint64, kind message.Kind, from, to string, drill *message.Drill, took int64) {
+		r.add(after, subject.StreamCommands, &message.Command{ID: id, Group: "web", Epoch: epoch, Kind: kind, Primary: to, From: from, Members: []string{"a", "b"},
+			Rule: "R411", Sentence: "as the drill says", Incident: "web-5", Decider: "d1", Drill: drill, Plan: message.Plan{Hash: "x"}})
+		r.add(time.Millisecond, subject.StreamSafety, &message.RunResult{ID: "r" + id, Group: "web", Epoch: epoch, Command: id, Kind: kind, Primary: to, Incident: "web-5",
+			State: message.StateDone, Executor: "rj1", Sentence: to + " is primary", ExecuteMicros: took, VerifyMicros: 900})
+	}
+	of := message.Drill{ID: d.ID, Way: message.WayThere, Home: "a", Hold: d.Hold, Actor: "ana"}
+	swap(time.Millisecond, "c9", 9, message.KindSwitchover, "a", "b", &of, 4100)
+	tell(time.Millisecond, d)
+	d.Stage, d.There = message.DrillHolds, &message.DrillSwap{Epoch: 9, Command: "c9", Done: true, ExecuteMicros: 4100, VerifyMicros: 900}
+	tell(time.Millisecond, d)
+	swap(time.Second, "c10", 10, message.KindReconfigure, "b", "b", nil, 0)
+	back := of
+	back.Way = message.WayBack
+	swap(2*time.Minute, "c11", 11, message.KindSwitchover, "b", "a", &back, 5_200_000)
+	d.Stage, d.How, d.HeldMicros = message.DrillOver, message.DrillDone, 120_004_000
+	d.Back = &message.DrillSwap{Epoch: 11, Command: "c11", Done: true, ExecuteMicros: 5_200_000, VerifyMicros: 900}
+	d.RTO = &message.DrillObjective{Objective: message.Duration(5 * time.Second), Achieved: message.Duration(5_200_900 * time.Microsecond)}
+	d.RPO = &message.DrillObjective{Objective: message.Duration(time.Second), Met: true}
+	tell(time.Millisecond, d)
+	swap(time.Second, "c12", 12, message.KindReconfigure, "a", "a", nil, 0)
+	return r.all
+}
+
+func TestADrillReadsAsADrill(t *testing.T) {
+	r := incident.Build("web-5", 5*time.Second, rehearsal())
+	require.Len(t, r.Drills, 1)
+	require.Equal(t, message.DrillDone, r.Drills[0].How)
+	require.Equal(t, "A drill by ana: b took over from a in 5ms, was primary for 2m0.004s, and a took back over in 5.201s. The recovery objective was missed.", r.Summary)
+	golden := filepath.Join("testdata", "drill.md")
+	if *rewrite {
+		require.NoError(t, os.WriteFile(golden, []byte(r.Markdown()), 0o600))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	require.Equal(t, string(want), r.Markdown())
+	require.NotContains(t, r.Markdown(), "<b>", "a reason is somebody else's text")
+}
+
+// A failover during the hold is what happened, not the drill.
+func TestAnInterruptedDrillIsToldByWhatInterruptedIt(t *testing.T) {
+	records := rehearsal()[:7]
+	last := records[len(records)-1].Time
+	failed := &message.Command{ID: "c10", Group: "web", Epoch: 10, Kind: message.KindFailover, Primary: "a", From: "b", Members: []string{"a", "b"}, Rule: "R240",
+		Sentence: "b is down", Incident: "web-5", Decider: "d1", Plan: message.Plan{Hash: "x"}}
+	records = append(records, incident.Record{Stream: subject.StreamCommands, Seq: 100, Time: last, Message: failed},
+		incident.Record{Stream: subject.StreamSafety, Seq: 101, Time: last.Add(time.Millisecond), Message: &message.RunResult{ID: "r10", Group: "web", Epoch: 10,
+			Command: "c10", Kind: message.KindFailover, Primary: "a", Incident: "web-5", State: message.StateDone, Executor: "sp1", Sentence: "a is primary", ExecuteMicros: 1000}})
+	r := incident.Build("web-5", 0, records)
+	require.Contains(t, r.Summary, "a took over from b")
+	require.Contains(t, r.Markdown(), "## Drill web-drill-9: a → b → a")
+	require.Contains(t, r.Markdown(), "not over yet: holds", "its last word is not in these records")
+}

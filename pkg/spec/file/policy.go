@@ -23,7 +23,7 @@ func policyKeys(def spec.Policy) []key[spec.Policy] {
 			func(p *spec.Policy) *int { return &p.Fall }),
 		number("rise", def.Rise, 1, 1000, "How many looks in a row must succeed for one vantage to say up again.", func(p *spec.Policy) *int { return &p.Rise }),
 		duration("stable_for", def.StableFor, 0, day, "How long a standby must have been up to be ready.", func(p *spec.Policy) *time.Duration { return &p.StableFor }),
-		duration("cooldown", def.Cooldown, 0, 7*day, "How long after a swap none happens by itself.", func(p *spec.Policy) *time.Duration { return &p.Cooldown }),
+		duration("cooldown", def.Cooldown, 0, 7*day, "How long after a swap none happens by itself. Drills start none.", func(p *spec.Policy) *time.Duration { return &p.Cooldown }),
 		{
 			name: "budget", form: "<count> per <duration>", limits: "1 to 1000 per 1m to " + show(31*day),
 			def:   strconv.Itoa(def.Budget) + " per " + show(def.BudgetWindow),

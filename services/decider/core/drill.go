@@ -150,7 +150,7 @@ func (s *State) drillFinished(at Time, retell bool) {
 	}
 	if take(&d.there) && retell && d.running() {
 		s.tellDrill(at, message.DrillHolds, "", s.drillWords(
-			"{id} of {group}: {away} is primary since epoch {epoch}, {there}; it goes back to {home} in {hold}: at once with ham drill {group} --back, not at all with --stay"))
+			"{id} of {group}: {away} took over from {home} {there}, epoch {epoch}; it goes back in {hold}: at once with ham drill {group} --back, not at all with --stay"))
 	}
 	if !take(&d.back) {
 		return

@@ -1,7 +1,10 @@
 package core
 
 import (
+	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/isacloud/ha-manager/pkg/message"
 )
@@ -64,4 +67,53 @@ func (w *world) auditDrills(bad complain) {
 			}
 		}
 	}
+}
+
+// TestADrillNeedsNoRequest: whatever else begins a drill hands it to command, and all that follows is the same.
+func TestADrillNeedsNoRequest(t *testing.T) {
+	w := newWorld(pair())
+	d := w.start("d1")
+	w.route("front", "tcp://192.0.2.2:9999", "a")
+	w.run(19 * time.Second)
+	q := question{
+		who: drillAsked, kind: message.KindSwitchover, from: "a", to: "b",
+		drill: &message.Drill{Way: message.WayThere, Home: "a", Hold: message.Duration(5 * time.Second), Actor: "calendar", Why: "every month"},
+	}
+	require.Empty(t, d.s.refusals(d.time(), q))
+	rule := requestRules[10].Rule
+	require.Equal(t, "R411", rule.Code)
+	d.s.command(d.time(), q, &rule, words{"actor": "calendar", "from": "a", "to": "b", "hold": "5s", "reason": ""}, nil)
+	d.feed(Tick{}) // which hands it out
+	w.run(20 * time.Second)
+	_, c := w.newest()
+	require.Equal(t, &message.Drill{ID: "web-drill-2", Way: message.WayThere, Home: "a", Hold: message.Duration(5 * time.Second), Actor: "calendar", Why: "every month"}, c.Drill)
+	require.Equal(t, "calendar", c.Actor)
+	require.NotEmpty(t, d.s.refusals(d.time(), q), "while it runs")
+	w.run(60 * time.Second)
+	_, c = w.newest()
+	require.Equal(t, message.WayBack, c.Drill.Way)
+	require.Equal(t, "a", c.Primary)
+	require.Equal(t, message.DrillDone, d.s.drill.how)
+	require.Empty(t, audit(w))
+}
+
+// TestSimulationsRehearse: an oracle that never sees a drill holds nothing to anything.
+func TestSimulationsRehearse(t *testing.T) {
+	there, back, over := 0, 0, 0
+	for seed := range uint64(6) {
+		for _, e := range simulate(seed).chain {
+			switch m := e.m.(type) {
+			case *message.Command:
+				if m.Drill != nil && m.Drill.Way == message.WayThere {
+					there++
+				} else if m.Drill != nil {
+					back++
+				}
+			case *message.DrillEnd:
+				over++
+			}
+		}
+	}
+	require.True(t, there > 2 && back > 0, "%d drills, %d ways back, %d ended where they were", there, back, over)
+	t.Logf("%d drills, %d ways back, %d ended where they were", there, back, over)
 }

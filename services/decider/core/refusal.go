@@ -354,7 +354,7 @@ func planChanged(s *State, at Time, q question) words {
 
 func wouldUndo(s *State, at Time, q question) words {
 	last := s.chain.lastSwap(toUndo)
-	if s.spec == nil || last == nil || q.request.ExpectEpoch != nil || q.request.PlanHash != "" {
+	if s.spec == nil || last == nil || q.request == nil || q.request.ExpectEpoch != nil || q.request.PlanHash != "" {
 		return nil
 	}
 	if q.who == drillAsked && s.drill.running() {

@@ -33,6 +33,9 @@ func (a *app) drill() *cobra.Command {
 				k.end = message.EndBack
 			default:
 				d := message.Duration(hold)
+				if d < 0 || d > message.MaxHold {
+					return usagef("--hold is %s, want 0s to %s", d, message.MaxHold)
+				}
 				k.hold = &d
 			}
 			return a.swap(c.Context(), args[0], message.VerbDrill, k)
