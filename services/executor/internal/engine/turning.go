@@ -98,7 +98,11 @@ func (t *turning) begin(w plan.Work) {
 			t.outcomes <- plan.Outcome{}
 			return
 		}
-		if o, report := t.engine.attempt(ctx, t.job.Command, w, ready); report {
+		log := t.log.With("step", w.Step.Name, "attempt", w.Attempt)
+		log.Info("step begun")
+		o, report := t.engine.attempt(ctx, t.job.Command, w, ready)
+		log.Info("step ended", "result", o.Verdict, "took", o.Took, "problem", o.Problem)
+		if report {
 			t.outcomes <- o
 		}
 	})

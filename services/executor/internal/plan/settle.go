@@ -27,6 +27,24 @@ const (
 	Lapsed
 )
 
+func (v Verdict) String() string {
+	switch v {
+	case Done:
+		return "done"
+	case Failed:
+		return "failed"
+	case InDoubt:
+		return "in doubt"
+	case Ends:
+		return "ends the swap"
+	case Cut:
+		return "cut short"
+	case Lapsed:
+		return "lapsed"
+	}
+	return fmt.Sprintf("Verdict(%d)", int(v))
+}
+
 // Outcome is what became of one piece of this executor's work.
 type Outcome struct {
 	Step          string // "" for held
