@@ -39,11 +39,12 @@ type Promoted struct {
 const (
 	path    = "/v1/promote"
 	maxBody = 16 << 10
-	// limit bounds a promotion with all its replay.
-	limit = 2 * time.Minute
+	// limit bounds a promotion with all its replay, and its undoing; answerIn what an executor that lives takes to answer beyond that.
+	limit    = 2 * time.Minute
+	answerIn = 10 * time.Second
 )
 
-// Serve answers at the socket until ctx ends.
+// Serve answers at the socket until ctx ends. A promotion that is under way then is cut short, and waited for.
 func Serve(ctx context.Context, stateDir string, promote func(context.Context, Promote) Promoted) error {
 	l, err := listen(Socket(stateDir))
 	if err != nil {
@@ -57,18 +58,29 @@ func Serve(ctx context.Context, stateDir string, promote func(context.Context, P
 			err = json.Unmarshal(body, &p)
 		}
 		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
+			http.Error(w, fmt.Sprintf("the question cannot be read: %v; want JSON such as {\"group\": \"orders\"}, at most %d bytes", err, maxBody), http.StatusBadRequest)
 			return
 		}
-		// Whoever asked may go away: what was begun is brought to its end.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), limit)
+		// Whoever asked may go away: what was begun is brought to its end, unless the executor ends.
+		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
 		_ = json.NewEncoder(w).Encode(promote(ctx, p))
 	})
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
-	defer stop()
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) || ctx.Err() == nil {
+	server := &http.Server{Handler: mux, ReadTimeout: answerIn, IdleTimeout: answerIn}
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerIn)
+		defer cancel()
+		if server.Shutdown(last) != nil {
+			_ = server.Close()
+		}
+	})
+	err = server.Serve(l)
+	if !stop() {
+		<-ended
+	}
+	if !errors.Is(err, http.ErrServerClosed) || ctx.Err() == nil {
 		return fmt.Errorf("control socket: %w", err)
 	}
 	return nil
@@ -114,8 +126,15 @@ func listen(socket string) (net.Listener, error) {
 // ErrNobody says that no executor answers at the socket.
 var ErrNobody = errors.New("no executor of this host answers")
 
-// Ask asks the executor with that state directory.
+// Ask asks the executor with that state directory. It returns at the latest when a promotion may have taken its whole time, and soon where only the words
+// are asked for.
 func Ask(ctx context.Context, stateDir string, p Promote) (Promoted, error) {
+	patience := answerIn
+	if p.Words != "" {
+		patience += limit
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it took the question and gave no answer within %s; ask again what it did", patience))
+	defer cancel()
 	var out Promoted
 	body, err := json.Marshal(p)
 	if err != nil {
@@ -135,6 +154,9 @@ func Ask(ctx context.Context, stateDir string, p Promote) (Promoted, error) {
 	}
 	resp, err := client.Do(r)
 	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
 		return out, fmt.Errorf("%w at %s: %w; run this on the host of the member, as the executor's user or root", ErrNobody, Socket(stateDir), err)
 	}
 	defer resp.Body.Close()

@@ -3,6 +3,9 @@ package control_test
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -67,5 +70,78 @@ func TestWhatIsAskedIsAnsweredByTheOwnUserAlone(t *testing.T) {
 			t.Errorf("%v, %v", s.Mode(), err)
 		}
 		stop()
+	}
+}
+
+// An executor that ends cuts a promotion short and waits for it: nothing of it goes on after Serve.
+func TestAPromotionEndsWithItsExecutor(t *testing.T) {
+	dir := t.TempDir()
+	begun, over := make(chan struct{}), false
+	stop := serve(t, dir, func(ctx context.Context, _ control.Promote) control.Promoted {
+		close(begun)
+		<-ctx.Done()
+		over = true
+		return control.Promoted{Problem: "cut short"}
+	})
+	answered := make(chan error, 1)
+	go func() {
+		_, err := control.Ask(context.WithoutCancel(t.Context()), dir, control.Promote{Group: "orders", Words: "words", Actor: "ana"})
+		answered <- err
+	}()
+	<-begun
+	stop()
+	if !over {
+		t.Error("it goes on after its executor")
+	}
+	<-answered // whatever it says
+}
+
+// Whoever asked and went away does not cut short what was begun.
+func TestAPromotionOutlivesWhoeverAsked(t *testing.T) {
+	dir := t.TempDir()
+	begun, gone, went := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	serve(t, dir, func(ctx context.Context, _ control.Promote) control.Promoted {
+		close(begun)
+		<-gone
+		went <- ctx.Err()
+		return control.Promoted{Done: true}
+	})
+	ctx, leave := context.WithCancel(t.Context())
+	asked := make(chan error, 1)
+	go func() {
+		_, err := control.Ask(ctx, dir, control.Promote{Group: "orders", Words: "words", Actor: "ana"})
+		asked <- err
+	}()
+	<-begun
+	leave()
+	if err := <-asked; err == nil {
+		t.Error("it was answered")
+	}
+	close(gone)
+	if err := <-went; err != nil {
+		t.Errorf("it was cut short: %v", err)
+	}
+}
+
+// What cannot be read is answered by what would be right.
+func TestAQuestionThatCannotBeRead(t *testing.T) {
+	dir := t.TempDir()
+	serve(t, dir, func(context.Context, control.Promote) control.Promoted {
+		t.Error("it was asked")
+		return control.Promoted{}
+	})
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", control.Socket(dir))
+	}}}
+	for _, body := range []string{"", "promote", `{"group": 7}`, `{"group": "orders"} more`, strings.Repeat("x", 20<<10)} {
+		resp, err := client.Post("http://executor/v1/promote", "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(text), "want JSON such as") {
+			t.Errorf("%.20q: %d %s", body, resp.StatusCode, text)
+		}
 	}
 }

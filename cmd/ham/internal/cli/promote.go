@@ -40,27 +40,33 @@ func (a *app) vouch(ctx context.Context, group, state, words string, given bool)
 		return err
 	}
 	if asked.Problem != "" {
-		return a.notPromoted(asked.Problem)
+		return a.notPromoted(asked)
 	}
-	if !given {
-		if !a.interactive() {
-			a.printf("Run it again with the words that you vouch with, exactly:\n\n  ham promote %s --vouch %q", group, asked.Want)
-			return a.notPromoted("nobody vouched")
-		}
-		fmt.Fprintf(a.Out, "The record cannot be reached, so nobody can tell whether the other primary still takes writes. If it does, there are two.\n"+
-			"Make sure that it cannot. Then type these words:\n\n  %s\n\n> ", asked.Want)
+	switch {
+	case given:
+		words = strings.TrimSpace(words)
+	case a.interactive() && a.output != "json":
+		fmt.Fprintf(a.Out, "Nobody checks whether the other primary still takes writes. If it does, there are two. Where the record can be reached (ham status %s\n"+
+			"answers), ask for a failover there instead. Make sure that the other cannot take a write. Then type these words:\n\n  %s\n\n> ", group, asked.Want)
 		line, err := bufio.NewReader(a.In).ReadString('\n')
 		if err != nil {
 			return fmt.Errorf("nothing was promoted: %w", err)
 		}
 		words = strings.TrimSpace(line)
 	}
+	if words == "" { // the executor would take it for the question after the words
+		if a.output != "json" {
+			a.printf("Run it again with the words that you vouch with, exactly:\n\n  ham promote %s --vouch %q", group, asked.Want)
+		}
+		asked.Problem = "nobody vouched"
+		return a.notPromoted(asked)
+	}
 	done, err := control.Ask(ctx, state, control.Promote{Group: group, Words: words, Actor: a.who()})
 	if err != nil {
 		return err
 	}
 	if !done.Done {
-		return a.notPromoted(done.Problem)
+		return a.notPromoted(done)
 	}
 	if a.output == "json" {
 		return a.json(done)
@@ -69,7 +75,13 @@ func (a *app) vouch(ctx context.Context, group, state, words string, given bool)
 	return nil
 }
 
-func (a *app) notPromoted(why string) error {
-	a.printf("not promoted: %s", why)
-	return refusedError{&message.Outcome{Sentence: why}}
+func (a *app) notPromoted(p control.Promoted) error {
+	if a.output == "json" {
+		if err := a.json(p); err != nil {
+			return err
+		}
+	} else {
+		a.printf("not promoted: %s", p.Problem)
+	}
+	return refusedError{&message.Outcome{Sentence: p.Problem}}
 }

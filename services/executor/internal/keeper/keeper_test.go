@@ -845,6 +845,19 @@ func TestVouchedPrimaryServesWithoutTheBusAndJoinsTheRecord(t *testing.T) {
 	})
 }
 
+// In dry run ham promotes nobody, whatever a person vouches for.
+func TestNobodyIsVouchedInWhereTheGroupIsNotArmed(t *testing.T) {
+	in(t, func(w *world) {
+		w.adopted()
+		c := w.command(message.KindReconfigure, "", "a", func(c *message.Command) { c.Lease.Armed = false })
+		w.mustHold(c)
+		err := w.members["b"].keeper.Vouch(w.ctx, word, "ana", func(context.Context, driver.Lease) error { t.Error("it is promoted"); return nil })
+		if err == nil || !strings.Contains(err.Error(), "is not armed") {
+			t.Error(err)
+		}
+	})
+}
+
 // The record went another way meanwhile: whoever was vouched in is stopped, loudly.
 func TestVouchedPrimaryYieldsToTheRecord(t *testing.T) {
 	in(t, func(w *world) {

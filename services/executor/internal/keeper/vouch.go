@@ -47,6 +47,8 @@ func (k *Keeper) words() (string, error) {
 	switch {
 	case held == nil || held.Lease == nil:
 		return "", fmt.Errorf("this executor does not know who was primary of %s: it has not read the record since it started", k.o.Group)
+	case !held.Lease.Armed || newest.Lease == nil || !newest.Lease.Armed:
+		return "", fmt.Errorf("%s is not armed, in dry run as a rule: ham keeps nobody from its members, and promotes none of them; promote %s by the means of its own", k.o.Group, me)
 	case k.vouched != nil:
 		return "", fmt.Errorf("%s was promoted already, on the word of %s", me, k.vouched.Actor)
 	case k.holder.State(k.o.Now()).Acting != 0 || held.Primary == me:
