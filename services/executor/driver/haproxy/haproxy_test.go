@@ -9,8 +9,6 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,84 +20,18 @@ import (
 	"github.com/isacloud/ha-manager/services/executor/driver/haproxy"
 )
 
-// relay stands before a runtime API, counts the commands that change something, and can be made silent or go away.
-type relay struct {
-	listener net.Listener
-	backend  atomic.Value // string
-	changes  atomic.Int32
-	silent   atomic.Bool
-	mu       sync.Mutex
-	conns    []net.Conn
-}
-
-func newRelay(t *testing.T, runtime string) *relay {
+// newRelay counts what changes a server or ends its sessions.
+func newRelay(t *testing.T, runtime string) *drivertest.Relay {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &relay{listener: l}
-	r.backend.Store(strings.TrimPrefix(runtime, "tcp://"))
-	t.Cleanup(r.gone)
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			r.mu.Lock()
-			r.conns = append(r.conns, c)
-			r.mu.Unlock()
-			go r.serve(c)
-		}
-	}()
-	return r
-}
-
-func (r *relay) serve(c net.Conn) {
-	defer c.Close()
-	if r.silent.Load() {
-		_, _ = io.Copy(io.Discard, c)
-		return
-	}
-	network := "tcp"
-	target := r.backend.Load().(string)
-	if path, ok := strings.CutPrefix(target, "unix://"); ok {
-		network, target = "unix", path
-	}
-	b, err := net.Dial(network, target)
-	if err != nil {
-		return
-	}
-	defer b.Close()
-	go func() { _, _ = io.Copy(c, b); _ = c.Close() }()
-	lines := bufio.NewReader(c)
-	for {
-		line, err := lines.ReadString('\n')
-		if err != nil {
-			return
-		}
-		for _, cmd := range strings.Split(line, ";") {
+	return drivertest.NewRelay(t, runtime, func(sent string) (n int) {
+		for _, cmd := range strings.FieldsFunc(sent, func(r rune) bool { return r == ';' || r == '\n' }) {
 			if strings.HasPrefix(cmd, "set server ") || strings.HasPrefix(cmd, "shutdown ") {
-				r.changes.Add(1)
+				n++
 			}
 		}
-		if _, err := io.WriteString(b, line); err != nil {
-			return
-		}
-	}
+		return n
+	})
 }
-
-func (r *relay) gone() {
-	_ = r.listener.Close()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, c := range r.conns {
-		_ = c.Close()
-	}
-}
-
-func (r *relay) addr() string { return "tcp://" + r.listener.Addr().String() }
 
 func with(t *testing.T, args spec.HAProxyArgs) string {
 	t.Helper()
@@ -130,9 +62,9 @@ func TestConformance(t *testing.T) {
 		p := pair(t)
 		r := newRelay(t, p.Runtime("admin"))
 		return drivertest.Target{
-			With: with(t, args(r.addr())), Changes: func() int { return int(r.changes.Load()) }, Tells: true,
-			Hang: func() { r.silent.Store(true) }, Gone: r.gone,
-			Refuse: func() { r.backend.Store(p.Runtime("operator")) },
+			With: with(t, args("tcp://"+r.Addr())), Changes: r.Changes, Tells: true,
+			Hang: r.Hang, Gone: r.Gone,
+			Refuse: func() { r.Lead(p.Runtime("operator")) },
 		}
 	})
 }
@@ -202,17 +134,17 @@ func TestSendsWhatDiffers(t *testing.T) {
 	if err := c.SetState(t.Context(), "web", "s1", client.Maint); err != nil {
 		t.Fatal(err)
 	}
-	a := args(r.addr())
+	a := args("tcp://" + r.Addr())
 	a.ShutSessions = nil
 	d, in := open(t, a)
 	if _, err := d.Do(t.Context(), in); err != nil {
 		t.Fatal(err)
 	}
-	if n := r.changes.Load(); n != 1 {
+	if n := r.Changes(); n != 1 {
 		t.Errorf("%d commands for one difference", n)
 	}
-	if _, err := d.Do(t.Context(), in); err != nil || r.changes.Load() != 1 {
-		t.Errorf("%d commands for none, %v", r.changes.Load()-1, err)
+	if _, err := d.Do(t.Context(), in); err != nil || r.Changes() != 1 {
+		t.Errorf("%d commands for none, %v", r.Changes()-1, err)
 	}
 }
 

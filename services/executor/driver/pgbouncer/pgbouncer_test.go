@@ -5,14 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,76 +25,17 @@ import (
 	"github.com/isacloud/ha-manager/services/executor/driver/pgbouncer"
 )
 
-// relay stands before a PgBouncer, counts the commands that change something, and can be made silent or go away.
-type relay struct {
-	listener net.Listener
-	backend  string
-	changes  atomic.Int32
-	silent   atomic.Bool
-	mu       sync.Mutex
-	conns    []net.Conn
-}
-
-func newRelay(t *testing.T, backend string) *relay {
+// newRelay counts what changes a PgBouncer: one command is one message.
+func newRelay(t *testing.T, backend string) *drivertest.Relay {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &relay{listener: l, backend: backend}
-	t.Cleanup(r.gone)
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			r.mu.Lock()
-			r.conns = append(r.conns, c)
-			r.mu.Unlock()
-			go r.serve(c)
-		}
-	}()
-	return r
-}
-
-func (r *relay) serve(c net.Conn) {
-	defer c.Close()
-	if r.silent.Load() {
-		_, _ = io.Copy(io.Discard, c)
-		return
-	}
-	b, err := net.Dial("tcp", r.backend)
-	if err != nil {
-		return
-	}
-	defer b.Close()
-	go func() { _, _ = io.Copy(c, b); _ = c.Close() }()
-	buf := make([]byte, 4096)
-	for {
-		n, err := c.Read(buf)
-		if err != nil {
-			return
-		}
-		// One command is one short message, which arrives whole.
+	return drivertest.NewRelay(t, backend, func(sent string) int {
 		for _, word := range []string{"PAUSE ", "RESUME ", "RELOAD", "SET "} {
-			if strings.HasPrefix(string(buf[:n]), "Q") && strings.Contains(string(buf[:n]), word) {
-				r.changes.Add(1)
+			if strings.HasPrefix(sent, "Q") && strings.Contains(sent, word) {
+				return 1
 			}
 		}
-		if _, err := b.Write(buf[:n]); err != nil {
-			return
-		}
-	}
-}
-
-func (r *relay) gone() {
-	_ = r.listener.Close()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, c := range r.conns {
-		_ = c.Close()
-	}
+		return 0
+	})
 }
 
 // admin is the DSN of the console behind address, with the suite's secret as its password.
@@ -158,12 +97,12 @@ func TestConformance(t *testing.T) {
 	if pgbouncertest.Password != drivertest.Secret {
 		t.Fatal("the suite's secret is not the password of the console")
 	}
-	for name, args := range map[string]func(r *relay, b *pgbouncertest.Bouncer) spec.PgBouncerArgs{
-		"pause": func(r *relay, _ *pgbouncertest.Bouncer) spec.PgBouncerArgs {
-			return pausing(admin(r.listener.Addr().String()))
+	for name, args := range map[string]func(r *drivertest.Relay, b *pgbouncertest.Bouncer) spec.PgBouncerArgs{
+		"pause": func(r *drivertest.Relay, _ *pgbouncertest.Bouncer) spec.PgBouncerArgs {
+			return pausing(admin(r.Addr()))
 		},
-		"resume": func(r *relay, b *pgbouncertest.Bouncer) spec.PgBouncerArgs {
-			return resuming(b.File(), "127.0.0.1:2", admin(r.listener.Addr().String()))
+		"resume": func(r *drivertest.Relay, b *pgbouncertest.Bouncer) spec.PgBouncerArgs {
+			return resuming(b.File(), "127.0.0.1:2", admin(r.Addr()))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -171,8 +110,8 @@ func TestConformance(t *testing.T) {
 				b := pgbouncertest.Start(t, to("127.0.0.1:1"))
 				r := newRelay(t, b.Addr())
 				return drivertest.Target{
-					With: with(t, args(r, b)), Changes: func() int { return int(r.changes.Load()) }, Tells: true,
-					Hang: func() { r.silent.Store(true) }, Gone: r.gone,
+					With: with(t, args(r, b)), Changes: r.Changes, Tells: true,
+					Hang: r.Hang, Gone: r.Gone,
 					Refuse: func() { // it knows no such database any more
 						b.Write("other = host=127.0.0.1 port=1")
 						b.Kill()

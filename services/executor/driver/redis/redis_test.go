@@ -1,16 +1,11 @@
 package redis_test
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,73 +18,18 @@ import (
 	"github.com/isacloud/ha-manager/services/executor/driver/redis"
 )
 
-// relay stands before a server, counts the commands that change something, and can be made silent or go away.
-type relay struct {
-	listener net.Listener
-	backend  string
-	changes  atomic.Int32
-	silent   atomic.Bool
-	mu       sync.Mutex
-	conns    []net.Conn
-}
-
-func newRelay(t *testing.T, backend string) *relay {
+// newRelay counts what changes a server.
+func newRelay(t *testing.T, backend string) *drivertest.Relay {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &relay{listener: l, backend: backend}
-	t.Cleanup(r.gone)
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
+	return drivertest.NewRelay(t, backend, func(sent string) (n int) {
+		for _, word := range strings.Fields(sent) {
+			switch word {
+			case "SET", "REPLICAOF", "CLIENT", "REWRITE": // SET is CONFIG SET here
+				n++
 			}
-			r.mu.Lock()
-			r.conns = append(r.conns, c)
-			r.mu.Unlock()
-			go r.serve(c)
 		}
-	}()
-	return r
-}
-
-func (r *relay) serve(c net.Conn) {
-	defer c.Close()
-	if r.silent.Load() {
-		_, _ = io.Copy(io.Discard, c)
-		return
-	}
-	b, err := net.Dial("tcp", r.backend)
-	if err != nil {
-		return
-	}
-	defer b.Close()
-	go func() { _, _ = io.Copy(c, b); _ = c.Close() }()
-	for lines := bufio.NewReader(c); ; {
-		line, err := lines.ReadString('\n')
-		if err != nil {
-			return
-		}
-		switch strings.TrimSpace(line) {
-		case "SET", "REPLICAOF", "CLIENT", "REWRITE": // SET is CONFIG SET here
-			r.changes.Add(1)
-		}
-		if _, err := io.WriteString(b, line); err != nil {
-			return
-		}
-	}
-}
-
-func (r *relay) gone() {
-	_ = r.listener.Close()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, c := range r.conns {
-		_ = c.Close()
-	}
+		return n
+	})
 }
 
 func args(action, address string) spec.RedisArgs {
@@ -165,8 +105,8 @@ func TestConformance(t *testing.T) {
 				}
 				r := newRelay(t, s.Addr)
 				return drivertest.Target{
-					With: with(t, args(action, r.listener.Addr().String())), Changes: func() int { return int(r.changes.Load()) }, Tells: true,
-					Hang: func() { r.silent.Store(true) }, Gone: r.gone,
+					With: with(t, args(action, r.Addr())), Changes: r.Changes, Tells: true,
+					Hang: r.Hang, Gone: r.Gone,
 					Refuse: func() { s.Do("ACL", "SETUSER", "default", "-config", "-replicaof") },
 				}
 			})
