@@ -3,6 +3,8 @@ package cli
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"os"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/isacloud/ha-manager/cmd/ham/internal/stack"
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/logging"
 	"github.com/isacloud/ha-manager/pkg/message"
@@ -25,16 +28,42 @@ func (a *app) serverURL() string { return cmp.Or(a.server, a.Env("HAM_SERVER"), 
 
 // connect reaches the bus, or says in one line what to do.
 func (a *app) connect(ctx context.Context) (*bus.Bus, error) {
+	if (a.tls.CertFile == "") != (a.tls.KeyFile == "") {
+		return nil, usagef("--cert and --key (HAM_CERT, HAM_KEY) belong together: one of them is missing")
+	}
+	secure, err := stack.ClientTLS("--", a.tls)
+	if err != nil {
+		return nil, usageError{err}
+	}
 	ctx, cancel := context.WithTimeout(ctx, min(a.timeout, 3*time.Second))
 	defer cancel()
 	b, err := bus.Connect(ctx, bus.Options{
 		Name: "cli-" + strconv.Itoa(os.Getpid()), Service: "cli",
-		URLs: strings.Split(a.serverURL(), ","), CredsFile: a.creds, NKeySeedFile: a.nkey,
+		URLs: strings.Split(a.serverURL(), ","), CredsFile: a.creds, NKeySeedFile: a.nkey, TLS: secure,
 	})
 	if err != nil {
-		return nil, hinted{err, "is `ham up` or `ham demo` running? Another address: --server or HAM_SERVER"}
+		return nil, hinted{err, unreached(err)}
 	}
 	return b, nil
+}
+
+// unreached says what to do where the bus was not reached.
+func unreached(err error) string {
+	var unknown x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var alert tls.AlertError
+	switch {
+	case errors.As(err, &unknown):
+		return "name the certificate of the authority that vouches for the bus: --ca or HAM_CA"
+	case errors.As(err, &name):
+		return "use an address that the bus's certificate is for: --server or HAM_SERVER"
+	case errors.Is(err, nats.ErrSecureConnWanted), errors.Is(err, nats.ErrSecureConnRequired):
+		return "one side wants TLS and the other has none: a server without TLS is nats://…, one with it tls://…, and --ca, --cert or HAM_CA ask for it, too"
+	// The refusal of TLS 1.3 comes after the handshake, and may be overtaken by the end of the connection.
+	case errors.As(err, &alert), strings.Contains(err.Error(), "remote error: tls:"), strings.Contains(err.Error(), "after TLS handshake"):
+		return "the bus refuses what this side shows; if it asks for a certificate: --cert and --key, or HAM_CERT and HAM_KEY"
+	}
+	return "is `ham up` or `ham demo` running? Another address: --server or HAM_SERVER"
 }
 
 // who is the name under which requests are recorded.

@@ -13,6 +13,8 @@ import (
 
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
+
+	"github.com/isacloud/ha-manager/pkg/spec"
 )
 
 // IO is what a command may touch of its surroundings.
@@ -29,6 +31,7 @@ type app struct {
 	server  string
 	creds   string
 	nkey    string
+	tls     spec.TLS
 	actor   string
 	timeout time.Duration
 	yes     bool
@@ -86,6 +89,9 @@ func (a *app) root() *cobra.Command {
 	f.StringVarP(&a.server, "server", "s", "", "`URL` of the bus (default $HAM_SERVER, else "+defaultServer+")")
 	f.StringVar(&a.creds, "creds", a.Env("HAM_CREDS"), "`file` with user JWT and seed (default $HAM_CREDS)")
 	f.StringVar(&a.nkey, "nkey", a.Env("HAM_NKEY"), "`file` with an nkey seed (default $HAM_NKEY)")
+	f.StringVar(&a.tls.CAFile, "ca", a.Env("HAM_CA"), "`file` with the certificates of the authorities that vouch for a bus with TLS (default $HAM_CA, else the system's)")
+	f.StringVar(&a.tls.CertFile, "cert", a.Env("HAM_CERT"), "`file` with the certificate to show to a bus that asks for one (default $HAM_CERT)")
+	f.StringVar(&a.tls.KeyFile, "key", a.Env("HAM_KEY"), "`file` with its key (default $HAM_KEY)")
 	f.StringVar(&a.actor, "as", "", "who asks, in the record (default $HAM_ACTOR, else the user's name)")
 	f.DurationVar(&a.timeout, "timeout", 10*time.Second, "how long to wait for an answer")
 	f.StringVar(&a.logging.level, "log-level", "", "debug, info, warn or error (default info for services, warn for the demo)")
@@ -105,7 +111,7 @@ func (a *app) root() *cobra.Command {
 		}
 	}
 	add(run.ID, a.demo(), a.up(), a.service("prober"), a.service("decider"), a.service("executor"), a.service("notifier"), a.busAlone(), a.init(), a.validate(), a.apply(), a.doctor())
-	add(look.ID, a.status(), a.plan(), a.explain(), a.incidents(), a.postmortem(), a.version())
+	add(look.ID, a.status(), a.plan(), a.explain(), a.incidents(), a.postmortem(), a.guard(), a.version())
 	add(operate.ID, a.swapCommands()...)
 	add(operate.ID, a.careCommands()...)
 	root.AddCommand(a.demoChildren()...)

@@ -192,7 +192,7 @@ func (s *Stack) busOptions(service string) (bus.Options, error) {
 	if o.Password, err = p.Pass.Resolve(spec.LookupSecret); err != nil {
 		return o, fmt.Errorf("ham.bus.pass: %w", err)
 	}
-	o.TLS, err = clientTLS(p.TLS)
+	o.TLS, err = ClientTLS("ham.bus.tls.", p.TLS)
 	return o, err
 }
 

@@ -10,8 +10,9 @@ import (
 	"github.com/isacloud/ha-manager/pkg/spec"
 )
 
-// clientTLS is nil where nothing about TLS is declared.
-func clientTLS(t spec.TLS) (*tls.Config, error) {
+// ClientTLS is what a client of the bus shows and trusts; nil where nothing about TLS is declared. Errors begin with the prefix and the name of what
+// is wrong: ca, cert and key.
+func ClientTLS(prefix string, t spec.TLS) (*tls.Config, error) {
 	if t == (spec.TLS{}) {
 		return nil, nil
 	}
@@ -19,14 +20,14 @@ func clientTLS(t spec.TLS) (*tls.Config, error) {
 	if t.CAFile != "" {
 		pool, err := certPool(t.CAFile)
 		if err != nil {
-			return nil, fmt.Errorf("ham.bus.tls.ca: %w", err)
+			return nil, fmt.Errorf("%sca: %w", prefix, err)
 		}
 		c.RootCAs = pool
 	}
 	if t.CertFile != "" || t.KeyFile != "" {
 		pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
 		if err != nil {
-			return nil, fmt.Errorf("ham.bus.tls.cert and key: %w", err)
+			return nil, fmt.Errorf("%scert and %skey: %w", prefix, prefix, err)
 		}
 		c.Certificates = []tls.Certificate{pair}
 	}
