@@ -1,7 +1,6 @@
 package pgbouncertest
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -12,11 +11,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/isacloud/ha-manager/pkg/client/internal/child"
 	"github.com/isacloud/ha-manager/pkg/client/pgbouncer"
 )
 
@@ -58,9 +57,7 @@ type Bouncer struct {
 	program string
 	dir     string
 	addr    string
-	log     logBuffer
-	cmd     *exec.Cmd // nil when it was killed
-	ended   chan struct{}
+	process child.Process
 }
 
 // Start runs PgBouncer and waits until its console answers.
@@ -112,7 +109,7 @@ func Start(t testing.TB, o Options) *Bouncer {
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("PgBouncer said:\n%s", b.log.String())
+			t.Logf("PgBouncer said:\n%s", b.process.Log())
 		}
 		b.Kill()
 	})
@@ -140,14 +137,9 @@ func (b *Bouncer) DSN(database, user string) string {
 // Launch starts it again after a Kill, and waits until its console answers.
 func (b *Bouncer) Launch() {
 	b.t.Helper()
-	b.cmd = exec.Command(b.program, b.config())
-	b.cmd.Dir, b.cmd.Stdout, b.cmd.Stderr, b.cmd.SysProcAttr = "/", &b.log, &b.log, childAttributes()
-	if err := b.cmd.Start(); err != nil {
-		b.t.Fatalf("start %s: %v", b.program, err)
-	}
-	ended := make(chan struct{})
-	b.ended = ended
-	go func(cmd *exec.Cmd) { _ = cmd.Wait(); close(ended) }(b.cmd)
+	cmd := exec.Command(b.program, b.config())
+	cmd.Dir = "/"
+	b.process.Start(b.t, cmd, unprivileged)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	// It gives no sign when it is ready, so it is asked every few milliseconds.
@@ -160,38 +152,27 @@ func (b *Bouncer) Launch() {
 		}
 		select {
 		case <-tick.C:
-		case <-b.ended:
-			b.t.Fatalf("PgBouncer ended when it should come up:\n%s", b.log.String())
+		case <-b.process.Ended():
+			b.t.Fatalf("PgBouncer ended when it should come up:\n%s", b.process.Log())
 		case <-ctx.Done():
-			b.t.Fatalf("PgBouncer did not come up within %s: %v\n%s", patience, err, b.log.String())
+			b.t.Fatalf("PgBouncer did not come up within %s: %v\n%s", patience, err, b.process.Log())
 		}
 	}
 }
 
 // Kill ends it by SIGKILL and waits until it is gone.
-func (b *Bouncer) Kill() {
-	if b.cmd == nil {
-		return
-	}
-	_ = b.cmd.Process.Kill() // it may have ended
-	<-b.ended
-	b.cmd = nil
-}
+func (b *Bouncer) Kill() { b.process.Kill() }
 
 // Freeze stops it (SIGSTOP): the kernel still accepts connections, and nothing answers.
 func (b *Bouncer) Freeze() {
 	b.t.Helper()
-	if err := b.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-		b.t.Fatal(err)
-	}
+	b.process.Signal(b.t, syscall.SIGSTOP)
 }
 
 // Thaw lets it go on.
 func (b *Bouncer) Thaw() {
 	b.t.Helper()
-	if err := b.cmd.Process.Signal(syscall.SIGCONT); err != nil {
-		b.t.Fatal(err)
-	}
+	b.process.Signal(b.t, syscall.SIGCONT)
 }
 
 // Write replaces the section [databases].
@@ -200,22 +181,4 @@ func (b *Bouncer) Write(databases string) {
 	if err := os.WriteFile(b.File(), []byte("[databases]\n"+databases+"\n"), 0o640); err != nil {
 		b.t.Fatal(err)
 	}
-}
-
-// logBuffer collects what PgBouncer writes. Safe for concurrent use.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

@@ -8,11 +8,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/isacloud/ha-manager/pkg/client/internal/child"
 	"github.com/isacloud/ha-manager/pkg/client/redis"
 )
 
@@ -54,9 +54,7 @@ type Server struct {
 
 	t       testing.TB
 	program string
-	cmd     *exec.Cmd // nil when it was killed
-	ended   chan struct{}
-	log     logBuffer
+	process child.Process
 }
 
 // Start runs a server and waits until it answers.
@@ -87,7 +85,7 @@ func Start(t testing.TB, o Options) *Server {
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("Redis at %s said:\n%s", s.Addr, s.log.String())
+			t.Logf("Redis at %s said:\n%s", s.Addr, s.process.Log())
 		}
 		s.Kill()
 	})
@@ -104,14 +102,7 @@ func (s *Server) config() string { return filepath.Join(s.Dir, "redis.conf") }
 // Launch starts it, after a Kill, on the same port, and waits until it answers.
 func (s *Server) Launch() {
 	s.t.Helper()
-	s.cmd = exec.Command(s.program, s.config())
-	s.cmd.Stdout, s.cmd.Stderr, s.cmd.SysProcAttr = &s.log, &s.log, childAttributes()
-	if err := s.cmd.Start(); err != nil {
-		s.t.Fatalf("start %s: %v", s.program, err)
-	}
-	ended := make(chan struct{})
-	s.ended = ended
-	go func(cmd *exec.Cmd) { _ = cmd.Wait(); close(ended) }(s.cmd)
+	s.process.Start(s.t, exec.Command(s.program, s.config()), nil)
 	s.Await("come up", func(redis.Info) bool { return true })
 }
 
@@ -128,10 +119,10 @@ func (s *Server) Await(what string, right func(redis.Info) bool) {
 		}
 		select {
 		case <-tick.C:
-		case <-s.ended:
-			s.t.Fatalf("Redis ended when it should %s:\n%s", what, s.log.String())
+		case <-s.process.Ended():
+			s.t.Fatalf("Redis ended when it should %s:\n%s", what, s.process.Log())
 		case <-ctx.Done():
-			s.t.Fatalf("Redis did not %s within %s: %+v, %v\n%s", what, patience, i, err, s.log.String())
+			s.t.Fatalf("Redis did not %s within %s: %+v, %v\n%s", what, patience, i, err, s.process.Log())
 		}
 	}
 }
@@ -199,24 +190,15 @@ func (s *Server) Do(words ...string) redis.Reply {
 }
 
 // Pid is its process id.
-func (s *Server) Pid() int { return s.cmd.Process.Pid }
+func (s *Server) Pid() int { return s.process.PID() }
 
 // Kill ends it by SIGKILL and waits until it is gone: its port refuses. Nothing happens if it was killed.
-func (s *Server) Kill() {
-	if s.cmd == nil {
-		return
-	}
-	_ = s.cmd.Process.Kill() // it may have ended
-	<-s.ended
-	s.cmd = nil
-}
+func (s *Server) Kill() { s.process.Kill() }
 
 // Freeze stops it (SIGSTOP) and waits until it stands still: the kernel still accepts connections, and nothing answers.
 func (s *Server) Freeze() {
 	s.t.Helper()
-	if err := s.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-		s.t.Fatal(err)
-	}
+	s.process.Signal(s.t, syscall.SIGSTOP)
 	for until := time.Now().Add(patience); time.Now().Before(until); {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 		_, err := s.info(ctx)
@@ -231,25 +213,5 @@ func (s *Server) Freeze() {
 // Thaw lets it go on.
 func (s *Server) Thaw() {
 	s.t.Helper()
-	if err := s.cmd.Process.Signal(syscall.SIGCONT); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-// logBuffer collects what Redis writes. Safe for concurrent use.
-type logBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	s.process.Signal(s.t, syscall.SIGCONT)
 }

@@ -4,6 +4,6 @@ package pgbouncertest
 
 import "syscall"
 
-func childAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+func unprivileged(*syscall.SysProcAttr) {}
 
 func give(string) error { return nil }

@@ -8,13 +8,11 @@ import (
 // nobody is who PgBouncer runs as when the test is root.
 const nobody = 65534
 
-// childAttributes makes the child die with the test's process, and not be root.
-func childAttributes() *syscall.SysProcAttr {
-	a := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+// unprivileged makes the child not be root.
+func unprivileged(a *syscall.SysProcAttr) {
 	if os.Geteuid() == 0 {
 		a.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
 	}
-	return a
 }
 
 // give lets PgBouncer read and replace what the test has made.
