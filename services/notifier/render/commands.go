@@ -129,7 +129,13 @@ func back(c *message.Command) []Command {
 	if c == nil || (c.Kind != message.KindFailover && c.Kind != message.KindSwitchover) {
 		return nil
 	}
-	return []Command{failback(c.Group, c.Epoch)}
+	switch d := c.Drill; {
+	case d == nil:
+		return []Command{failback(c.Group, c.Epoch)}
+	case d.Way == message.WayThere:
+		return []Command{{"ham drill " + c.Group + " --back", "bring it back before the hold is over"}}
+	}
+	return nil // it is on its way back
 }
 
 func failback(g string, epoch uint64) Command {

@@ -141,6 +141,7 @@ func story() []Sample {
 			Views:    []message.View{{Member: "a", Vantage: "sp", Check: "alive", Says: "<!here>", AgoMS: 10, Evidence: Hostile}},
 			Verdict:  &message.VerdictChange{From: message.VerdictUp, To: message.VerdictSuspect},
 		}},
+		{"drill-decision", decisionOfDrill()},
 		{"drill-begins", drill(message.DrillThere, "", message.Notice, "Drill web-drill-8: ana has b take over from a (every month); b is primary for 2m, then a again.")},
 		{"drill-holds", drill(message.DrillHolds, "", message.Notice, "Drill web-drill-8: b is primary since epoch 8, in 239ms; it goes back to a in 2m.")},
 		{"drill-waits", drill(message.DrillWaits, "", message.Warning, "Drill web-drill-8: it is time to go back to a, and that waits, because a is not ready.")},
@@ -168,6 +169,17 @@ func command(dry bool) *message.Command {
 	}
 }
 
+// decisionOfDrill is the command that a drill begins with.
+func decisionOfDrill() *message.Event {
+	c := command(false)
+	c.Kind, c.Epoch = message.KindSwitchover, 8
+	c.Drill = &message.Drill{ID: "web-drill-8", Way: message.WayThere, Home: c.From, Hold: message.DefaultHold, Actor: "ana", Why: "every month"}
+	return &message.Event{
+		Kind: message.EventDecision, Severity: message.Warning, Incident: "web-15", Epoch: 8, Command: c, Actor: "ana",
+		Sentence: "Epoch 8 of web: ana asked for a drill of web: b takes over from a, is primary for 2m, then a again.",
+	}
+}
+
 // drill is an event of a drill, with what is known of it at that stage.
 func drill(stage message.DrillStage, how string, severity message.Severity, sentence string) *message.Event {
 	d := &message.DrillStatus{
@@ -178,7 +190,7 @@ func drill(stage message.DrillStage, how string, severity message.Severity, sent
 		d.There.Done, d.There.ExecuteMicros, d.There.VerifyMicros = true, 31_000, 208_000
 		d.BackAt = Start.Add(2 * time.Minute).UnixMicro()
 	}
-	e := &message.Event{Kind: message.EventDrill, Severity: severity, Incident: "web-14", Epoch: 8, Member: "b", Sentence: sentence, Actor: "ana", Drill: d}
+	e := &message.Event{Kind: message.EventDrill, Severity: severity, Incident: "web-15", Epoch: 8, Member: "b", Sentence: sentence, Actor: "ana", Drill: d}
 	if stage == message.DrillWaits {
 		e.Reasons = []message.Reason{{Code: "R323", Sentence: "a is not ready: it has been steady for 12s of 1m", Overridable: true}}
 	}
