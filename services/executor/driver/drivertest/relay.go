@@ -55,7 +55,7 @@ func (r *Relay) serve(c net.Conn) {
 	if path, ok := strings.CutPrefix(target, "unix://"); ok {
 		network, target = "unix", path
 	}
-	b, err := net.Dial(network, target)
+	b, err := net.DialTimeout(network, target, patience)
 	if err != nil {
 		return
 	}
