@@ -52,6 +52,7 @@ func authority(t *testing.T, dir string) (cert, key string, conf *tls.Config) {
 // A bus with TLS that asks for a certificate is reached by three flags, and each that is missing or wrong is named.
 func TestABusWithTLSIsReached(t *testing.T) {
 	cert, key, conf := authority(t, t.TempDir())
+	other, _, _ := authority(t, t.TempDir())
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	s, err := embedded.Start(ctx, embedded.Options{Name: "one", StoreDir: t.TempDir(), Listen: "127.0.0.1:0", NoSync: true, TLS: conf, Log: slog.New(slog.DiscardHandler)})
@@ -71,6 +72,7 @@ func TestABusWithTLSIsReached(t *testing.T) {
 		"ham: --ca: open /nonexistent/ca.crt: no such file or directory":                                   {"--ca", "/nonexistent/ca.crt"},
 		"ham: --ca: " + key + " holds no certificate in PEM form":                                          {"--ca", key},
 		"ham: --cert and --key: tls: found a certificate rather than a key in the PEM for the private key": {"--ca", cert, "--cert", cert, "--key", cert},
+		"certificate signed by unknown authority":                                                          {"--timeout", "300ms", "--ca", other, "--cert", cert, "--key", key},
 	} {
 		code, _, errs := run(append([]string{"status", "--server", at}, args...)...)
 		require.NotEqual(t, 0, code, want)
