@@ -139,7 +139,7 @@ func (a *app) waitDrill(ctx context.Context, f *follower, out *message.Outcome, 
 		}
 		return nil
 	}
-	deadline := time.NewTimer(2*a.patience() + hold)
+	deadline := time.NewTimer(3*a.patience() + hold) // a way back that is refused is tried for ten minutes
 	defer deadline.Stop()
 	for !over {
 		select {
