@@ -1,0 +1,150 @@
+package stack_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/isacloud/ha-manager/cmd/ham/internal/cli"
+	"github.com/isacloud/ha-manager/cmd/ham/internal/stack"
+	"github.com/isacloud/ha-manager/pkg/spec"
+	"github.com/isacloud/ha-manager/pkg/subject"
+)
+
+// refusals is the server's log, of which it keeps what somebody was not permitted.
+type refusals struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (*refusals) Noticef(string, ...any) {}
+func (*refusals) Warnf(string, ...any)   {}
+func (*refusals) Fatalf(string, ...any)  {}
+func (*refusals) Debugf(string, ...any)  {}
+func (*refusals) Tracef(string, ...any)  {}
+func (r *refusals) Errorf(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); strings.Contains(text, "Violation") {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.all = append(r.all, text)
+	}
+}
+
+func (r *refusals) said() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]string(nil), r.all...)
+}
+
+// rolesServer runs a server by the file of deploy/nats, as its users have it.
+func rolesServer(t *testing.T) (*server.Server, *refusals) {
+	t.Helper()
+	text, err := os.ReadFile("../../../../deploy/nats/ham.conf")
+	require.NoError(t, err)
+	text = regexp.MustCompile(`(?m)^listen:.*$`).ReplaceAll(text, []byte("listen: 127.0.0.1:-1"))
+	text = regexp.MustCompile(`store_dir:.*`).ReplaceAll(text, []byte(fmt.Sprintf("store_dir: %q", t.TempDir())))
+	for _, role := range []string{"PROBER", "DECIDER", "EXECUTOR", "NOTIFIER", "OPERATOR"} {
+		t.Setenv(role+"_PASSWORD", strings.ToLower(role)+"-word")
+	}
+	path := filepath.Join(t.TempDir(), "ham.conf")
+	require.NoError(t, os.WriteFile(path, text, 0o600))
+	o, err := server.ProcessConfigFile(path)
+	require.NoError(t, err)
+	require.True(t, o.SyncAlways, "commands are acknowledged before they are on disk")
+	o.NoSigs = true
+	s, err := server.NewServer(o)
+	require.NoError(t, err)
+	log := &refusals{}
+	s.SetLoggerV2(log, false, false, false)
+	s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	require.True(t, s.ReadyForConnections(20*time.Second))
+	return s, log
+}
+
+// The whole loop through a server whose users may do what their roles do: nothing that is needed is refused, and nobody may do another's part.
+func TestTheLoopThroughRestrictedUsers(t *testing.T) {
+	srv, log := rolesServer(t)
+	site := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer site.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	for _, service := range []string{stack.Decider, stack.Executor, stack.Prober, stack.Notifier} {
+		s, err := stack.Start(ctx, stack.Options{
+			Process: spec.Process{
+				Name: service + "-1", Site: "sp", HTTP: "off", StateDir: t.TempDir(),
+				Bus:    spec.Bus{URLs: []string{srv.ClientURL()}, User: service, Pass: spec.Secret(service + "-word")},
+				Prober: spec.Prober{Vantages: []string{"sp"}},
+			},
+			Services: []string{service}, Log: slog.New(slog.DiscardHandler), Out: &strings.Builder{},
+		})
+		require.NoError(t, err, service)
+		running.Go(func() { _ = s.Run(ctx); _ = s.Close() })
+	}
+	path := filepath.Join(t.TempDir(), "web.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(fmt.Sprintf(`group: web
+mode: auto
+members:
+  a: {site: sp, url: %q}
+  b: {site: rj, url: %q}
+adopt: a
+checks:
+  alive: {http: /alive, every: 500ms, timeout: 300ms, from: [sp]}
+policy: {quorum: 1, rise: 1, stable_for: 0s, cooldown: 0s, undo_window: 0s}
+`, site.URL, site.URL)), 0o600))
+	at := strings.Replace(srv.ClientURL(), "nats://", "nats://operator:operator-word@", 1)
+	ham := func(args ...string) (int, string) {
+		var out strings.Builder
+		code := cli.Main(ctx, append(args, "--server", at, "--as", "ana"), cli.IO{In: strings.NewReader(""), Out: &out, Err: &out, Env: func(string) string { return "" }})
+		return code, out.String()
+	}
+	code, out := ham("apply", path)
+	require.Equal(t, 0, code, out)
+	for until := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
+		if code, out = ham("switchover", "web", "--to", "b", "--yes"); code == 0 {
+			break
+		}
+		require.True(t, time.Now().Before(until), "%s\nrefused by the server: %q", out, log.said())
+	}
+	for _, args := range [][]string{{"status"}, {"plan", "web"}, {"explain", "web"}, {"incidents"}, {"pause", "web"}, {"resume", "web"}, {"doctor"}} {
+		code, out := ham(args...)
+		require.True(t, code == 0 || args[0] == "doctor", "%v: %s", args, out)
+	}
+	require.Empty(t, log.said(), "somebody needs what the file does not let it do")
+
+	for _, c := range []struct{ who, subject string }{
+		{"prober", subject.Command("web")}, {"prober", subject.Safety("web", "fenced", "x")}, {"prober", "$JS.API.STREAM.DELETE.HAM_COMMANDS"},
+		{"decider", "ham.v1.heartbeat.web.a.sp"}, {"decider", subject.Safety("web", "fenced", "x")}, {"decider", "$JS.API.STREAM.PURGE.HAM_COMMANDS"},
+		{"executor", "ham.v1.heartbeat.web.a.sp"}, {"executor", "$KV.ham_spec.web"}, {"notifier", subject.Command("web")}, {"notifier", "ham.v1.ask.web.failover"},
+		{"operator", subject.Command("web")}, {"operator", "$KV.ham_journal.web.1"},
+		{"prober", subject.StoredCommand("web")}, {"decider", subject.StoredCommand("web")}, {"executor", subject.StoredCommand("web")}, {"operator", subject.StoredCommand("web")},
+	} {
+		refused := make(chan error, 1)
+		nc, err := nats.Connect(srv.ClientURL(), nats.UserInfo(c.who, c.who+"-word"), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused <- err }))
+		require.NoError(t, err)
+		require.NoError(t, nc.Publish(c.subject, []byte("{}")))
+		select {
+		case err := <-refused:
+			require.ErrorContains(t, err, "Permissions Violation for Publish", c)
+		case <-time.After(20 * time.Second):
+			t.Errorf("%s may publish on %s", c.who, c.subject)
+		}
+		nc.Close()
+	}
+}
