@@ -35,6 +35,8 @@ type setting struct {
 	stack, name string
 	means       string
 	make        func() stack
+	// byName: it is meant only where it is named in full.
+	byName bool
 }
 
 // settings are all that the bed knows.
@@ -44,16 +46,22 @@ func settings() []setting {
 	tight.ttl = 600 * time.Millisecond
 	async := asDelivered
 	async.durability = "never-stop"
+	long := asDelivered
+	long.ttl = 6 * time.Second
 	bouncer := asDelivered
 	bouncer.bouncer = true
 	return []setting{
-		{"ham", "default", "as delivered: never-lose, a lease of 1.5 s; HAProxy by its runtime API", func() stack { return newHam(asDelivered) }},
-		{"ham", "tight", "never-lose, the shortest lease (600 ms)", func() stack { return newHam(tight) }},
-		{"ham", "async", "never-stop, else as default", func() stack { return newHam(async) }},
-		{"ham", "bouncer", "as default, clients through PgBouncer, which a planned swap pauses", func() stack { return newHam(bouncer) }},
-		{"patroni", "default", "ttl 30, loop_wait 10, retry_timeout 10; HAProxy asks every 3 s, fall 3 rise 2", func() stack { return newPatroni(30, 10, 10, "3s", 3, 2) }},
-		{"patroni", "tuned", "ttl 20, loop_wait 1, retry_timeout 3, the documented minima; HAProxy asks every 100 ms, fall 2 rise 1", func() stack { return newPatroni(20, 1, 3, "100ms", 2, 1) }},
-		{"patroni", "aggr", "ttl 7, loop_wait 1, retry_timeout 3, the least that works; HAProxy as in tuned", func() stack { return newPatroni(7, 1, 3, "100ms", 2, 1) }},
+		{stack: "ham", name: "default", means: "as delivered: never-lose, a lease of 1.5 s; HAProxy by its runtime API", make: func() stack { return newHam(asDelivered) }},
+		{stack: "ham", name: "tight", means: "never-lose, the shortest lease (600 ms)", make: func() stack { return newHam(tight) }},
+		{stack: "ham", name: "async", means: "never-stop, else as default", make: func() stack { return newHam(async) }},
+		{stack: "ham", name: "bouncer", means: "as default, clients through PgBouncer, which a planned swap pauses", make: func() stack { return newHam(bouncer) }},
+		{
+			stack: "ham", name: "long", means: "as default, a lease of 6 s: a lost primary is noticed long before its lease has run out", byName: true,
+			make: func() stack { return newHam(long) },
+		},
+		{stack: "patroni", name: "default", means: "ttl 30, loop_wait 10, retry_timeout 10; HAProxy asks every 3 s, fall 3 rise 2", make: func() stack { return newPatroni(30, 10, 10, "3s", 3, 2) }},
+		{stack: "patroni", name: "tuned", means: "ttl 20, loop_wait 1, retry_timeout 3, the documented minima; HAProxy asks every 100 ms, fall 2 rise 1", make: func() stack { return newPatroni(20, 1, 3, "100ms", 2, 1) }},
+		{stack: "patroni", name: "aggr", means: "ttl 7, loop_wait 1, retry_timeout 3, the least that works; HAProxy as in tuned", make: func() stack { return newPatroni(7, 1, 3, "100ms", 2, 1) }},
 	}
 }
 
@@ -64,7 +72,7 @@ func choose(list string) ([]setting, error) {
 	for _, want := range strings.Split(list, ",") {
 		n := len(out)
 		for _, s := range all {
-			if want == s.stack || want == s.stack+":"+s.name {
+			if want == s.stack && !s.byName || want == s.stack+":"+s.name {
 				out = append(out, s)
 			}
 		}
