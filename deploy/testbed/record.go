@@ -82,7 +82,7 @@ var recorded = []string{
 
 // entries reads what the bus holds, from the router, as an auditor would.
 func (s *ham) entries(ctx context.Context) ([]entry, error) {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
 	text, err := os.ReadFile(s.pki.ca)
 	if err != nil {
