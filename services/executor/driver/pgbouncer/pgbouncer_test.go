@@ -316,24 +316,25 @@ func hold(t *testing.T, b *pgbouncertest.Bouncer) *pgconn.PgConn {
 // A transaction that does not end fails the pause, and clients are not held back for it any longer.
 func TestPauseThatFailsIsLifted(t *testing.T) {
 	pgbouncertest.Require(t)
+	const enough = 2 * time.Second // to log in and to say PAUSE, also on a busy machine
 	a := database(t)
 	idle, busy := pgbouncertest.Start(t, to(a.Addr())), pgbouncertest.Start(t, to(a.Addr()))
 	c := hold(t, busy)
 	for name, cut := range map[string]func(context.Context) (context.Context, context.CancelFunc){
 		"its time is over": func(ctx context.Context) (context.Context, context.CancelFunc) { return ctx, func() {} },
 		"the step's time is over": func(ctx context.Context) (context.Context, context.CancelFunc) {
-			return context.WithTimeout(ctx, 200*time.Millisecond)
+			return context.WithTimeout(ctx, enough)
 		},
 		"a newer epoch": func(ctx context.Context) (context.Context, context.CancelFunc) {
 			ctx, cancel := context.WithCancelCause(ctx)
-			time.AfterFunc(200*time.Millisecond, func() { cancel(errors.New("epoch 8 took its place")) })
+			time.AfterFunc(enough, func() { cancel(errors.New("epoch 8 took its place")) })
 			return ctx, func() { cancel(nil) }
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			args := pausing(admin(idle.Addr()), admin(busy.Addr()))
 			if strings.HasPrefix(name, "its") {
-				args.Timeout = 200 * time.Millisecond
+				args.Timeout = enough
 			}
 			d, in := bound(t, args)
 			ctx, cancel := cut(t.Context())
