@@ -27,8 +27,6 @@ type flow struct {
 	caughtUp    func()
 	lost        func(bool)
 	handle      func(*nats.Msg, position)
-	// pause is that of the puller, once all was handed over that was there. Nil: none.
-	pause func() time.Duration
 
 	last     uint64 // highest sequence handed over
 	lastTime int64  // its stream timestamp
@@ -119,14 +117,6 @@ func (f *flow) once(ctx context.Context) error {
 	defer f.forget(name)
 	defer p.stop()
 	p.idle = f.catch // also when what was there expired before it was handed over
-	if f.pause != nil {
-		p.pause = func() time.Duration {
-			if !f.caught {
-				return 0
-			}
-			return f.pause()
-		}
-	}
 	if f.from.policy == jetstream.DeliverNewPolicy && f.last == 0 {
 		// From here on "new" is a sequence: a consumer made anew must not begin with what is new then.
 		f.last = info.Delivered.Stream

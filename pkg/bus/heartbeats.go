@@ -3,7 +3,6 @@ package bus
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -46,7 +45,6 @@ func (b *Bus) FollowHeartbeats(ctx context.Context, o HeartbeatOptions, handler 
 		subjects = []string{subject.AllHeartbeats}
 	}
 	if o.Hear {
-		in.copies = map[hbKey]*hbCopies{}
 		for _, s := range subjects {
 			sub, err := b.nc.Subscribe(s, func(m *nats.Msg) { _ = in.take(m, HeartbeatMeta{Heard: true}) })
 			if err != nil {
@@ -65,64 +63,8 @@ func (b *Bus) FollowHeartbeats(ctx context.Context, o HeartbeatOptions, handler 
 			in.reject(ctx, msg, at, err)
 		}
 	}
-	if o.Hear {
-		f.pause = in.pause
-	}
 	defer in.end()
 	return f.run(ctx)
-}
-
-// hbCopies are the newest copies that came of one check's heartbeats, from the run of its prober that was heard last.
-type hbCopies struct {
-	boot          string
-	heard, stored uint64
-}
-
-// copied notes which copy came. The caller holds mu.
-func (r *hbReader) copied(meta HeartbeatMeta) {
-	if r.copies == nil {
-		return
-	}
-	key := hbKey{r.hb.Group, r.hb.Member, r.hb.Check, r.hb.Vantage}
-	c := r.copies[key]
-	if c == nil {
-		if len(r.copies) >= copiesMost {
-			clear(r.copies)
-		}
-		c = &hbCopies{}
-		r.copies[hbKey{strings.Clone(key.group), strings.Clone(key.member), strings.Clone(key.check), strings.Clone(key.vantage)}] = c
-	}
-	if c.boot != r.hb.Boot {
-		c.boot, c.heard, c.stored = strings.Clone(r.hb.Boot), 0, 0
-	}
-	if meta.Heard {
-		c.heard = max(c.heard, r.hb.Seq)
-	} else {
-		c.stored = max(c.stored, r.hb.Seq)
-	}
-}
-
-const (
-	// copiesMost bounds what is remembered of them.
-	copiesMost = 100_000
-	// storedEvery is how often the stored copies are fetched of heartbeats that were all heard.
-	storedEvery = time.Second
-)
-
-// pause: as long as every heartbeat is heard, its stored copy brings nothing but its place in the stream, and is no hurry: a second of them come
-// together. With the first that was stored and not heard they come as they are stored, until all of a few seconds were heard again.
-func (r *hbReader) pause() time.Duration {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	all := true
-	for _, c := range r.copies {
-		all = all && c.stored <= c.heard
-		c.stored = 0
-	}
-	if !all {
-		return 0
-	}
-	return storedEvery
 }
 
 // hbReader decodes into one heartbeat that it uses again and again.
@@ -130,7 +72,6 @@ type hbReader struct {
 	bus     *Bus
 	handler func(*message.Heartbeat, HeartbeatMeta)
 	mu      sync.Mutex
-	copies  map[hbKey]*hbCopies // nil: none are heard
 	ended   bool
 	hb      message.Heartbeat
 	reader  message.HeartbeatReader
@@ -155,7 +96,6 @@ func (r *hbReader) take(msg *nats.Msg, meta HeartbeatMeta) error {
 		}
 		return agrees(parts, &r.hb)
 	}
-	r.copied(meta)
 	r.handler(&r.hb, meta)
 	return nil
 }

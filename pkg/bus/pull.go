@@ -28,11 +28,6 @@ type puller struct {
 	changed <-chan struct{} // the link
 	silence *time.Timer
 	idle    func() // called when the consumer says that it has nothing; may be nil
-	// pause is asked, once a request is over, how long to wait before the next, which then only fetches what is there; 0: a request stands all the
-	// time. Nil: always 0.
-	pause  func() time.Duration
-	brief  bool // the request under way only fetches what is there
-	rested bool // the last one ended because there was no more
 }
 
 const (
@@ -41,10 +36,6 @@ const (
 	idleEvery   = 2 * time.Second
 	idleLimit   = 5 * time.Second
 	pullExpires = 30 * time.Second
-	// briefly is how long a request stands that only fetches what is there.
-	briefly = 10 * time.Millisecond
-	// awhile is how long one stands after which it is asked whether the next one has to.
-	awhile = 5 * time.Second
 )
 
 var (
@@ -82,18 +73,11 @@ func (b *Bus) pull(ctx context.Context, stream, consumer string, batch int, ahea
 }
 
 func (p *puller) ask(n int) error {
-	expires, idle := pullExpires, idleEvery
-	switch {
-	case p.brief:
-		expires, idle = briefly, 0
-	case p.pause != nil:
-		expires = awhile
-	}
 	body, err := json.Marshal(struct {
 		Batch   int           `json:"batch"`
 		Expires time.Duration `json:"expires"`
-		Idle    time.Duration `json:"idle_heartbeat,omitempty"`
-	}{n, expires, idle})
+		Idle    time.Duration `json:"idle_heartbeat"`
+	}{n, pullExpires, idleEvery})
 	if err != nil {
 		return err
 	}
@@ -104,12 +88,7 @@ func (p *puller) ask(n int) error {
 // receive returns the next message.
 func (p *puller) receive() (*nats.Msg, error) {
 	for {
-		if p.asked <= 0 && p.pause != nil {
-			if err := p.rest(); err != nil {
-				return nil, err
-			}
-		}
-		if p.ahead && !p.brief && p.asked <= p.batch/2 || p.asked <= 0 {
+		if p.ahead && p.asked <= p.batch/2 || p.asked <= 0 {
 			if err := p.ask(p.batch - max(p.asked, 0)); err != nil {
 				return nil, err
 			}
@@ -142,26 +121,6 @@ func (p *puller) receive() (*nats.Msg, error) {
 	}
 }
 
-// rest waits between two requests where they do not stand. What is left of a request that was filled is fetched at once.
-func (p *puller) rest() error {
-	d := p.pause()
-	p.brief = d > 0
-	if d <= 0 || !p.rested {
-		return nil
-	}
-	p.rested = false
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-p.changed:
-		return errLink
-	case <-p.ctx.Done():
-		return context.Cause(p.ctx)
-	}
-}
-
 // said takes what the server says instead of a message.
 func (p *puller) said(m *nats.Msg) error {
 	switch status := m.Header.Get("Status"); status {
@@ -176,7 +135,6 @@ func (p *puller) said(m *nats.Msg) error {
 			n = p.asked
 		}
 		p.asked -= n
-		p.rested = true
 		return nil
 	case "503":
 		return nats.ErrNoResponders

@@ -3,7 +3,6 @@ package story
 import (
 	"context"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -237,56 +236,4 @@ func TestHeartbeatsAreHeardWhileTheStreamIsAway(t *testing.T) {
 	if z := await(t, got, "the copy that was only heard"); z.seq != 2 || !z.meta.Heard || z.meta.Seq != 0 {
 		t.Fatalf("got %+v", z)
 	}
-}
-
-// Stored copies of heartbeats that are all heard are fetched together, once a second, each once and in order.
-func TestStoredCopiesOfWhatIsHeardComeTogether(t *testing.T) {
-	bustest.Bubble(t, func(t *testing.T, srv *bustest.Server) {
-		b := srv.Connect("d1")
-		defer b.Close()
-		ctx, cancel := context.WithCancel(context.Background())
-		done := make(chan error, 1)
-		var mu sync.Mutex
-		var heard, stored uint64
-		var fetched []time.Time // when stored copies came, of the last ten seconds
-		began := time.Now()
-		go func() {
-			done <- b.FollowHeartbeats(ctx, bus.HeartbeatOptions{Hear: true, From: bus.FromNew()}, func(hb *message.Heartbeat, m bus.HeartbeatMeta) {
-				mu.Lock()
-				defer mu.Unlock()
-				n := &stored
-				if m.Heard {
-					n = &heard
-				}
-				if hb.Seq != *n+1 {
-					t.Errorf("heard %t: got number %d after %d", m.Heard, hb.Seq, *n)
-				}
-				*n = hb.Seq
-				if !m.Heard && time.Since(began) > 10*time.Second {
-					fetched = append(fetched, time.Now())
-				}
-			})
-		}()
-		defer func() { cancel(); <-done }()
-		time.Sleep(time.Second)
-		for seq := uint64(1); seq <= 200; seq++ {
-			publish(t, b, subject.Heartbeat("web", "a", "p1"), heartbeat("a", "alive", seq))
-			time.Sleep(100 * time.Millisecond)
-		}
-		time.Sleep(3 * time.Second)
-		mu.Lock()
-		defer mu.Unlock()
-		if heard != 200 || stored != 200 {
-			t.Errorf("%d were heard and %d came stored, of 200", heard, stored)
-		}
-		portions := 0
-		for i, at := range fetched {
-			if i == 0 || at.Sub(fetched[i-1]) > 50*time.Millisecond {
-				portions++
-			}
-		}
-		if portions > len(fetched)/5 {
-			t.Errorf("%d copies came in %d portions", len(fetched), portions)
-		}
-	})
 }
