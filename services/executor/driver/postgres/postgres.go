@@ -248,7 +248,7 @@ func (a *action) stillDown(ctx context.Context, in driver.Input) (driver.Sight, 
 		sight.Found = a.args.Member + " is a standby"
 		return sight, nil
 	}
-	err = conn.Probe(ctx, in.Executor)
+	err = conn.ProbeRoom(ctx, in.Executor)
 	if kind, words := postgres.Explain(err); err != nil && kind != postgres.NoProbe && kind != postgres.Locked {
 		sight.Found = fmt.Sprintf("%s is primary and takes no write: %s", a.args.Member, first(words, cause(ctx, err).Error()))
 		return sight, nil

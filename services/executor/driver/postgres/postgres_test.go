@@ -511,3 +511,19 @@ func BenchmarkPromote(b *testing.B) {
 	b.ReportMetric(float64(sum.Microseconds())/float64(b.N)/1000, "ms/promotion")
 	b.ReportMetric(float64(most.Microseconds())/1000, "ms/worst")
 }
+
+// A primary whose disk is full is down for its clients, though a row that changes in its page can be written: the look does not end the failover.
+func TestStillDownWithAFullDisk(t *testing.T) {
+	disk := pgtest.NewDisk(t, 128<<20)
+	a := pgtest.Start(t, pgtest.Options{Data: filepath.Join(disk.Dir, "data")})
+	a.Exec("CREATE SCHEMA ham", "CREATE TABLE ham.probe (id text PRIMARY KEY, at timestamptz NOT NULL)")
+	d := bind(t, args(a, "still-down", "a"))
+	if sight := look(t, d, in(t, nil)); !sight.Ends {
+		t.Fatalf("a primary that is up: %+v", sight)
+	}
+	disk.Fill()
+	if sight := look(t, d, in(t, nil)); sight.Ends || sight.Done != driver.Yes || !strings.Contains(sight.Found, "takes no write") {
+		t.Errorf("%+v", sight)
+	}
+	disk.Free()
+}
