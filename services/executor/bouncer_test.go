@@ -161,7 +161,7 @@ func (p *pool) right(t testing.TB, after string) {
 func (p *pool) child(t *testing.T, dir string) (kill func()) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "CRASH_URL="+p.lab.server.ClientURL(), "CRASH_DIR="+dir, "CRASH_GROUP=web", "CRASH_AT=0")
+	cmd.Env = append(os.Environ(), "CRASH_URL="+p.lab.server.ClientURL(), "CRASH_DIR="+dir, "CRASH_GROUP=web", "CRASH_AT=-1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Stderr = os.Stderr
 	runtime.LockOSThread() // the kernel ends the child with the thread that started it
