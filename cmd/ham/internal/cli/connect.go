@@ -16,10 +16,10 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/isacloud/ha-manager/cmd/ham/internal/stack"
+	"github.com/isacloud/ha-manager/pkg/ask"
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/logging"
 	"github.com/isacloud/ha-manager/pkg/message"
-	"github.com/isacloud/ha-manager/pkg/subject"
 )
 
 const defaultServer = "nats://127.0.0.1:4222"
@@ -99,26 +99,16 @@ func groupArg(name string) (string, error) {
 	return name, nil
 }
 
-// query asks the deciders a question that changes nothing; answer is filled.
-func (a *app) query(ctx context.Context, b *bus.Bus, group, what string, body []byte, answer message.Message) error {
-	ctx, cancel := context.WithTimeout(ctx, a.timeout)
-	defer cancel()
-	msg, err := b.Conn().RequestWithContext(ctx, subject.Query(group, what), body)
-	if err != nil {
-		return noAnswer(err)
-	}
-	if text := msg.Header.Get("Nats-Service-Error"); text != "" {
-		return errors.New(text)
-	}
-	return message.DecodeAs(message.Header(msg.Header), msg.Data, answer)
-}
+// client asks over b, as long as the flags say.
+func (a *app) client(b *bus.Bus) ask.Client { return ask.Client{Bus: b, Timeout: a.timeout} }
 
-func noAnswer(err error) error {
-	if errors.Is(err, nats.ErrNoResponders) {
-		return hinted{errors.New("no decider answers on this bus"), "start one with `ham up` or `ham decider`; `ham doctor` says what else is missing"}
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return hinted{errors.New("no decider answered in time"), "`ham doctor` looks for the reason; --timeout waits longer"}
+// unanswered says what to do about a question that nobody answered.
+func unanswered(err error) error {
+	switch {
+	case errors.Is(err, ask.ErrNobody):
+		return hinted{err, "start one with `ham up` or `ham decider`; `ham doctor` says what else is missing"}
+	case errors.Is(err, ask.ErrLate):
+		return hinted{err, "`ham doctor` looks for the reason; --timeout waits longer"}
 	}
 	return err
 }

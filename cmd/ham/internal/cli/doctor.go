@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/micro"
 	"github.com/spf13/cobra"
 
+	"github.com/isacloud/ha-manager/pkg/ask"
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec"
@@ -190,7 +191,7 @@ func (k *checkup) group(ctx context.Context, b *bus.Bus, s *message.GroupStatus)
 		return
 	}
 	switch {
-	case primaryDown(s):
+	case ask.PrimaryDown(s):
 		k.bad(what, s.Sentence, "`ham explain "+s.Group+"`")
 	case len(s.Refusals) == 0:
 		k.ok(what, "%s", s.Sentence)
@@ -259,7 +260,7 @@ func (k *checkup) vantages(ctx context.Context, b *bus.Bus, s *message.GroupStat
 
 // deadLetters says what was put away in the last day.
 func (k *checkup) deadLetters(ctx context.Context, b *bus.Bus) {
-	all, err := readAll(ctx, b, subject.StreamDeadLetter, subject.AllDeadLetter)
+	all, err := ask.Client{Bus: b}.Read(ctx, subject.StreamDeadLetter, subject.AllDeadLetter)
 	if err != nil {
 		k.bad("dead letters", err.Error(), "")
 		return

@@ -13,7 +13,7 @@ import (
 
 // drill rehearses: a planned swap, a hold, and the swap back.
 func (a *app) drill() *cobra.Command {
-	k := &ask{}
+	k := &wish{}
 	hold, back, stay := time.Duration(0), false, false
 	c := &cobra.Command{
 		Use: "drill GROUP", Short: "Rehearse: swap the roles, hold, swap them back, and record the times", Args: cobra.ExactArgs(1),

@@ -2,26 +2,18 @@ package cli
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nuid"
 	"github.com/spf13/cobra"
 
-	"github.com/isacloud/ha-manager/pkg/bus"
+	"github.com/isacloud/ha-manager/pkg/ask"
 	"github.com/isacloud/ha-manager/pkg/message"
-	"github.com/isacloud/ha-manager/pkg/subject"
 )
 
-func requestID() string { return "rq-" + nuid.Next() }
-
 func (a *app) plan() *cobra.Command {
-	k := &ask{expectEpoch: -1}
+	k := &wish{expectEpoch: -1}
 	verb := ""
 	c := &cobra.Command{
 		Use: "plan GROUP", Short: "Show what a swap would do now, without doing it", Args: cobra.ExactArgs(1),
@@ -41,15 +33,17 @@ func (a *app) plan() *cobra.Command {
 			}
 			defer b.Close()
 			if verb == "" {
-				if verb, err = a.likely(c.Context(), b, group); err != nil {
-					return err
+				s, err := a.client(b).Status(c.Context(), group)
+				if err != nil {
+					return unanswered(err)
 				}
+				verb = string(ask.Likely(s))
 			}
 			p, err := a.preview(c.Context(), b, group, message.Verb(verb), k)
 			if err != nil {
 				return err
 			}
-			looked := a.look(c.Context(), b, p)
+			looked := a.client(b).Look(c.Context(), p)
 			if a.output == "json" {
 				return a.json(planned{p, looked})
 			}
@@ -67,65 +61,6 @@ type planned struct {
 	*message.Preview
 	// Looked is what the steps would find now; nil where no executor answered.
 	Looked *message.Looked `json:"looked,omitempty"`
-}
-
-// look asks what the plan's steps would find now: an executor that is quick to answer, and for steps that only another may run, that one.
-// Nil where none answers, which is said where it matters.
-func (a *app) look(ctx context.Context, b *bus.Bus, p *message.Preview) *message.Looked {
-	if p.Plan == nil || len(p.Plan.Steps) == 0 {
-		return nil
-	}
-	header, body, err := message.Encode(p, b.Source(), time.Now())
-	if err != nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, a.timeout)
-	defer cancel()
-	ask := func(to string) *message.Looked {
-		msg, err := b.Conn().RequestMsgWithContext(ctx, &nats.Msg{Subject: to, Header: nats.Header(header), Data: body})
-		if err != nil || msg.Header.Get("Nats-Service-Error") != "" {
-			return nil
-		}
-		looked := new(message.Looked)
-		if message.DecodeAs(message.Header(msg.Header), msg.Data, looked) != nil || len(looked.Steps) != len(p.Plan.Steps) {
-			return nil
-		}
-		return looked
-	}
-	looked := ask(subject.LookAny)
-	if looked == nil {
-		return nil
-	}
-	var all sync.WaitGroup
-	for name, steps := range otherExecutors(p.Plan, looked) {
-		all.Go(func() {
-			other := ask(subject.Look(name))
-			for _, i := range steps { // each step is one executor's alone
-				if other == nil {
-					looked.Steps[i].State, looked.Steps[i].Problem = message.StateFailed, "the executor "+name+", which alone may run it, does not answer"
-				} else {
-					looked.Steps[i] = other.Steps[i]
-				}
-			}
-		})
-	}
-	all.Wait()
-	return looked
-}
-
-// otherExecutors lists the steps that only another executor may run, by its name.
-func otherExecutors(plan *message.Plan, looked *message.Looked) map[string][]int {
-	others := map[string][]int{}
-	for i, step := range plan.Steps {
-		name := step.Executor
-		if by, ok := strings.CutPrefix(step.On, "executor:"); ok && name == "" {
-			name = by
-		}
-		if name != "" && name != looked.Executor {
-			others[name] = append(others[name], i)
-		}
-	}
-	return others
 }
 
 // whoLooked are the executors that looked, in the order of the plan.
@@ -156,25 +91,6 @@ func finds(looked *message.Looked, step string) string {
 		return clean(s.Found) + " → " + clean(s.Wanted)
 	}
 	return ""
-}
-
-// likely is the swap that a person would ask for now.
-func (a *app) likely(ctx context.Context, b *bus.Bus, group string) (string, error) {
-	s := new(message.GroupStatus)
-	if err := a.query(ctx, b, group, subject.QueryStatus, nil, s); err != nil {
-		return "", err
-	}
-	if primaryDown(s) {
-		return string(message.VerbFailover), nil
-	}
-	return string(message.VerbSwitchover), nil
-}
-
-// primaryDown says whether the primary is judged to be down.
-func primaryDown(s *message.GroupStatus) bool {
-	return slices.ContainsFunc(s.Members, func(m message.MemberStatus) bool {
-		return m.Role == message.RolePrimary && m.Verdict == message.VerdictDown
-	})
 }
 
 func (a *app) showPreview(p *message.Preview, looked *message.Looked) {
@@ -230,9 +146,9 @@ func (a *app) explain() *cobra.Command {
 				return err
 			}
 			defer b.Close()
-			s := new(message.GroupStatus)
-			if err := a.query(c.Context(), b, group, subject.QueryStatus, nil, s); err != nil {
-				return err
+			s, err := a.client(b).Status(c.Context(), group)
+			if err != nil {
+				return unanswered(err)
 			}
 			if a.output == "json" {
 				return a.json(s)
@@ -251,7 +167,7 @@ func (a *app) showWhy(s *message.GroupStatus) {
 		a.printf("Nothing stands against an automatic swap if %s dies.", s.Primary)
 	case s.Primary == "":
 		a.printf("Nobody is primary, and none is adopted by itself:")
-	case primaryDown(s):
+	case ask.PrimaryDown(s):
 		a.printf("%s is down, and no automatic swap happens:", s.Primary)
 	default:
 		a.printf("If %s died now, no automatic swap would happen:", s.Primary)

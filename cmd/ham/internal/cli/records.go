@@ -2,59 +2,14 @@ package cli
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/incident"
-	"github.com/isacloud/ha-manager/pkg/spec/store"
-	"github.com/isacloud/ha-manager/pkg/subject"
 )
-
-// records reads everything the streams hold of the group (or, with "", of all groups) that may belong to an incident.
-func records(ctx context.Context, b *bus.Bus, group string) ([]incident.Record, error) {
-	events, safety, commands := subject.AllEvents, subject.AllSafety, subject.AllCommands
-	if group != "" {
-		events, safety, commands = subject.EventsOf(group), subject.SafetyOf(group), subject.Command(group)
-	}
-	var all []incident.Record
-	for _, from := range []struct{ stream, filter string }{
-		{subject.StreamEvents, events}, {subject.StreamSafety, safety}, {subject.StreamCommands, commands},
-	} {
-		read, err := readAll(ctx, b, from.stream, from.filter)
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", from.stream, err)
-		}
-		all = append(all, read...)
-	}
-	return all, nil
-}
-
-// readAll reads what the stream holds now under the filter.
-func readAll(ctx context.Context, b *bus.Bus, stream, filter string) ([]incident.Record, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var all []incident.Record
-	caughtUp := false
-	err := b.Follow(ctx, bus.FollowOptions{Stream: stream, Subjects: []string{filter}, From: bus.FromAll(), CaughtUp: func() { caughtUp = true; cancel() }},
-		func(d bus.Delivery) {
-			if !caughtUp {
-				all = append(all, incident.Record{Stream: d.Stream, Seq: d.Seq, Time: d.Time, Message: d.Message})
-			}
-		})
-	if err != nil {
-		return nil, err
-	}
-	if !caughtUp {
-		return nil, context.Cause(ctx)
-	}
-	return all, nil
-}
 
 // incidentRow is one line of `ham incidents`.
 type incidentRow struct {
@@ -84,7 +39,7 @@ func (a *app) incidents() *cobra.Command {
 				return err
 			}
 			defer b.Close()
-			all, err := records(c.Context(), b, group)
+			all, err := a.client(b).Records(c.Context(), group)
 			if err != nil {
 				return err
 			}
@@ -129,11 +84,11 @@ func (a *app) postmortem() *cobra.Command {
 				return err
 			}
 			defer b.Close()
-			all, err := records(c.Context(), b, group)
+			all, err := a.client(b).Records(c.Context(), group)
 			if err != nil {
 				return err
 			}
-			objective, err := objective(c.Context(), b, group)
+			objective, err := a.client(b).Objective(c.Context(), group)
 			if err != nil {
 				return err
 			}
@@ -148,16 +103,4 @@ func (a *app) postmortem() *cobra.Command {
 			return err
 		},
 	}
-}
-
-// objective is the group's declared RTO; zero where none is declared, or the group is gone.
-func objective(ctx context.Context, b *bus.Bus, group string) (time.Duration, error) {
-	applied, err := store.Get(ctx, b, group)
-	if errors.Is(err, bus.ErrNotFound) || (err == nil && applied.Spec == nil) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	return applied.Spec.Objectives.RTO, nil
 }

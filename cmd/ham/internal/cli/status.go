@@ -11,8 +11,6 @@ import (
 
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/message"
-	"github.com/isacloud/ha-manager/pkg/spec/store"
-	"github.com/isacloud/ha-manager/pkg/subject"
 )
 
 func (a *app) status() *cobra.Command {
@@ -50,7 +48,7 @@ func (a *app) status() *cobra.Command {
 func (a *app) statuses(ctx context.Context, b *bus.Bus, groups []string) ([]*message.GroupStatus, error) {
 	if len(groups) == 0 {
 		var err error
-		if groups, err = declared(ctx, b); err != nil {
+		if groups, err = a.client(b).Groups(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -59,27 +57,13 @@ func (a *app) statuses(ctx context.Context, b *bus.Bus, groups []string) ([]*mes
 		if _, err := groupArg(g); err != nil {
 			return nil, err
 		}
-		s := new(message.GroupStatus)
-		if err := a.query(ctx, b, g, subject.QueryStatus, nil, s); err != nil {
-			return nil, err
+		s, err := a.client(b).Status(ctx, g)
+		if err != nil {
+			return nil, unanswered(err)
 		}
 		all = append(all, s)
 	}
 	return all, nil
-}
-
-// declared lists the groups in the bucket of specs.
-func declared(ctx context.Context, b *bus.Bus) ([]string, error) {
-	specs, err := store.List(ctx, b)
-	if err != nil {
-		return nil, fmt.Errorf("list the groups: %w", err)
-	}
-	var names []string
-	for _, s := range specs {
-		names = append(names, s.Group)
-	}
-	slices.Sort(names)
-	return names, nil
 }
 
 func (a *app) showStatus(s *message.GroupStatus) {

@@ -3,23 +3,22 @@ package cli
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
+	"github.com/isacloud/ha-manager/pkg/ask"
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/subject"
 )
 
-// ask is what the flags of a request say.
-type ask struct {
+// wish is what the flags of a request say.
+type wish struct {
 	to, reason, planHash, step string
 	expectEpoch                int64
 	override                   []string
@@ -29,21 +28,21 @@ type ask struct {
 	end                        string
 }
 
-func (k *ask) reasonFlag(c *cobra.Command) {
+func (k *wish) reasonFlag(c *cobra.Command) {
 	c.Flags().StringVarP(&k.reason, "reason", "r", "", "why, for the record")
 }
 
-func (k *ask) epochFlag(c *cobra.Command) {
+func (k *wish) epochFlag(c *cobra.Command) {
 	c.Flags().Int64Var(&k.expectEpoch, "expect-epoch", -1, "refuse unless the group is at this epoch")
 }
 
-func (k *ask) overrideFlag(c *cobra.Command) {
+func (k *wish) overrideFlag(c *cobra.Command) {
 	c.Flags().StringSliceVar(&k.override, "override", nil, "set aside the refusals with these `codes`; needs --reason")
 }
 
-func (k *ask) request(group string, verb message.Verb, actor string) *message.Request {
+func (k *wish) request(group string, verb message.Verb, actor string) *message.Request {
 	r := &message.Request{
-		ID: requestID(), Group: group, Verb: verb, Actor: actor, Via: "cli", Target: k.to, Reason: k.reason,
+		ID: ask.RequestID(), Group: group, Verb: verb, Actor: actor, Via: "cli", Target: k.to, Reason: k.reason,
 		PlanHash: k.planHash, Override: k.override, Step: k.step, For: message.Duration(k.pauseFor), Hold: k.hold, End: k.end,
 	}
 	if k.expectEpoch >= 0 {
@@ -56,7 +55,7 @@ func (k *ask) request(group string, verb message.Verb, actor string) *message.Re
 // swapCommands are those that swap roles: they ask first, show what happens, and end when the swap has.
 func (a *app) swapCommands() []*cobra.Command {
 	swap := func(verb message.Verb, short, long string) *cobra.Command {
-		k := &ask{}
+		k := &wish{}
 		c := &cobra.Command{
 			Use: string(verb) + " GROUP", Short: short, Long: long, Args: cobra.ExactArgs(1),
 			RunE: func(c *cobra.Command, args []string) error { return a.swap(c.Context(), args[0], verb, k) },
@@ -83,8 +82,8 @@ func (a *app) swapCommands() []*cobra.Command {
 
 // careCommands are the other requests.
 func (a *app) careCommands() []*cobra.Command {
-	simple := func(verb message.Verb, short string, flags func(*cobra.Command, *ask)) *cobra.Command {
-		k := &ask{expectEpoch: -1}
+	simple := func(verb message.Verb, short string, flags func(*cobra.Command, *wish)) *cobra.Command {
+		k := &wish{expectEpoch: -1}
 		c := &cobra.Command{
 			Use: string(verb) + " GROUP", Short: short, Args: cobra.ExactArgs(1),
 			RunE: func(c *cobra.Command, args []string) error { return a.care(c.Context(), args[0], verb, k) },
@@ -95,13 +94,13 @@ func (a *app) careCommands() []*cobra.Command {
 		}
 		return c
 	}
-	step := func(c *cobra.Command, k *ask) {
+	step := func(c *cobra.Command, k *wish) {
 		c.Flags().StringVar(&k.step, "step", "", "the paused `step` (default: the one that is paused)")
 	}
 	adopt := &cobra.Command{
 		Use: "adopt GROUP MEMBER", Short: "Accept the roles that are there: MEMBER is the primary", Args: cobra.ExactArgs(2),
 	}
-	k := &ask{expectEpoch: -1}
+	k := &wish{expectEpoch: -1}
 	k.reasonFlag(adopt)
 	k.overrideFlag(adopt)
 	adopt.RunE = func(c *cobra.Command, args []string) error {
@@ -111,11 +110,11 @@ func (a *app) careCommands() []*cobra.Command {
 	note := &cobra.Command{
 		Use: "note GROUP TEXT", Short: "Write down what was seen or done by hand, into the open incident", Args: cobra.MinimumNArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.care(c.Context(), args[0], message.VerbNote, &ask{expectEpoch: -1, reason: strings.Join(args[1:], " ")})
+			return a.care(c.Context(), args[0], message.VerbNote, &wish{expectEpoch: -1, reason: strings.Join(args[1:], " ")})
 		},
 	}
 	return []*cobra.Command{
-		simple(message.VerbPause, "Let no swap happen, and no step begin, until resumed", func(c *cobra.Command, k *ask) {
+		simple(message.VerbPause, "Let no swap happen, and no step begin, until resumed", func(c *cobra.Command, k *wish) {
 			c.Flags().DurationVar(&k.pauseFor, "for", 0, "end the pause by itself after this time")
 		}),
 		simple(message.VerbResume, "End a pause", nil),
@@ -126,7 +125,7 @@ func (a *app) careCommands() []*cobra.Command {
 	}
 }
 
-func (a *app) care(ctx context.Context, group string, verb message.Verb, k *ask) error {
+func (a *app) care(ctx context.Context, group string, verb message.Verb, k *wish) error {
 	if _, err := groupArg(group); err != nil {
 		return err
 	}
@@ -150,25 +149,15 @@ func (a *app) send(ctx context.Context, b *bus.Bus, r *message.Request) (*messag
 	if err := message.Validate(r); err != nil {
 		return nil, usageError{err}
 	}
-	header, body, err := message.Encode(r, b.Source(), time.Now())
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, a.timeout)
-	defer cancel()
-	msg, err := b.Conn().RequestMsgWithContext(ctx, &nats.Msg{Subject: subject.Ask(r.Group, r.Verb), Header: nats.Header(header), Data: body})
-	if errors.Is(err, nats.ErrNoResponders) {
+	out, err := a.client(b).Send(ctx, r)
+	if errors.Is(err, ask.ErrNobody) {
 		return nil, hinted{errors.New("no decider answers; nothing was asked and nothing will happen later"),
 			"start a decider, or leave the request for when one starts: publish it on " + subject.Request(r.Group, r.Verb, r.Actor)}
 	}
 	if err != nil {
 		return nil, hinted{fmt.Errorf("no answer to request %s: %w", r.ID, err), "it may still be carried out: `ham status " + r.Group + "` tells"}
 	}
-	if text := msg.Header.Get("Nats-Service-Error"); text != "" {
-		return nil, errors.New(text)
-	}
-	out := new(message.Outcome)
-	return out, message.DecodeAs(message.Header(msg.Header), msg.Data, out)
+	return out, nil
 }
 
 // outcome prints an answer; a refusal becomes the exit code.
@@ -210,7 +199,7 @@ func (a *app) sayOutcome(o *message.Outcome) {
 }
 
 // swap asks, shows each step as it happens, and ends with the swap.
-func (a *app) swap(ctx context.Context, group string, verb message.Verb, k *ask) error {
+func (a *app) swap(ctx context.Context, group string, verb message.Verb, k *wish) error {
 	if _, err := groupArg(group); err != nil {
 		return err
 	}
@@ -224,7 +213,7 @@ func (a *app) swap(ctx context.Context, group string, verb message.Verb, k *ask)
 		if err != nil {
 			return err
 		}
-		a.showPreview(preview, a.look(ctx, b, preview))
+		a.showPreview(preview, a.client(b).Look(ctx, preview))
 		if !a.confirm(ctx, fmt.Sprintf("%s %s now?", verb, group)) {
 			a.printf("Not confirmed; nothing was asked.")
 			return refusedError{&message.Outcome{Sentence: "not confirmed; nothing was asked"}}
@@ -410,11 +399,7 @@ func (a *app) follow(b *bus.Bus, group string) (*follower, error) {
 	return f, nil
 }
 
-func (a *app) preview(ctx context.Context, b *bus.Bus, group string, verb message.Verb, k *ask) (*message.Preview, error) {
-	body, err := json.Marshal(k.request(group, verb, a.who()))
-	if err != nil {
-		return nil, err
-	}
-	p := new(message.Preview)
-	return p, a.query(ctx, b, group, subject.QueryPreview, body, p)
+func (a *app) preview(ctx context.Context, b *bus.Bus, group string, verb message.Verb, k *wish) (*message.Preview, error) {
+	p, err := a.client(b).Preview(ctx, k.request(group, verb, a.who()))
+	return p, unanswered(err)
 }

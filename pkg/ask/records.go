@@ -1,0 +1,68 @@
+package ask
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/isacloud/ha-manager/pkg/bus"
+	"github.com/isacloud/ha-manager/pkg/incident"
+	"github.com/isacloud/ha-manager/pkg/spec/store"
+	"github.com/isacloud/ha-manager/pkg/subject"
+)
+
+// Records reads everything the streams hold of the group (or, with "", of all groups) that may belong to an incident. It is not bounded by
+// the client's Timeout: the caller's context alone ends it.
+func (c Client) Records(ctx context.Context, group string) ([]incident.Record, error) {
+	events, safety, commands := subject.AllEvents, subject.AllSafety, subject.AllCommands
+	if group != "" {
+		events, safety, commands = subject.EventsOf(group), subject.SafetyOf(group), subject.Command(group)
+	}
+	var all []incident.Record
+	for _, from := range []struct{ stream, filter string }{
+		{subject.StreamEvents, events}, {subject.StreamSafety, safety}, {subject.StreamCommands, commands},
+	} {
+		read, err := c.Read(ctx, from.stream, from.filter)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", from.stream, err)
+		}
+		all = append(all, read...)
+	}
+	return all, nil
+}
+
+// Read reads what the stream holds now under the filter, bounded as [Client.Records].
+func (c Client) Read(ctx context.Context, stream, filter string) ([]incident.Record, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var all []incident.Record
+	caughtUp := false
+	err := c.Bus.Follow(ctx, bus.FollowOptions{Stream: stream, Subjects: []string{filter}, From: bus.FromAll(), CaughtUp: func() { caughtUp = true; cancel() }},
+		func(d bus.Delivery) {
+			if !caughtUp {
+				all = append(all, incident.Record{Stream: d.Stream, Seq: d.Seq, Time: d.Time, Message: d.Message})
+			}
+		})
+	if err != nil {
+		return nil, err
+	}
+	if !caughtUp {
+		return nil, context.Cause(ctx)
+	}
+	return all, nil
+}
+
+// Objective is the group's declared RTO; zero where none is declared, or the group is gone.
+func (c Client) Objective(ctx context.Context, group string) (time.Duration, error) {
+	ctx, cancel := c.bound(ctx)
+	defer cancel()
+	applied, err := store.Get(ctx, c.Bus, group)
+	if errors.Is(err, bus.ErrNotFound) || (err == nil && applied.Spec == nil) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return applied.Spec.Objectives.RTO, nil
+}
