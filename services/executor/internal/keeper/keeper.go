@@ -412,6 +412,10 @@ func (k *Keeper) role() (role resource.Role, newestEpoch uint64, known bool) {
 			}
 			role.Wanted = union(me, role.Wanted, role.Synchronous)
 		}
+	case held.Primary == me && state.Acting != 0:
+		// Between held and what has to be on disk before it may act: for a moment it is neither primary nor none. One that is adopted acts already, and no
+		// step would make it act again if it were made to stand down now.
+		return resource.Role{}, 0, false
 	case held.Primary == me, newest.Primary == me, k.paused:
 		// It waits for its own epoch, or nothing may be changed now.
 	default:

@@ -504,6 +504,35 @@ func TestFirstPrimaryIsGuardedFromTheFirstEpochOn(t *testing.T) {
 	})
 }
 
+func TestAnAdoptedPrimaryIsNotStoodDownOnTheWay(t *testing.T) {
+	in(t, func(w *world) {
+		a := w.members["a"]
+		a.res.set(true, true)
+		w.members["b"].res.set(true, false)
+		c := w.command(message.KindAdopt, "", "a")
+		go func() {
+			err := a.keeper.Hold(w.ctx, c, func(context.Context) error {
+				a.stall(2 * ttl) // it is held, and the disk takes its time over that
+				w.add(&message.Held{Group: "orders", Epoch: c.Epoch, Primary: c.Primary, Command: c.ID, Executor: "x-a"})
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}()
+		time.Sleep(ttl)
+		synctest.Wait()
+		if r := a.res.settled(); r.Epoch != 0 {
+			t.Errorf("it was settled before it was known what it is: %+v", r)
+		}
+		time.Sleep(2 * ttl)
+		synctest.Wait()
+		if r := a.res.settled(); !r.Primary {
+			t.Errorf("it is not kept as primary: %+v", r)
+		}
+	})
+}
+
 func TestTakingOverWaitsForTheOldLease(t *testing.T) {
 	in(t, func(w *world) {
 		w.adopted()
