@@ -41,6 +41,7 @@ type bed struct {
 	hosts map[string]*host
 	sp, rj, witness,
 	router *host
+	db     database // what the data hosts hold
 	mounts []string
 	// fakeClock: the databases run under libfaketime.
 	fakeClock bool
@@ -66,7 +67,7 @@ func newBed(ctx context.Context, logs string) (_ *bed, err error) {
 	if logs, err = filepath.Abs(logs); err != nil {
 		return nil, err
 	}
-	b := &bed{id: strings.ToLower(rand.Text()[:5]), logs: logs, hosts: map[string]*host{}, stalled: map[string]bool{}}
+	b := &bed{id: strings.ToLower(rand.Text()[:5]), logs: logs, hosts: map[string]*host{}, db: postgres{}, stalled: map[string]bool{}}
 	if b.dir, err = os.MkdirTemp("/var/tmp", "ham-testbed-"); err != nil {
 		return nil, err
 	}

@@ -99,7 +99,8 @@ func (c cell) run(ctx context.Context, n int, dir string, say func(string, ...an
 	s := c.setting.make()
 	setUp, cancel := context.WithTimeout(ctx, setUpIn)
 	defer cancel()
-	if err := makePair(setUp, b, c.fault.disk); err != nil {
+	b.db = c.setting.database()
+	if err := b.db.makePair(setUp, b, c.fault.disk); err != nil {
 		return r, err
 	}
 	if err := s.setUp(setUp, b); err != nil {
@@ -136,11 +137,11 @@ func (c cell) measure(ctx context.Context, b *bed, s stack, r *result, say func(
 	clients, stop := context.WithCancel(ctx)
 	defer stop()
 	var running sync.WaitGroup
-	main := newWriter(b.router, s.endpoint(), "writes", "", began)
+	main := newWriter(b.router, s.endpoint(), "", began)
 	writers := map[string]*writer{"endpoint": main}
 	if c.fault.hold != 0 { // the old node lives on, so somebody is to ask it
 		for _, h := range []*host{b.sp, b.rj} {
-			w := newWriter(h, fmt.Sprintf("127.0.0.1:%d", pgPort), "beside", h.name, began)
+			w := newWriter(h, fmt.Sprintf("127.0.0.1:%d", b.db.port()), h.name, began)
 			w.every = besideEvery
 			writers["beside "+h.name] = w
 		}
@@ -268,14 +269,14 @@ func served(ctx context.Context, w *writer, began time.Time, fault time.Duration
 func (c cell) final(ctx context.Context, b *bed, now *host, acks []ack, r *result) error {
 	writable := 0
 	for _, h := range []*host{b.sp, b.rj} {
-		if standby, err := inRecovery(ctx, h); err == nil && !standby {
+		if acts, err := b.db.acts(ctx, h); err == nil && acts {
 			writable++
 		}
 	}
 	r.TwoWritable = writable > 1
 	var have map[int64]bool
 	if err := until(ctx, 30*time.Second, "the final primary can be read", func() (err error) {
-		have, err = ids(ctx, now, "app", "SELECT id FROM writes")
+		have, err = b.db.writes(ctx, now)
 		return err
 	}); err != nil {
 		r.Failed = cmp.Or(r.Failed, err.Error())

@@ -4,14 +4,9 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"net"
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // The clients' habits: one write every 5 ms, 300 ms for a connect or a write, a new connection 5 ms after an error.
@@ -31,8 +26,7 @@ type ack struct {
 type writer struct {
 	from  *host
 	addr  string
-	table string // writes: through the endpoint; beside: straight into a server
-	node  string // of the server, where it is known before
+	node  string // of the server, where the client is beside it and goes straight into it; "": through the endpoint
 	every time.Duration
 	began time.Time
 
@@ -52,16 +46,16 @@ type clientError struct {
 // most errors of one client that are kept; the others are counted.
 const mostErrors = 200
 
-func newWriter(from *host, addr, table, node string, began time.Time) *writer {
-	return &writer{from: from, addr: addr, table: table, node: node, every: clientEvery, began: began}
+func newWriter(from *host, addr, node string, began time.Time) *writer {
+	return &writer{from: from, addr: addr, node: node, every: clientEvery, began: began}
 }
 
 // run writes until ctx ends.
 func (w *writer) run(ctx context.Context) {
-	var conn *pgconn.PgConn
+	var conn session
 	defer func() {
 		if conn != nil {
-			closeNow(conn)
+			conn.close()
 		}
 	}()
 	tick := time.NewTicker(w.every)
@@ -69,15 +63,15 @@ func (w *writer) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		var err error
 		if conn == nil {
-			conn, err = connect(ctx, w.from, w.addr)
+			conn, err = w.from.bed.db.connect(ctx, w.from, w.addr)
 		}
 		if err == nil {
 			err = w.write(ctx, conn)
 		}
 		if err != nil && ctx.Err() == nil {
 			w.note(err)
-			if conn != nil && !readOnly(err) {
-				closeNow(conn)
+			if conn != nil && !conn.good(err) {
+				conn.close()
 				conn = nil
 			}
 			tick.Reset(w.every)
@@ -89,35 +83,18 @@ func (w *writer) run(ctx context.Context) {
 	}
 }
 
-// readOnly: a standby said so; the connection is good.
-func readOnly(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code == "25006"
-}
-
-func (w *writer) write(ctx context.Context, conn *pgconn.PgConn) error {
+func (w *writer) write(ctx context.Context, conn session) error {
 	w.mu.Lock()
 	w.next++
 	id := w.next
 	w.mu.Unlock()
-	query := fmt.Sprintf("INSERT INTO writes VALUES (%d) RETURNING host(inet_server_addr())", id)
-	if w.table == "beside" {
-		query = fmt.Sprintf("INSERT INTO beside VALUES (%d, '%s')", id, w.node)
-	}
 	ctx, cancel := context.WithTimeout(ctx, clientPatience)
 	defer cancel()
 	asked := time.Now()
-	results, err := conn.Exec(ctx, query).ReadAll()
+	node, err := conn.write(ctx, id, w.node)
 	now := time.Now()
 	if err != nil {
 		return err
-	}
-	node := w.node
-	if node == "" {
-		if len(results) != 1 || len(results[0].Rows) != 1 {
-			return errors.New("the server did not say who it is")
-		}
-		node = w.from.bed.byAddr(string(results[0].Rows[0][0]))
 	}
 	w.mu.Lock()
 	w.acks = append(w.acks, ack{now.Sub(w.began), id, node})
@@ -160,34 +137,4 @@ func (b *bed) byAddr(addr string) string {
 		}
 	}
 	return addr
-}
-
-// connect opens a connection from a host to a server, within the client's patience.
-func connect(ctx context.Context, from *host, addr string) (*pgconn.PgConn, error) {
-	ip, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return nil, err
-	}
-	cfg, err := pgconn.ParseConfig("host=" + ip + " port=" + port + " user=app dbname=app sslmode=disable")
-	if err != nil {
-		return nil, err
-	}
-	dialled := false
-	cfg.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		if dialled { // a write that timed out is not cancelled by a second connection: a client that is cut off could not either
-			return nil, errors.New("one connection only")
-		}
-		dialled = true
-		return from.dial(ctx, network, addr)
-	}
-	ctx, cancel := context.WithTimeout(ctx, clientPatience)
-	defer cancel()
-	return pgconn.ConnectConfig(ctx, cfg)
-}
-
-func closeNow(c *pgconn.PgConn) {
-	_ = c.Conn().Close() // without a farewell, which might block
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	_ = c.Close(ctx)
 }

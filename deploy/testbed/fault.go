@@ -39,8 +39,8 @@ type fault struct {
 // faults are all of them, in the order of the table.
 var faults = []fault{
 	{
-		name: "kill", means: "SIGKILL to the postmaster; the manager's agent stays",
-		do: func(_ context.Context, _ *bed, _ stack, h *host) error { return killPostmaster(h) },
+		name: "kill", means: "SIGKILL to the postmaster, or to Redis; the manager's agent stays",
+		do: func(_ context.Context, b *bed, _ stack, h *host) error { return b.db.kill(h) },
 	},
 	{
 		name: "host", means: "the host's link is detached from the bridge (silence, no reset), then every process in it is killed", moves: true,

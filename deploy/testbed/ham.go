@@ -30,6 +30,7 @@ const (
 type hamSettings struct {
 	ttl        time.Duration
 	durability string
+	redis      bool // a Redis pair instead of PostgreSQL's
 	bouncer    bool // clients come through PgBouncer, and a planned swap pauses it
 }
 
@@ -82,9 +83,11 @@ func (s *ham) setUp(ctx context.Context, b *bed) (err error) {
 	if s.nkey, err = b.router.write("ham.nkey", string(seed), "", 0o600); err != nil {
 		return err
 	}
-	for _, q := range hamRoles() {
-		if _, err := ask(ctx, b.sp, "postgres", q); err != nil {
-			return err
+	if !s.redis {
+		for _, q := range hamRoles() {
+			if _, err := ask(ctx, b.sp, "postgres", q); err != nil {
+				return err
+			}
 		}
 	}
 	if err := startHAProxy(ctx, b, haproxyConfig(b, "", "disabled")); err != nil {
@@ -171,7 +174,11 @@ func (s *ham) startAgent(_ context.Context, h *host) error {
 	if h == s.b.router {
 		argv = []string{s.binary, "executor", "--config", config}
 	}
-	agent, err := h.start(command{argv: append(argv, "--log-format", "text"), log: "ham.log", env: append(h.clockEnv(), "SSL_CERT_FILE="+s.pki.ca)})
+	env := append(h.clockEnv(), "SSL_CERT_FILE="+s.pki.ca)
+	if s.redis {
+		env = append(env, "PATH="+h.systemctlPath()+":"+path)
+	}
+	agent, err := h.start(command{argv: append(argv, "--log-format", "text"), log: "ham.log", env: env})
 	if err != nil {
 		return err
 	}
@@ -242,12 +249,30 @@ func (s *ham) process(h *host) string {
 		strings.Join(routes, ", "), s.pki.ca, h.path("secret"), strings.Join(references, ", "), executor)
 }
 
+// quick are the limits that would only make runs longer.
+const quick = "policy: {stable_for: 1s, cooldown: 1s, budget: 1000 per 24h, undo_window: 1s}\n"
+
 // spec is the group as README.md shows it, but for the directories of the bed, and for limits that would only make runs longer.
 func (s *ham) spec() string {
-	route := fmt.Sprintf(`{haproxy: "tcp://%s:%d", backend: pg}`, s.b.router.addr, runtimePort)
+	route := fmt.Sprintf(`{haproxy: "tcp://%s:%d", backend: pair}`, s.b.router.addr, runtimePort)
 	if s.bouncer {
 		route = fmt.Sprintf(`{pgbouncer: "host=%s port=%d user=app dbname=pgbouncer sslmode=disable", database: app, file: %s, on: router}`,
 			s.b.router.addr, bouncerPort, s.b.router.path("databases.ini"))
+	}
+	if s.redis {
+		return fmt.Sprintf(`group: %[1]s
+mode: auto
+use: redis-pair
+with:
+  members:
+    sp: {site: sp, host: %[2]s}
+    rj: {site: rj, host: %[3]s}
+  witness: {site: witness, host: %[4]s}
+  service: systemd:redis-server
+  ttl: %[5]s
+  route: %[6]s
+adopt: sp
+%[7]s`, group, s.b.sp.addr, s.b.rj.addr, s.b.witness.addr, s.ttl, route, quick)
 	}
 	return fmt.Sprintf(`group: %[1]s
 mode: auto
@@ -267,8 +292,7 @@ adopt: sp
 members:
   sp: {postgres: {local: "host=%[12]s port=5432 user=ham_local dbname=postgres"}}
   rj: {postgres: {local: "host=%[13]s port=5432 user=ham_local dbname=postgres"}}
-policy: {stable_for: 1s, cooldown: 1s, budget: 1000 per 24h, undo_window: 1s}
-`, group, s.b.sp.addr, s.b.sp.data(), s.b.rj.addr, s.b.rj.data(), s.b.witness.addr, pgBin, pgUser, s.durability, s.ttl, route, s.b.sp.sockets(), s.b.rj.sockets())
+%[14]s`, group, s.b.sp.addr, s.b.sp.data(), s.b.rj.addr, s.b.rj.data(), s.b.witness.addr, pgBin, pgUser, s.durability, s.ttl, route, s.b.sp.sockets(), s.b.rj.sockets(), quick)
 }
 
 // cli runs the command line on the router, as an operator would.
@@ -311,11 +335,11 @@ func (s *ham) status(ctx context.Context) (hamStatus, error) {
 }
 
 func (s *ham) ready(ctx context.Context, primary *host) error {
-	sync, err := streams(ctx, primary)
+	synchronous, err := s.b.db.follows(ctx, primary)
 	if err != nil {
 		return err
 	}
-	if s.durability == "never-lose" && sync != "sync" && sync != "quorum" {
+	if s.durability == "never-lose" && !synchronous {
 		return errors.New("the standby is not synchronous")
 	}
 	st, err := s.status(ctx)

@@ -28,12 +28,12 @@ defaults
     timeout server 30m
 frontend clients
     bind %[1]s:%[3]d
-    default_backend pg
-backend pg
+    default_backend pair
+backend pair
 %[4]s    default-server on-marked-down shutdown-sessions %[5]s
     server sp %[6]s:%[8]d
     server rj %[7]s:%[8]d
-`, b.router.addr, runtimePort, proxyPort, check, words, b.sp.addr, b.rj.addr, pgPort)
+`, b.router.addr, runtimePort, proxyPort, check, words, b.sp.addr, b.rj.addr, b.db.port())
 }
 
 // startHAProxy runs it on the router until the bed ends.

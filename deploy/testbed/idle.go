@@ -24,7 +24,7 @@ func idle(ctx context.Context, b *bed, r *result) error {
 	var pids []int
 	for _, h := range b.hosts {
 		for _, pid := range h.pids() {
-			if !isPostgres(pid) {
+			if !b.db.owns(pid) {
 				pids = append(pids, pid)
 				before[pid] = cpuSeconds(pid)
 			}

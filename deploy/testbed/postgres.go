@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -254,4 +255,102 @@ func until(ctx context.Context, limit time.Duration, what string, try func() err
 			return fmt.Errorf("waited %s: %s: %w", limit, strings.TrimSpace(what), err)
 		}
 	}
+}
+
+// postgres is the bed's first kind of database.
+type postgres struct{}
+
+func (postgres) port() int { return pgPort }
+
+func (postgres) makePair(ctx context.Context, b *bed, disk string) error {
+	return makePair(ctx, b, disk)
+}
+
+func (postgres) kill(h *host) error { return killPostmaster(h) }
+
+func (postgres) owns(pid int) bool { return isPostgres(pid) }
+
+func (postgres) acts(ctx context.Context, h *host) (bool, error) {
+	standby, err := inRecovery(ctx, h)
+	return err == nil && !standby, err
+}
+
+func (postgres) follows(ctx context.Context, primary *host) (bool, error) {
+	sync, err := streams(ctx, primary)
+	return sync == "sync" || sync == "quorum", err
+}
+
+func (postgres) writes(ctx context.Context, h *host) (map[int64]bool, error) {
+	return ids(ctx, h, "app", "SELECT id FROM writes")
+}
+
+func (postgres) connect(ctx context.Context, from *host, addr string) (session, error) {
+	c, err := connect(ctx, from, addr)
+	if err != nil {
+		return nil, err
+	}
+	return pgSession{c, from.bed}, nil
+}
+
+// pgSession is a client's connection to PostgreSQL.
+type pgSession struct {
+	c   *pgconn.PgConn
+	bed *bed
+}
+
+func (s pgSession) write(ctx context.Context, id int64, beside string) (string, error) {
+	query := fmt.Sprintf("INSERT INTO writes VALUES (%d) RETURNING host(inet_server_addr())", id)
+	if beside != "" {
+		query = fmt.Sprintf("INSERT INTO beside VALUES (%d, '%s')", id, beside)
+	}
+	results, err := s.c.Exec(ctx, query).ReadAll()
+	switch {
+	case err != nil:
+		return "", err
+	case beside != "":
+		return beside, nil
+	case len(results) != 1 || len(results[0].Rows) != 1:
+		return "", errors.New("the server did not say who it is")
+	}
+	return s.bed.byAddr(string(results[0].Rows[0][0])), nil
+}
+
+func (s pgSession) good(err error) bool { return readOnly(err) }
+
+func (s pgSession) close() { closeNow(s.c) }
+
+// readOnly: a standby said so; the connection is good.
+func readOnly(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "25006"
+}
+
+// connect opens a connection from a host to a server, within the client's patience.
+func connect(ctx context.Context, from *host, addr string) (*pgconn.PgConn, error) {
+	ip, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := pgconn.ParseConfig("host=" + ip + " port=" + port + " user=app dbname=app sslmode=disable")
+	if err != nil {
+		return nil, err
+	}
+	dialled := false
+	cfg.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if dialled { // a write that timed out is not cancelled by a second connection: a client that is cut off could not either
+			return nil, errors.New("one connection only")
+		}
+		dialled = true
+		return from.dial(ctx, network, addr)
+	}
+	ctx, cancel := context.WithTimeout(ctx, clientPatience)
+	defer cancel()
+	return pgconn.ConnectConfig(ctx, cfg)
+}
+
+func closeNow(c *pgconn.PgConn) {
+	_ = c.Conn().Close() // without a farewell, which might block
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = c.Close(ctx)
 }
