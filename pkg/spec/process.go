@@ -15,6 +15,7 @@ type Process struct {
 	Prober   Prober
 	Executor Executor
 	Channels []Channel
+	Console  Console
 	// StateDir is where the embedded server and the executor keep their files.
 	StateDir string
 	// ShutdownTimeout bounds an orderly stop.

@@ -49,6 +49,7 @@ func TestProcessDefaults(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, &spec.Process{
 			HTTP: "127.0.0.1:8322", Bus: spec.Bus{Replicas: 1}, Prober: spec.Prober{Timeout: time.Second}, ShutdownTimeout: 15 * time.Second,
+			Console: spec.Console{Listen: "127.0.0.1:8321", Idle: 2 * time.Hour, Max: 12 * time.Hour},
 		}, f.Process, text)
 	}
 }

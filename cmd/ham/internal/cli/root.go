@@ -115,6 +115,9 @@ func (a *app) root() *cobra.Command {
 	add(operate.ID, a.swapCommands()...)
 	add(operate.ID, a.careCommands()...)
 	root.AddCommand(a.demoChildren()...)
+	console := &cobra.Command{Use: "console", Short: "Set up the console: hash", RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	console.AddCommand(a.consoleCommands()...)
+	add(run.ID, console)
 	return root
 }
 

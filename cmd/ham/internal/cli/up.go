@@ -123,6 +123,7 @@ func (a *app) process(declared *spec.Process) spec.Process {
 	}
 	p.Site = cmp.Or(p.Site, "local")
 	p.HTTP = cmp.Or(p.HTTP, "127.0.0.1:8322")
+	p.Console.Listen = cmp.Or(p.Console.Listen, spec.DefaultConsoleListen)
 	p.StateDir = cmp.Or(p.StateDir, stack.DefaultStateDir(a.Env))
 	if len(p.Bus.URLs) == 0 {
 		p.Bus.Listen = cmp.Or(p.Bus.Listen, "127.0.0.1:4222")
