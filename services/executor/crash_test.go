@@ -162,6 +162,45 @@ func TestCrashWalk(t *testing.T) {
 	}
 }
 
+// TestCrashWalkThatClosesARun kills the executor at every point while it begins an epoch over two that nobody has carried through: people are told of each
+// how it ended, once. Odd points are taken up by the executor itself, even ones by another.
+func TestCrashWalkThatClosesARun(t *testing.T) {
+	decide := func(l *lab) {
+		for epoch := range uint64(2) {
+			left := l.command("web", epoch+1, l.act("one"))
+			left.Plan.Steps[0].On = "executor:gone"
+			l.decide(left)
+		}
+		l.decide(l.command("web", 3, l.act("one")))
+	}
+	whole := newLab(t, bustest.Listening)
+	decide(whole)
+	points, died := whole.die(t, "web", filepath.Join(t.TempDir(), "x1"), 0)
+	if died || points < 15 {
+		t.Fatalf("without a crash there are %d points, died %t", points, died)
+	}
+	for at := 1; at <= points; at += stride() {
+		t.Run(strconv.Itoa(at), func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t, bustest.Listening)
+			decide(l)
+			dir := filepath.Join(t.TempDir(), "x1")
+			l.die(t, "web", dir, at)
+			if at%2 == 1 {
+				l.start("x1", func(o *Options) { o.StateDir = dir })
+			} else {
+				l.start("x2")
+			}
+			l.run("web", 3, message.StateDone)
+			for epoch := range uint64(2) {
+				ended := l.run("web", epoch+1, message.StateSuperseded)
+				await(l, "the end, for people", func(e *message.Event) bool { return e.ID == "ev."+ended.ID })
+			}
+			l.check(t, "web", 3, "one")
+		})
+	}
+}
+
 // TestCrashWalkOnHAProxy is the same walk with a compiled plan and a real HAProxy: clients are led to the new primary however it went. Odd points
 // are taken up by the executor itself, even ones by another.
 func TestCrashWalkOnHAProxy(t *testing.T) {

@@ -327,3 +327,24 @@ func TestThatAMemberIsFencedIsTold(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 }
+
+// An executor that is killed between storing that a member is fenced and telling people: its next life tells them, or, where it has none, another executor.
+func TestThatAMemberIsFencedIsToldForTheDead(t *testing.T) {
+	t.Parallel()
+	for _, alive := range []string{"x1", "x2"} {
+		t.Run(alive, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t)
+			word := &message.Fenced{
+				ID: "fenced.web.a.3", Group: "web", Member: "a", Epoch: 3, How: message.FencedItself, Executor: "x1", Sentence: "a is fenced up to epoch 3", At: time.Now().UnixMicro(),
+			}
+			if _, err := l.bus.Publish(t.Context(), subject.Safety("web", subject.SafetyFenced, "x1"), word); err != nil {
+				t.Fatal(err)
+			}
+			l.start(alive)
+			await(l, "the word, for people", func(e *message.Event) bool {
+				return e.ID == "ev."+word.ID && e.Member == "a" && e.Sentence == word.Sentence
+			})
+		})
+	}
+}

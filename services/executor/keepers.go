@@ -23,6 +23,7 @@ import (
 	"github.com/isacloud/ha-manager/services/executor/internal/agent"
 	"github.com/isacloud/ha-manager/services/executor/internal/boottime"
 	"github.com/isacloud/ha-manager/services/executor/internal/keeper"
+	"github.com/isacloud/ha-manager/services/executor/internal/outbox"
 	"github.com/isacloud/ha-manager/services/executor/internal/peer"
 	"github.com/isacloud/ha-manager/services/executor/resource"
 )
@@ -179,17 +180,36 @@ func (x *Executor) publishSafety(ctx context.Context, m message.Message) error {
 	if _, ok := m.(*message.Fenced); ok {
 		kind = subject.SafetyFenced
 	}
-	if _, err := x.bus.Publish(ctx, subject.Safety(m.MessageGroup(), kind, x.name), m); err != nil {
-		return err
+	_, err := x.bus.Publish(ctx, subject.Safety(m.MessageGroup(), kind, x.name), m)
+	return err
+}
+
+// tellFenced tells people that a member does not act any more, when that is read in the stream and not when it is stored: an executor that is killed
+// between the two would leave them without a word. Whoever stored it tells at once, also in its next life; every other executor a while later, since that
+// one may be gone for good. What was vouched for is said again and again, and has an event of its own.
+func (x *Executor) tellFenced(f *message.Fenced, stored time.Time) {
+	if f.How == message.FencedVouch || x.now().Sub(stored) > outbox.Again {
+		return
 	}
-	// That a member does not act any more is told to people too. What was vouched for is said again and again, and has an event of its own.
-	if f, ok := m.(*message.Fenced); ok && f.How != message.FencedVouch {
+	tell := func() {
 		x.tell(&message.Event{
 			ID: "ev." + f.ID, Group: f.Group, Kind: message.EventDrift, Severity: message.Notice, Epoch: f.Epoch, Member: f.Member, Sentence: f.Sentence,
 			Writer: x.name, At: f.At,
 		})
 	}
-	return nil
+	if f.Executor == x.name {
+		tell()
+		return
+	}
+	x.running.Go(func() {
+		timer := time.NewTimer(x.opts.TakeOver)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			tell()
+		case <-x.ctx.Done():
+		}
+	})
 }
 
 // sayFenced stores that a fence agent has confirmed that a member cannot act.
@@ -206,7 +226,12 @@ const fencedSubjects = subject.Root + ".safety.*." + subject.SafetyFenced + ".*"
 
 // followFenced hears who is fenced, also what was said while this executor was away.
 func (x *Executor) followFenced(ctx context.Context) error {
-	return x.bus.Follow(ctx, bus.FollowOptions{Stream: subject.StreamSafety, From: bus.FromAll(), Subjects: []string{fencedSubjects}}, x.hear)
+	return x.bus.Follow(ctx, bus.FollowOptions{Stream: subject.StreamSafety, From: bus.FromAll(), Subjects: []string{fencedSubjects}}, func(d bus.Delivery) {
+		x.hear(d)
+		if f, ok := d.Message.(*message.Fenced); ok {
+			x.tellFenced(f, d.Time)
+		}
+	})
 }
 
 // servePeers answers the executors beside other members.

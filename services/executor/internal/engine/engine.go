@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/message"
@@ -112,31 +113,79 @@ func (e *Engine) Run(ctx context.Context, job Job) error {
 	}
 }
 
-// Close ends the run of an earlier command in the journal, so that no executor can begin another step of it. It returns true where that run
-// was over already.
-func (e *Engine) Close(ctx context.Context, cmd *message.Command, by uint64, tell func(...message.Message)) (bool, error) {
-	for {
-		key := journal.Key(cmd)
-		entry, err := e.Journal.Load(ctx, key)
+// Close ends the runs of earlier commands in the journal, so that no executor can begin another step of them. They come newest first, and it goes back
+// no further than to one that is over: whoever closed that had closed those before it. It returns those that this call has closed, also with an error:
+// people are to be told of them, see Report.
+//
+// Invariant: the oldest is closed first, so that behind a run that is over none is left open by whoever dies between two of them.
+func (e *Engine) Close(ctx context.Context, earlier []*message.Command, by uint64) (closed []*message.Command, err error) {
+	var open []journal.Entry
+	for _, cmd := range earlier {
+		entry, err := e.Journal.Load(ctx, journal.Key(cmd))
 		if err != nil {
-			return false, err
+			return nil, err
 		}
 		if entry.Record.Over() {
-			return true, nil
+			break
 		}
+		open = append(open, entry)
+	}
+	for i, entry := range slices.Backward(open) {
+		did, err := e.close(ctx, earlier[i], entry, by)
+		if err != nil {
+			return closed, err
+		}
+		if did {
+			closed = append(closed, earlier[i])
+		}
+	}
+	return closed, nil
+}
+
+// close ends one run, of which that entry was read. False: it had come to its end meanwhile.
+func (e *Engine) close(ctx context.Context, cmd *message.Command, entry journal.Entry, by uint64) (bool, error) {
+	key := journal.Key(cmd)
+	for !entry.Record.Over() {
 		rec := plan.Superseded(cmd, entry.Record, by, e.Me.Name, e.Clock.Wall().UnixMicro())
 		e.Point("before close")
-		_, err = e.Journal.Store(ctx, key, rec, entry.Revision)
-		if errors.Is(err, journal.ErrLost) {
-			continue
+		_, err := e.Journal.Store(ctx, key, rec, entry.Revision)
+		if err == nil {
+			e.Point("after close")
+			return true, nil
 		}
-		if err != nil {
+		if !errors.Is(err, journal.ErrLost) {
 			return false, err
 		}
-		e.Point("after close")
-		tell(plan.Tell(cmd, key, e.Me.Name, entry.Record, rec)...)
-		return false, nil
+		if entry, err = e.Journal.Load(ctx, key); err != nil {
+			return false, err
+		}
 	}
+	return false, nil
+}
+
+// Report makes sure that the end of a run was told, which this executor does not turn: it was closed before anybody had begun it, or whoever ended it
+// died before it came to telling. It tells the whole run, under the same ids, and returns once the journal says that it was told. A run that is not over,
+// or was told, it leaves alone.
+func (e *Engine) Report(ctx context.Context, cmd *message.Command, tell func(...message.Message), told func(context.Context) error) error {
+	key := journal.Key(cmd)
+	return insist(ctx, e.Log.With("group", cmd.Group, "epoch", cmd.Epoch), "tell how a run ended", func(ctx context.Context) error {
+		for {
+			entry, err := e.Journal.Load(ctx, key)
+			rec := entry.Record
+			if err != nil || !rec.Over() || rec.Told || rec.Command != cmd.ID {
+				return err
+			}
+			tell(plan.Tell(cmd, key, e.Me.Name, plan.Record{}, rec)...)
+			if err := told(ctx); err != nil {
+				return err
+			}
+			e.Point("before told")
+			rec.Told = true
+			if _, err = e.Journal.Store(ctx, key, rec, entry.Revision); !errors.Is(err, journal.ErrLost) {
+				return err
+			}
+		}
+	})
 }
 
 // advance stores what follows from all that is known, and begins the work of it.
@@ -180,6 +229,9 @@ func (t *turning) store(ctx context.Context, rec plan.Record) error {
 	}
 	t.engine.Point("after store")
 	t.revision = revision
+	if was := t.run.Record(); rec.Over() && !was.Over() {
+		t.ended = true
+	}
 	t.alive.heard()
 	t.tell(rec)
 	return nil

@@ -372,7 +372,7 @@ func TestNoStepOnceALaterEpochHasBegun(t *testing.T) {
 		x2 := s.engine("x2", 1)
 		next := s.job(command(6, "three"), engine.NewNews(6))
 		next.Before = func(ctx context.Context) error {
-			_, err := x2.Close(ctx, command(5, "one", "two"), 6, next.Tell)
+			_, err := x2.Close(ctx, []*message.Command{command(5, "one", "two")}, 6)
 			return err
 		}
 		if err := s.start(t.Context(), x2, next)(); err != nil {
@@ -384,6 +384,122 @@ func TestNoStepOnceALaterEpochHasBegun(t *testing.T) {
 		}
 		if s.target.times("two") != 0 || s.target.times("three") != 1 {
 			t.Errorf("applied %v", s.target.applied)
+		}
+	})
+}
+
+// ends are the states that were told of a run's end.
+func (s *stage) ends(epoch uint64) (out []message.State) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.told {
+		if r, ok := m.(*message.RunResult); ok && r.Epoch == epoch && r.State != message.StateStarted && r.State != message.StateHeld {
+			out = append(out, r.State)
+		}
+	}
+	return out
+}
+
+// An executor dies when it has closed a run and not yet told of it: the journal says so, and another, or its next life, tells it, once.
+func TestAClosedRunIsToldByWhoeverIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage()
+		cmd := command(5, "one")
+		closed, err := s.engine("x1", 1).Close(t.Context(), []*message.Command{cmd}, 6) // and dies
+		if err != nil || len(closed) != 1 || s.journal.record("web.5").Told {
+			t.Fatalf("closed %v, %v: %+v", closed, err, s.journal.record("web.5"))
+		}
+		for _, e := range []*engine.Engine{s.engine("x2", 1), s.engine("x1", 2)} {
+			j := s.job(cmd, engine.NewNews(5))
+			if err := e.Report(t.Context(), cmd, j.Tell, j.Told); err != nil {
+				t.Fatal(err)
+			}
+			if got := s.ends(5); !slices.Equal(got, []message.State{message.StateSuperseded}) || !s.journal.record("web.5").Told {
+				t.Errorf("told %v, %+v", got, s.journal.record("web.5"))
+			}
+		}
+	})
+}
+
+// Whoever turns a run that another closed tells how it ended, if that one does not come to it.
+func TestWhoWasOvertakenTellsForTheDead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage()
+		release := make(chan struct{})
+		s.target.do = func(context.Context, string) error { <-release; return nil }
+		deaf := s.start(t.Context(), s.engine("x1", 1), s.job(command(5, "one", "two"), engine.NewNews(5)))
+		synctest.Wait()
+		if _, err := s.engine("x2", 1).Close(t.Context(), []*message.Command{command(5, "one", "two")}, 6); err != nil { // and dies
+			t.Fatal(err)
+		}
+		close(release)
+		if err := deaf(); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.ends(5); !slices.Equal(got, []message.State{message.StateSuperseded}) || !s.journal.record("web.5").Told {
+			t.Errorf("told %v, %+v", got, s.journal.record("web.5"))
+		}
+	})
+}
+
+// What is changed in a run that is over and told is told as well: it does not count as told before.
+func TestWhatComesAfterTheEndIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage()
+		release := make(chan struct{})
+		s.target.do = func(context.Context, string) error { <-release; return nil }
+		x1 := s.engine("x1", 1)
+		x1.At = func(point string) {
+			if rec := s.journal.record("web.5"); point == "after store" && rec.Over() && rec.Told {
+				t.Error("it says that it was told before it is: who dies now leaves people without a word")
+			}
+		}
+		first := s.start(t.Context(), x1, s.job(command(5, "one"), engine.NewNews(5)))
+		synctest.Wait()
+		x2, j := s.engine("x2", 1), s.job(command(5, "one"), engine.NewNews(5))
+		if _, err := x2.Close(t.Context(), []*message.Command{command(5, "one")}, 6); err != nil {
+			t.Fatal(err)
+		}
+		if err := x2.Report(t.Context(), command(5, "one"), j.Tell, j.Told); err != nil {
+			t.Fatal(err)
+		}
+		close(release)
+		if err := first(); err != nil {
+			t.Fatal(err)
+		}
+		done := slices.ContainsFunc(s.told, func(m message.Message) bool {
+			r, ok := m.(*message.StepResult)
+			return ok && r.Step == "one" && r.State == message.StateDone
+		})
+		if rec := s.journal.record("web.5"); !done || !rec.Told || rec.Steps["one"].State != message.StateDone {
+			t.Errorf("told %t, %+v", done, rec)
+		}
+	})
+}
+
+// Whoever dies between closing two runs leaves none open behind one that is over: nobody looks further back than that.
+func TestTheOldestRunIsClosedFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage()
+		earlier := []*message.Command{command(7), command(6), command(5)}
+		e := s.engine("x1", 1)
+		e.At = func(point string) {
+			if point == "after close" {
+				s.journal.setAway(true)
+			}
+		}
+		if closed, err := e.Close(t.Context(), earlier, 8); err == nil || len(closed) != 1 {
+			t.Fatalf("closed %d, %v", len(closed), err)
+		}
+		s.journal.setAway(false)
+		closed, err := s.engine("x1", 2).Close(t.Context(), earlier, 8)
+		if err != nil || len(closed) != 2 {
+			t.Errorf("closed %d, %v", len(closed), err)
+		}
+		for _, key := range []string{"web.5", "web.6", "web.7"} {
+			if rec := s.journal.record(key); rec.State != message.StateSuperseded {
+				t.Errorf("%s: %+v", key, rec)
+			}
 		}
 	})
 }

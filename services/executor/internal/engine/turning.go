@@ -24,6 +24,7 @@ type turning struct {
 	revision uint64
 	warned   map[string]bool
 	untold   bool  // an earlier life may not have told what it did
+	ended    bool  // it was this life that ended it
 	foreign  error // the journal holds something else under this key
 
 	cut      context.CancelCauseFunc // ends all work
@@ -136,7 +137,9 @@ func (t *turning) over() bool {
 // finish makes sure that the end was told, by whoever wrote it, or by this executor if that one does not come to it.
 func (t *turning) finish(ctx context.Context) error {
 	rec := t.run.Record()
-	if !rec.Told && rec.Executor != t.engine.Me.Name {
+	// An end that was written beside this run, by whoever closed it, is told by that one, also where it is this executor.
+	beside := rec.Executor != t.engine.Me.Name || !t.ended && !t.untold
+	if !rec.Told && beside {
 		t.waitTold(ctx)
 		rec = t.run.Record()
 	}
@@ -144,7 +147,7 @@ func (t *turning) finish(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	// What other executors did is told again: one of them may have died before it came to it. The ids are the same.
-	t.job.Tell(plan.Tell(t.job.Command, t.key, t.engine.Me.Name, rec.Without(t.engine.Me.Name, t.untold || rec.Executor != t.engine.Me.Name), rec)...)
+	t.job.Tell(plan.Tell(t.job.Command, t.key, t.engine.Me.Name, rec.Without(t.engine.Me.Name, t.untold || beside), rec)...)
 	if err := t.job.Told(ctx); err != nil {
 		return err
 	}

@@ -68,6 +68,8 @@ type Group struct {
 	refused  error              // why nothing is done for the group
 	active   *active            // the run of the newest command
 	over     map[uint64]plan.Record
+	untold   map[uint64]untold
+	mine     map[uint64]bool        // runs that this life turns, or has closed
 	orders   []*message.Instruction // for the newest epoch
 	spec     *spec.Group
 	onChange func()
@@ -90,7 +92,7 @@ type active struct {
 func New(name string, deps Deps, onChange func()) *Group {
 	return &Group{
 		name: name, deps: deps, log: deps.Log.With("group", name), inbox: make(chan struct{}, 1),
-		over: map[uint64]plan.Record{}, onChange: onChange,
+		over: map[uint64]plan.Record{}, untold: map[uint64]untold{}, mine: map[uint64]bool{}, onChange: onChange,
 	}
 }
 
@@ -163,6 +165,7 @@ func (g *Group) Journal(e journal.Entry) {
 	}
 	if e.Record.Over() && e.Record.Epoch+maxRecent >= g.view.Epoch() {
 		g.over[e.Record.Epoch] = e.Record
+		g.noteTold(e)
 		g.changed()
 	}
 }
@@ -187,6 +190,8 @@ func (g *Group) Run(ctx context.Context) error {
 	defer runs.Wait()
 	pause := time.NewTimer(time.Hour)
 	defer pause.Stop()
+	report := time.NewTimer(time.Hour)
+	defer report.Stop()
 	for {
 		for {
 			i, ok := g.next()
@@ -210,7 +215,14 @@ func (g *Group) Run(ctx context.Context) error {
 		if d := g.untilUnpaused(); d > 0 {
 			pause.Reset(d)
 		}
+		due, next := g.unreported()
+		g.report(ctx, &runs, due)
+		report.Stop()
+		if next > 0 {
+			report.Reset(next)
+		}
 		select {
+		case <-report.C:
 		case <-g.inbox:
 		case <-pause.C:
 			g.tellPause()
@@ -287,6 +299,7 @@ func (g *Group) take(e bus.Entry) bool {
 	for old := range g.over {
 		if old+maxRecent < epoch {
 			delete(g.over, old)
+			delete(g.mine, old)
 		}
 	}
 	return true
@@ -332,7 +345,7 @@ func (g *Group) begin(ctx context.Context, runs *sync.WaitGroup, fresh bool) {
 		news.Held()
 	}
 	g.mu.Lock()
-	g.active, g.refused = &active{cmd, news}, nil
+	g.active, g.refused, g.mine[cmd.Epoch] = &active{cmd, news}, nil, true
 	for _, in := range g.orders {
 		if in.Epoch == cmd.Epoch {
 			news.Instruct(in)
@@ -342,9 +355,13 @@ func (g *Group) begin(ctx context.Context, runs *sync.WaitGroup, fresh bool) {
 	runs.Go(func() {
 		err := g.deps.Engine.Run(ctx, engine.Job{
 			Command: cmd, News: news, Fresh: fresh, Tell: g.deps.Tell, Told: g.deps.Told,
-			Before: func(ctx context.Context) error { return g.closeEarlier(ctx, cmd) },
-			Hold:   func(ctx context.Context) error { return g.hold(ctx, cmd) },
-			Over:   func(rec plan.Record) { g.Journal(journal.Entry{Record: rec}) },
+			Before: func(ctx context.Context) error {
+				closed, err := g.closeEarlier(ctx, cmd)
+				g.report(ctx, runs, closed)
+				return err
+			},
+			Hold: func(ctx context.Context) error { return g.hold(ctx, cmd) },
+			Over: func(rec plan.Record) { g.Journal(journal.Entry{Record: rec}) },
 		})
 		if err != nil && ctx.Err() == nil {
 			g.log.Error("the run cannot go on", "epoch", cmd.Epoch, "error", err)

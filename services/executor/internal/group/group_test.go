@@ -29,6 +29,13 @@ type stage struct {
 
 // newStage is a desk on a real bus, to which the test delivers what it likes.
 func newStage(t *testing.T) *stage {
+	s := unread(t)
+	s.group.CaughtUp()
+	return s
+}
+
+// unread is one that has not read its chain to the end yet.
+func unread(t *testing.T) *stage {
 	b := bustest.Connect(t, bustest.Start(t), "x1")
 	store, err := epochs.Open(t.TempDir())
 	if err != nil {
@@ -59,7 +66,6 @@ func newStage(t *testing.T) *stage {
 	done := make(chan struct{})
 	go func() { defer close(done); _ = s.group.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-done })
-	s.group.CaughtUp()
 	return s
 }
 
@@ -206,4 +212,55 @@ func TestHeldAfterWhatIsNoEntry(t *testing.T) {
 	}
 	s.deliver(first) // nobody ever delivers the other: it is a dead letter
 	s.await(message.StateHeld, 1)
+}
+
+// What somebody ended and did not come to tell is told by whoever is there: at once if it was this executor's earlier life, else after a while; once; and not
+// where so long ago that the bus would take it twice.
+func TestWhatNobodyToldIsTold(t *testing.T) {
+	for _, c := range []struct {
+		name, by    string
+		stored      time.Duration
+		told, tells bool
+	}{
+		{"own", "x1", 0, false, true}, {"of another", "x2", 0, false, true}, {"told", "x2", 0, true, false}, {"of long ago", "x2", 10 * time.Minute, false, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := unread(t)
+			j := journal.New(s.bus)
+			rec := plan.Superseded(command(1), plan.Record{}, 2, c.by, time.Now().UnixMicro())
+			rec.Told = c.told
+			revision, err := j.Store(t.Context(), "web.1", rec, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.group.Journal(journal.Entry{Key: "web.1", Record: rec, Revision: revision, Time: time.Now().Add(-c.stored)})
+			first := s.propose(command(1), 0)
+			s.deliver(first)
+			s.deliver(s.propose(command(2), first.Seq))
+			s.group.CaughtUp()
+			s.await(message.StateDone, 2)
+			if c.tells {
+				s.await(message.StateSuperseded, 1)
+			}
+			time.Sleep(1500 * time.Millisecond) // longer than another is left to tell
+			e, err := j.Load(t.Context(), "web.1")
+			if err != nil || e.Record.Told != (c.told || c.tells) {
+				t.Errorf("%+v, %v", e.Record, err)
+			}
+			n := 0
+			for len(s.told) > 0 {
+				if r, ok := (<-s.told).(*message.RunResult); ok {
+					s.runs = append(s.runs, r)
+				}
+			}
+			for _, r := range s.runs {
+				if r.Epoch == 1 && r.State == message.StateSuperseded {
+					n++
+				}
+			}
+			if c.tells != (n == 1) || n > 1 {
+				t.Errorf("told %d times", n)
+			}
+		})
+	}
 }

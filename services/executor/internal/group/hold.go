@@ -13,32 +13,22 @@ import (
 )
 
 // closeEarlier closes, in the journal, the runs of earlier epochs that are not over: whoever still turns one of them cannot begin
-// another step. It goes back until one is over; whoever began that had closed those before it.
+// another step. It goes back until one is over; whoever ended that had closed those before it. It returns those that it closed.
 //
 // Invariant: no step of an epoch is begun once a later one has begun.
-func (g *Group) closeEarlier(ctx context.Context, cmd *message.Command) error {
+func (g *Group) closeEarlier(ctx context.Context, cmd *message.Command) ([]*message.Command, error) {
+	var earlier []*message.Command // newest first
 	g.mu.Lock()
-	recent := slices.Clone(g.recent)
-	g.mu.Unlock()
-	for _, old := range slices.Backward(recent) {
-		if old.Epoch >= cmd.Epoch {
-			continue
+	for _, old := range slices.Backward(g.recent) {
+		if _, over := g.over[old.Epoch]; over && old.Epoch < cmd.Epoch {
+			break
 		}
-		g.mu.Lock()
-		_, over := g.over[old.Epoch]
-		g.mu.Unlock()
-		if over {
-			return nil
-		}
-		over, err := g.deps.Engine.Close(ctx, old, cmd.Epoch, g.deps.Tell)
-		if err != nil {
-			return err
-		}
-		if over {
-			return nil
+		if old.Epoch < cmd.Epoch {
+			earlier, g.mine[old.Epoch] = append(earlier, old), true
 		}
 	}
-	return nil
+	g.mu.Unlock()
+	return g.deps.Engine.Close(ctx, earlier, cmd.Epoch)
 }
 
 var (

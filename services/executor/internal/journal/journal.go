@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/message"
@@ -39,6 +40,8 @@ type Entry struct {
 	Key      string
 	Record   plan.Record
 	Revision uint64
+	// Time is when the stream stored it.
+	Time time.Time
 }
 
 // Load reads the newest record; revision 0 and the zero Record where there is none.
@@ -54,7 +57,7 @@ func (j *Journal) Load(ctx context.Context, key string) (Entry, error) {
 }
 
 func decode(r bus.Record) (Entry, error) {
-	e := Entry{Key: r.Key, Revision: r.Revision}
+	e := Entry{Key: r.Key, Revision: r.Revision, Time: r.Time}
 	if err := r.Into(&e.Record); err != nil {
 		return e, fmt.Errorf("journal: %w", err)
 	}

@@ -31,6 +31,10 @@ type Outbox struct {
 	changed chan struct{} // closed and replaced at each change
 }
 
+// Again is for how long after something was stored it may be told anew by whoever cannot know whether it was told: it lies below the window of ten minutes
+// in which the bus drops a second message of one id, so that nothing is told twice.
+const Again = 9 * time.Minute
+
 // lag is how long telling waits for the work that it tells about.
 const lag = 10 * time.Millisecond
 

@@ -119,6 +119,7 @@ func (r *Run) Next(now time.Duration, see Seen) Move {
 	}
 	m.Store = rec.dirty && !m.onlyHeld()
 	if rec.dirty {
+		rec.Told = false // what is new is told first
 		rec.Executor, rec.At, rec.ElapsedMicros = r.me.Name, see.Wall, r.elapsed(now).Microseconds()
 	}
 	return m
@@ -150,7 +151,7 @@ func Superseded(cmd *message.Command, rec Record, by uint64, executor string, wa
 	}
 	out := r.stored.clone()
 	r.supersede(&out, by)
-	out.Executor, out.At, out.Told = executor, wall, true // a newer command says as much
+	out.Executor, out.At = executor, wall
 	return out
 }
 
