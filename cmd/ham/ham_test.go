@@ -214,15 +214,11 @@ func TestABrokenConnectionEndsNothing(t *testing.T) {
 	require.NoError(t, cmd.Wait(), "it ends in order when it is asked to")
 }
 
-// The page "Your own two servers", followed to the letter: two servers, an HAProxy, one file; dry run first, then auto.
-func TestOnesOwnTwoServers(t *testing.T) {
-	w := newWorld(t)
-	a, b := haproxytest.NewSite(t, "a"), haproxytest.NewSite(t, "b")
-	proxy := haproxytest.Start(t, haproxytest.Pair(a.Addr(), b.Addr()))
-	runtime := proxy.Runtime("admin-tcp")
-	spec := func(mode string) string {
-		return fmt.Sprintf(`group: web
+// ownTwoServers is the one file of the page "Your own two servers": two HTTP servers behind an HAProxy, and the process that keeps them.
+func (w *world) ownTwoServers(mode, a, b, runtime, policy string) string {
+	return fmt.Sprintf(`group: web
 mode: %s
+objectives: {rto: 30s}
 members:
   a: {site: sp, url: "http://%s"}
   b: {site: rj, url: "http://%s"}
@@ -231,13 +227,23 @@ checks:
   alive: {http: /, every: 200ms, timeout: 150ms, from: [here]}
 routes:
   front: {haproxy: [%q], backend: web, servers: {a: s1, b: s2}}
-policy: {stable_for: 1s, rise: 2, cooldown: 1s}
+policy: %s
 ---
 ham:
   site: here
   http: 127.0.0.1:0
   bus: {listen: %q}
-`, mode, a.Addr(), b.Addr(), runtime, strings.TrimPrefix(w.server, "nats://"))
+`, mode, a, b, runtime, policy, strings.TrimPrefix(w.server, "nats://"))
+}
+
+// The page "Your own two servers", followed to the letter: two servers, an HAProxy, one file; dry run first, then auto.
+func TestOnesOwnTwoServers(t *testing.T) {
+	w := newWorld(t)
+	a, b := haproxytest.NewSite(t, "a"), haproxytest.NewSite(t, "b")
+	proxy := haproxytest.Start(t, haproxytest.Pair(a.Addr(), b.Addr()))
+	runtime := proxy.Runtime("admin-tcp")
+	spec := func(mode string) string {
+		return w.ownTwoServers(mode, a.Addr(), b.Addr(), runtime, "{stable_for: 1s, rise: 2, cooldown: 1s}")
 	}
 	path := w.file("web.yaml", spec("dry-run"))
 
@@ -301,24 +307,7 @@ func TestADrillGoesThereAndBack(t *testing.T) {
 	w := newWorld(t)
 	a, b := haproxytest.NewSite(t, "a"), haproxytest.NewSite(t, "b")
 	proxy := haproxytest.Start(t, haproxytest.Pair(a.Addr(), b.Addr()))
-	path := w.file("web.yaml", fmt.Sprintf(`group: web
-mode: auto
-objectives: {rto: 30s}
-members:
-  a: {site: sp, url: "http://%s"}
-  b: {site: rj, url: "http://%s"}
-adopt: a
-checks:
-  alive: {http: /, every: 200ms, timeout: 150ms, from: [here]}
-routes:
-  front: {haproxy: [%q], backend: web, servers: {a: s1, b: s2}}
-policy: {stable_for: 1s, rise: 2}
----
-ham:
-  site: here
-  http: 127.0.0.1:0
-  bus: {listen: %q}
-`, a.Addr(), b.Addr(), proxy.Runtime("admin-tcp"), strings.TrimPrefix(w.server, "nats://")))
+	path := w.file("web.yaml", w.ownTwoServers("auto", a.Addr(), b.Addr(), proxy.Runtime("admin-tcp"), "{stable_for: 1s, rise: 2}"))
 	stop := w.start(ham, "up", "--config", path)
 	whole := func() bool {
 		s := w.status("web")

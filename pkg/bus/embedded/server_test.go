@@ -2,18 +2,12 @@ package embedded_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -26,6 +20,7 @@ import (
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/bus/embedded"
 	"github.com/isacloud/ha-manager/pkg/bus/embedded/bustest"
+	"github.com/isacloud/ha-manager/pkg/certtest"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/subject"
 )
@@ -37,34 +32,10 @@ func within(t testing.TB, d time.Duration) context.Context {
 	return ctx
 }
 
-// certificate returns a configuration for a server on loopback, and the pool that trusts it.
-func certificate(t testing.TB) (*tls.Config, *x509.CertPool) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tpl := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, tpl, tpl, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(cert)
-	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}, pool
-}
-
 // Beyond loopback a server without TLS and credentials is refused, and nothing was opened: neither the port nor the store.
 func TestListeningBeyondLoopbackWithoutTLSAndCredentialsIsRefused(t *testing.T) {
 	t.Parallel()
-	conf, _ := certificate(t)
+	conf := certtest.New(t).Server(t)
 	mutual := conf.Clone()
 	mutual.ClientAuth = tls.RequireAndVerifyClientCert
 	ana := []embedded.User{{Name: "ana", Password: "x"}}
@@ -210,7 +181,8 @@ func TestARestartKeepsWhatWasStored(t *testing.T) {
 // TLS and users on a listening server: the right ones come in, others do not, and rights are held.
 func TestOnlyKnownUsersComeInOverTLS(t *testing.T) {
 	t.Parallel()
-	conf, pool := certificate(t)
+	authority := certtest.New(t)
+	conf, pool := authority.Server(t), authority.Pool
 	srv := bustest.Start(t, bustest.Listening, func(o *embedded.Options) {
 		o.TLS = conf
 		o.Users = []embedded.User{

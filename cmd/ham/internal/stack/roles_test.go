@@ -20,6 +20,7 @@ import (
 
 	"github.com/isacloud/ha-manager/cmd/ham/internal/cli"
 	"github.com/isacloud/ha-manager/cmd/ham/internal/stack"
+	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/spec"
 	"github.com/isacloud/ha-manager/pkg/subject"
 )
@@ -135,16 +136,54 @@ policy: {quorum: 1, rise: 1, stable_for: 0s, cooldown: 0s, undo_window: 0s}
 		{"operator", subject.Command("web")}, {"operator", "$KV.ham_journal.web.1"},
 		{"prober", subject.StoredCommand("web")}, {"decider", subject.StoredCommand("web")}, {"executor", subject.StoredCommand("web")}, {"operator", subject.StoredCommand("web")},
 	} {
-		refused := make(chan error, 1)
-		nc, err := nats.Connect(srv.ClientURL(), nats.UserInfo(c.who, c.who+"-word"), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused <- err }))
-		require.NoError(t, err)
-		require.NoError(t, nc.Publish(c.subject, []byte("{}")))
-		select {
-		case err := <-refused:
-			require.ErrorContains(t, err, "Permissions Violation for Publish", c)
-		case <-time.After(20 * time.Second):
-			t.Errorf("%s may publish on %s", c.who, c.subject)
+		err := refusal(t, srv, c.who, func(nc *nats.Conn) error { return nc.Publish(c.subject, []byte("{}")) })
+		require.ErrorContains(t, err, "Permissions Violation for Publish", "%s may publish on %s", c.who, c.subject)
+	}
+
+	roles := []string{"prober", "decider", "executor", "notifier", "operator"}
+	for _, who := range roles {
+		heard := []string{">", "_INBOX.>", "_INBOX_ham.>", "_INBOX_*.>"}
+		for _, other := range roles {
+			if other != who {
+				heard = append(heard, bus.InboxPrefix(inboxOf(other))+".>")
+			}
 		}
-		nc.Close()
+		for _, subj := range heard {
+			err := refusal(t, srv, who, func(nc *nats.Conn) error {
+				_, err := nc.SubscribeSync(subj)
+				return err
+			})
+			require.ErrorContains(t, err, "Permissions Violation for Subscription", "%s may hear %s", who, subj)
+		}
+	}
+}
+
+// inboxOf is the service by which a role's replies are addressed.
+func inboxOf(role string) string {
+	if role == "operator" {
+		return "cli"
+	}
+	return role
+}
+
+// refusal is what the server says no with to a user who does something; nil: it did not.
+func refusal(t *testing.T, srv *server.Server, who string, do func(*nats.Conn) error) error {
+	t.Helper()
+	refused := make(chan error, 1)
+	nc, err := nats.Connect(srv.ClientURL(), nats.UserInfo(who, who+"-word"), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+		select {
+		case refused <- err:
+		default:
+		}
+	}))
+	require.NoError(t, err)
+	defer nc.Close()
+	require.NoError(t, do(nc))
+	require.NoError(t, nc.FlushTimeout(20*time.Second)) // the server answers in order: its no comes before this
+	select {
+	case err := <-refused:
+		return err
+	case <-time.After(20 * time.Second): // nats.go tells of it in a goroutine of its own
+		return nil
 	}
 }

@@ -93,7 +93,7 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 		}
 		s.parts = append(s.parts, lifecycle.Part{Name: "bus", Run: s.watchServer})
 	}
-	if s.Bus, err = s.connect(ctx, "ham"); err != nil {
+	if s.Bus, err = s.connect(ctx, s.own()); err != nil {
 		return nil, err
 	}
 	if err = s.provision(ctx); err != nil {
@@ -165,6 +165,14 @@ func (s *Stack) watchServer(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// own is who the process itself is on the bus: the one service that it has, whose user may read the replies to that service alone; else it is ham.
+func (s *Stack) own() string {
+	if len(s.o.Services) == 1 {
+		return s.o.Services[0]
+	}
+	return "ham"
 }
 
 // connect opens a connection for one service, so that each has its own identity on the bus.

@@ -10,9 +10,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/isacloud/ha-manager/pkg/certtest"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec"
-	"github.com/isacloud/ha-manager/services/prober/check/checktest"
 )
 
 func secured(t *testing.T, config *tls.Config) string {
@@ -31,7 +31,7 @@ func with(declared spec.TLS) func(*spec.HTTPCheck) {
 
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	ours, theirs := checktest.NewAuthority(t), checktest.NewAuthority(t)
+	ours, theirs := certtest.New(t), certtest.New(t)
 	pair, _, _ := ours.Issue(t, "site.example")
 	_, clientCert, clientKey := ours.Issue(t, "prober")
 	_, strangeCert, strangeKey := theirs.Issue(t, "stranger")
@@ -69,7 +69,7 @@ func TestTLS(t *testing.T) {
 
 func TestTLSKeepsOneConnection(t *testing.T) {
 	t.Parallel()
-	ours := checktest.NewAuthority(t)
+	ours := certtest.New(t)
 	pair, _, _ := ours.Issue(t, "site.example")
 	handshakes := make(chan struct{}, 8)
 	url := secured(t, &tls.Config{Certificates: []tls.Certificate{pair}, GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
@@ -87,7 +87,7 @@ func TestTLSKeepsOneConnection(t *testing.T) {
 // A rotated CA file is taken with the next connection.
 func TestRotatedAuthorityIsTaken(t *testing.T) {
 	t.Parallel()
-	old, fresh := checktest.NewAuthority(t), checktest.NewAuthority(t)
+	old, fresh := certtest.New(t), certtest.New(t)
 	pair, _, _ := fresh.Issue(t, "site.example")
 	url := secured(t, &tls.Config{Certificates: []tls.Certificate{pair}})
 	look, _ := looking(t, page(url, with(spec.TLS{CAFile: old.CAFile})), nil)

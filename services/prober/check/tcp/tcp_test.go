@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/isacloud/ha-manager/pkg/certtest"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec"
 	"github.com/isacloud/ha-manager/services/prober/check"
@@ -144,7 +145,7 @@ func TestNoAddressIsAnError(t *testing.T) {
 
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	ours := checktest.NewAuthority(t)
+	ours := certtest.New(t)
 	pair, _, _ := ours.Issue(t, "db.example")
 	address := checktest.Listen(t, func(c net.Conn) {
 		s := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{pair}})
@@ -158,7 +159,7 @@ func TestTLS(t *testing.T) {
 		require.Equal(t, message.Up, r.Answer, r.Evidence)
 	}
 	require.Empty(t, woken)
-	look, _ = looking(t, at(address, secured(spec.TLS{CAFile: checktest.NewAuthority(t).CAFile})))
+	look, _ = looking(t, at(address, secured(spec.TLS{CAFile: certtest.New(t).CAFile})))
 	r := look()
 	require.Equal(t, message.Down, r.Answer)
 	require.False(t, r.Hard)
