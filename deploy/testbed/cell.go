@@ -40,7 +40,8 @@ type result struct {
 	LongestWait float64 `json:"longest_wait"` // of one acknowledged write, in ms
 	Errors      int     `json:"errors"`       // of the client, from the fault on
 	Acked       int     `json:"acked"`
-	Lost        int     `json:"lost"` // acknowledged, and the final primary does not have it
+	Lost        int     `json:"lost"`            // acknowledged, and the final primary does not have it
+	Alone       int     `json:"alone,omitempty"` // acknowledged by one server, which said that nobody else has it: not counted as lost
 	LostIDs     []int64 `json:"lost_ids,omitempty"`
 	Overlap     float64 `json:"overlap_ms"`   // two acknowledged
 	TwoWritable bool    `json:"two_writable"` // at the end
@@ -283,7 +284,9 @@ func (c cell) final(ctx context.Context, b *bed, now *host, acks []ack, r *resul
 		return ctx.Err()
 	}
 	for _, a := range acks {
-		if !have[a.id] {
+		if a.alone {
+			r.Alone++
+		} else if !have[a.id] {
 			r.Lost++
 			if len(r.LostIDs) < 50 {
 				r.LostIDs = append(r.LostIDs, a.id)

@@ -20,6 +20,8 @@ type ack struct {
 	at   time.Duration // since the run began
 	id   int64
 	node string // that acknowledged it
+	// alone: nobody else had it yet, and the client was told so.
+	alone bool
 }
 
 // writer writes strictly increasing ids, each its own transaction.
@@ -91,13 +93,13 @@ func (w *writer) write(ctx context.Context, conn session) error {
 	ctx, cancel := context.WithTimeout(ctx, clientPatience)
 	defer cancel()
 	asked := time.Now()
-	node, err := conn.write(ctx, id, w.node)
+	node, alone, err := conn.write(ctx, id, w.node)
 	now := time.Now()
 	if err != nil {
 		return err
 	}
 	w.mu.Lock()
-	w.acks = append(w.acks, ack{now.Sub(w.began), id, node})
+	w.acks = append(w.acks, ack{now.Sub(w.began), id, node, alone})
 	w.longest = max(w.longest, now.Sub(asked))
 	w.mu.Unlock()
 	return nil

@@ -26,7 +26,8 @@ type database interface {
 // session is a client's connection.
 type session interface {
 	// write writes an id as a transaction of its own, and says which host acknowledged it. With the name of a host it is that of the client beside this host.
-	write(ctx context.Context, id int64, beside string) (node string, err error)
+	// Alone: the client was told that nobody else has it yet, and knows that it may be lost.
+	write(ctx context.Context, id int64, beside string) (node string, alone bool, err error)
 	// good says whether the connection can be used after such an error of a write.
 	good(err error) bool
 	close()

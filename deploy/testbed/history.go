@@ -146,7 +146,7 @@ func (p *player) play(ctx context.Context, conn *pgconn.PgConn) error {
 		op.Output = output{value: value}
 		if in.value != 0 {
 			p.mu.Lock()
-			p.acks = append(p.acks, ack{back, in.value, node})
+			p.acks = append(p.acks, ack{at: back, id: in.value, node: node})
 			p.tried = append(p.tried, tried{p.began.Add(call).UTC(), p.began.Add(back).UTC(), node})
 			p.mu.Unlock()
 		}

@@ -287,7 +287,7 @@ func one(ctx context.Context, c cell, n int, dir string, quiet bool) error {
 		fmt.Printf("  %.1f %% of a core, %.0f MiB\n", r.CPU, r.RSS)
 	} else {
 		fmt.Printf("  gap %.0f ms (at the fault %.0f), errors %d, longest wait %.0f ms, lost %d of %d, overlap %.0f ms, moved %t, back in line %.1f s\n",
-			r.Gap, r.AtFault, r.Errors, r.LongestWait, r.Lost, r.Acked, r.Overlap, r.Moved, r.Rejoin/1000)
+			r.Gap, r.AtFault, r.Errors, r.LongestWait, r.Lost, r.Acked-r.Alone, r.Overlap, r.Moved, r.Rejoin/1000)
 	}
 	return r.save(dir)
 }

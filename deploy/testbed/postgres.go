@@ -298,7 +298,7 @@ type pgSession struct {
 	bed *bed
 }
 
-func (s pgSession) write(ctx context.Context, id int64, beside string) (string, error) {
+func (s pgSession) write(ctx context.Context, id int64, beside string) (node string, alone bool, err error) {
 	query := fmt.Sprintf("INSERT INTO writes VALUES (%d) RETURNING host(inet_server_addr())", id)
 	if beside != "" {
 		query = fmt.Sprintf("INSERT INTO beside VALUES (%d, '%s')", id, beside)
@@ -306,13 +306,13 @@ func (s pgSession) write(ctx context.Context, id int64, beside string) (string, 
 	results, err := s.c.Exec(ctx, query).ReadAll()
 	switch {
 	case err != nil:
-		return "", err
+		return "", false, err
 	case beside != "":
-		return beside, nil
+		return beside, false, nil
 	case len(results) != 1 || len(results[0].Rows) != 1:
-		return "", errors.New("the server did not say who it is")
+		return "", false, errors.New("the server did not say who it is")
 	}
-	return s.bed.byAddr(string(results[0].Rows[0][0])), nil
+	return s.bed.byAddr(string(results[0].Rows[0][0])), false, nil
 }
 
 func (s pgSession) good(err error) bool { return readOnly(err) }

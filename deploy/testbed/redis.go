@@ -52,7 +52,7 @@ case "$*" in
 esac
 `
 
-// redisPair is the bed's second kind of database. With wait its clients take a write for acknowledged only when the standby has it, too.
+// redisPair is the bed's second kind of database. With wait its clients ask with each write whether the standby has it, too.
 type redisPair struct{ wait bool }
 
 var _ database = redisPair{}
@@ -231,34 +231,29 @@ func (p redisPair) connect(ctx context.Context, from *host, addr string) (sessio
 	return s, nil
 }
 
-// errNotReplicated: the server took the write, and no standby said in time that it has it.
-var errNotReplicated = errors.New("no standby has it in time")
+// waitFor is how long a client waits for the standby with a write that its server has taken.
+const waitFor = 50 * time.Millisecond
 
-func (s *redisSession) write(ctx context.Context, id int64, beside string) (string, error) {
+func (s *redisSession) write(ctx context.Context, id int64, beside string) (node string, alone bool, err error) {
 	if beside != "" {
 		_, err := s.c.Do(ctx, "SET", fmt.Sprintf("beside:%s:%d", beside, id), "x")
-		return beside, err
+		return beside, false, err
 	}
 	set := []string{"SET", fmt.Sprintf("%s%d", redisKey, id), s.node}
 	if !s.wait {
 		_, err := s.c.Do(ctx, set...)
-		return s.node, err
+		return s.node, false, err
 	}
-	replies, err := s.c.Pipe(ctx, set, []string{"WAIT", "1", strconv.FormatInt(clientPatience.Milliseconds(), 10)})
+	replies, err := s.c.Pipe(ctx, set, []string{"WAIT", "1", strconv.FormatInt(waitFor.Milliseconds(), 10)})
+	if err == nil {
+		err = errors.Join(replies[0].Err, replies[1].Err)
+	}
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
-	if err := errors.Join(replies[0].Err, replies[1].Err); err != nil {
-		return "", err
-	}
-	if replies[1].Int < 1 {
-		return "", errNotReplicated
-	}
-	return s.node, nil
+	return s.node, replies[1].Int < 1, nil
 }
 
-func (s *redisSession) good(err error) bool {
-	return redis.IsServerError(err) || errors.Is(err, errNotReplicated)
-}
+func (s *redisSession) good(err error) bool { return redis.IsServerError(err) }
 
 func (s *redisSession) close() { s.c.Close() }

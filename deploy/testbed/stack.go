@@ -91,7 +91,7 @@ func settings() []setting {
 			stack: "redis", name: "default", means: "ham with a Redis pair as delivered: a lease of 1.5 s; HAProxy by its runtime API; clients SET", db: redisPair{}, loses: true,
 			make: func() stack { return newHam(cache) },
 		},
-		{stack: "redis", name: "wait", means: "the same; clients SET, then WAIT for the standby", db: redisPair{wait: true}, make: func() stack { return newHam(cache) }},
+		{stack: "redis", name: "wait", means: "the same; clients SET, then WAIT 1", db: redisPair{wait: true}, make: func() stack { return newHam(cache) }},
 		{stack: "redis", name: "tight", means: "as default, the shortest lease (600 ms)", db: redisPair{}, loses: true, make: func() stack { return newHam(cacheTight) }},
 		{stack: "patroni", name: "default", means: "ttl 30, loop_wait 10, retry_timeout 10; HAProxy asks every 3 s, fall 3 rise 2", make: func() stack { return newPatroni(30, 10, 10, "3s", 3, 2) }},
 		{stack: "patroni", name: "tuned", means: "ttl 20, loop_wait 1, retry_timeout 3, the documented minima; HAProxy asks every 100 ms, fall 2 rise 1", make: func() stack { return newPatroni(20, 1, 3, "100ms", 2, 1) }},
