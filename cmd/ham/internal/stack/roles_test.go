@@ -87,7 +87,9 @@ func TestTheLoopThroughRestrictedUsers(t *testing.T) {
 	defer running.Wait()
 	defer cancel()
 	for _, service := range []string{stack.Decider, stack.Executor, stack.Prober, stack.Notifier} {
-		s, err := stack.Start(ctx, stack.Options{
+		begin, cancel := context.WithTimeout(ctx, 30*time.Second)
+		defer cancel()
+		s, err := stack.Start(begin, stack.Options{
 			Process: spec.Process{
 				Name: service + "-1", Site: "sp", HTTP: "off", StateDir: t.TempDir(),
 				Bus:    spec.Bus{URLs: []string{srv.ClientURL()}, User: service, Pass: spec.Secret(service + "-word")},
