@@ -54,6 +54,7 @@ type Executor struct {
 	mu       sync.Mutex
 	desks    map[string]*group.Group
 	keepers  map[string]*keeper.Keeper // of the own members, by group
+	awaited  map[string]chan struct{}  // closed once there is a keeper
 	shadows  map[string]*engine.News   // rehearsals under way, by journal key
 	caughtUp bool
 	missing  []string // what has not been read to its end yet
@@ -66,7 +67,7 @@ func New(o Options) (*Executor, error) {
 	}
 	x := &Executor{
 		opts: o, name: o.Bus.Name(), bus: o.Bus, bind: driver.Bind(o.Drivers), began: time.Now(),
-		desks: map[string]*group.Group{}, shadows: map[string]*engine.News{}, keepers: map[string]*keeper.Keeper{},
+		desks: map[string]*group.Group{}, shadows: map[string]*engine.News{}, keepers: map[string]*keeper.Keeper{}, awaited: map[string]chan struct{}{},
 		peers:   peer.NewClient(o.PeerSecret),
 		missing: []string{"chain", "specs"},
 	}
@@ -151,7 +152,7 @@ func (x *Executor) build() {
 	me := plan.Me{Name: x.name, Boot: x.epochs.Boot(), Sites: x.opts.Sites}
 	x.engine = &engine.Engine{
 		Me: me, Limits: plan.Limits{Yield: x.opts.Yield, TakeOver: x.opts.TakeOver}, Every: x.opts.Every,
-		Journal: x.journal, Bind: x.bind, Lease: x.lease, Fenced: x.sayFenced, Secrets: x.opts.Secrets, Log: x.opts.Log, Chance: rand.Float64, At: x.opts.at,
+		Journal: x.journal, Bind: x.bind, Lease: x.lease, Kept: x.kept, Fenced: x.sayFenced, Secrets: x.opts.Secrets, Log: x.opts.Log, Chance: rand.Float64, At: x.opts.at,
 		Clock: engine.Clock{Mono: func() time.Duration { return time.Since(x.began) }, Wall: time.Now},
 	}
 	x.reconciler = reconcile.New(reconcile.Options{

@@ -13,7 +13,9 @@ import (
 
 	"github.com/isacloud/ha-manager/pkg/bus/embedded/bustest"
 	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/spec/store"
 	"github.com/isacloud/ha-manager/pkg/subject"
+	"github.com/isacloud/ha-manager/services/executor/resource"
 )
 
 // A command is turned: looked again, held, acted, verified, and everything is told once.
@@ -347,4 +349,36 @@ func TestThatAMemberIsFencedIsToldForTheDead(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An executor takes up what its earlier life left behind before it has read the spec: a step that only it may do waits for that.
+func TestAStepIsTakenUpBeforeTheSpecHasCome(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	cmd := l.command("web", 1, l.act("give-up", `{"leased": true}`))
+	s := &cmd.Plan.Steps[0]
+	s.Executor, s.Phase, s.Unskippable, s.OnFailure = "x1", message.PhaseRelease, true, message.FailAbort
+	cmd.Kind = message.KindSwitchover
+	cmd.Lease = &message.Lease{
+		Deciders: []string{"d1"}, TTL: message.Duration(time.Second),
+		Beside: []message.Beside{{Member: "a", Executor: "x1", Peer: "127.0.0.1:1"}, {Member: "b", Executor: "x2", Peer: "127.0.0.1:2"}},
+	}
+	l.decide(cmd)
+	l.start("x1", func(o *Options) { o.Resources = []resource.Kind{} })
+	l.step("web", 1, "give-up", message.StateStarted)
+	text := `
+group: web
+mode: dry-run
+members:
+  a: {site: sp, executor: x1, peer: "127.0.0.1:1", redis: {address: "127.0.0.1:1", password: "${env:NONE}", service: "systemd:redis"}}
+  b: {site: rj, executor: x2, peer: "127.0.0.1:2", redis: {address: "127.0.0.1:1", password: "${env:NONE}", service: "systemd:redis"}}
+durability: never-stop
+checks:
+  alive: {redis: {}, every: 6s, timeout: 5s, from: [sp, rj]}
+lease: {ttl: 1s, deciders: [d1, d2, d3], guard: none}
+`
+	if _, err := store.Put(t.Context(), l.bus, text, "ana", "test", store.AnyRevision); err != nil {
+		t.Fatal(err)
+	}
+	l.step("web", 1, "give-up", message.StateDone)
 }

@@ -58,6 +58,8 @@ type fake struct {
 	Fails int `json:"fails"`
 	// Slow makes Do wait for the file to be there before it applies.
 	Slow string `json:"slow"`
+	// Leased makes Do fail where this executor does not keep its member.
+	Leased bool `json:"leased"`
 }
 
 func (f *fake) line(in driver.Input) string {
@@ -80,6 +82,9 @@ func (f *fake) Look(_ context.Context, in driver.Input) (driver.Sight, error) {
 }
 
 func (f *fake) Do(ctx context.Context, in driver.Input) (driver.Deed, error) {
+	if f.Leased && in.Lease == nil {
+		return driver.Deed{}, driver.Unasked("the lease is not kept by this executor")
+	}
 	failed := 0
 	for _, l := range f.Ledger.lines() {
 		if l == "fail."+f.line(in) {

@@ -56,6 +56,9 @@ func (x *Executor) keep(group string, g *spec.Group) {
 	k.Spec(g)
 	x.mu.Lock()
 	x.keepers[group] = k
+	if c := x.awaited[group]; c != nil {
+		close(c)
+	}
 	x.mu.Unlock()
 	x.running.Go(func() { _ = k.Run(x.ctx) }) // ends with x.ctx only
 	if a := g.Members[i].Agent; a != "" {
@@ -148,6 +151,21 @@ func (x *Executor) keeper(group string) *keeper.Keeper {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.keepers[group]
+}
+
+// kept is closed once this executor keeps its own member of the group.
+func (x *Executor) kept(group string) <-chan struct{} {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	c := x.awaited[group]
+	if c == nil {
+		c = make(chan struct{})
+		x.awaited[group] = c
+		if x.keepers[group] != nil {
+			close(c)
+		}
+	}
+	return c
 }
 
 // lease is what drivers may do about the lease of the own member.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/message"
@@ -69,6 +70,9 @@ func (a *attempt) make(ctx context.Context, d driver.Driver) {
 			return
 		}
 	}
+	if !a.kept(ctx) {
+		return
+	}
 	a.engine.Point("before look")
 	sight, err := a.look(ctx, d)
 	a.engine.Point("after look")
@@ -100,6 +104,28 @@ func (a *attempt) make(ctx context.Context, d driver.Driver) {
 	}
 	a.check(ctx, d, did)
 	a.engine.Point("after check")
+}
+
+// kept waits until this executor keeps the member that the step changes, for as long as the step may take: an executor that has just started takes up what
+// its earlier life left behind before it has read the spec. False: the attempt is over.
+func (a *attempt) kept(ctx context.Context) bool {
+	e, l := a.engine, a.in.Command.Lease
+	if l == nil || a.in.Lease != nil || e.Kept == nil || a.in.Command.DryRun || a.step.Executor != e.Me.Name ||
+		!slices.ContainsFunc(l.Beside, func(b message.Beside) bool { return b.Executor == e.Me.Name }) {
+		return true
+	}
+	timer := time.NewTimer(a.step.Timeout.Std())
+	defer timer.Stop()
+	select {
+	case <-e.Kept(a.in.Command.Group):
+		a.in.Lease = e.Lease(a.in.Command.Group)
+		return true
+	case <-ctx.Done():
+		a.end(plan.Cut, context.Cause(ctx))
+	case <-timer.C:
+		a.end(plan.Failed, fmt.Errorf("executor %s keeps no member of %s: its spec has not come, or names another executor, or the member cannot be kept, which its log says", e.Me.Name, a.in.Command.Group))
+	}
+	return false
 }
 
 // unleased: the old primary of a failover was seen up, and without a lease nevertheless. Only one that is up and leased ends the failover.

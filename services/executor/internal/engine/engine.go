@@ -38,7 +38,9 @@ type Engine struct {
 	// Fenced tells deciders and members that a step has proven a member to be fenced; nil: nobody is told.
 	Fenced func(ctx context.Context, cmd *message.Command, member, evidence string) error
 	// Lease is what may be done about the lease of the own member of a group; nil, or returning nil: nothing.
-	Lease  func(group string) driver.Lease
+	Lease func(group string) driver.Lease
+	// Kept is closed once Lease returns what may be done about the own member of the group. Nil: nothing is waited for.
+	Kept   func(group string) <-chan struct{}
 	Clock  Clock
 	Chance func() float64
 	Log    *slog.Logger

@@ -91,6 +91,7 @@ type target struct {
 	applied []string
 	look    func(step string) (driver.Sight, error)
 	do      func(ctx context.Context, step string) error
+	given   func(driver.Input) error // what Do is told
 }
 
 func (x *target) Look(_ context.Context, in driver.Input) (driver.Sight, error) {
@@ -106,6 +107,11 @@ func (x *target) Look(_ context.Context, in driver.Input) (driver.Sight, error) 
 }
 
 func (x *target) Do(ctx context.Context, in driver.Input) (driver.Deed, error) {
+	if x.given != nil {
+		if err := x.given(in); err != nil {
+			return driver.Deed{}, err
+		}
+	}
 	if x.do != nil {
 		if err := x.do(ctx, in.Step.Name); err != nil {
 			return driver.Deed{}, err
@@ -716,4 +722,58 @@ func TestHeldIsTriedAgainWithPauses(t *testing.T) {
 			t.Errorf("%d tries in a minute, want 2 to %d: %v", tries, most, err)
 		}
 	})
+}
+
+// lease is one that nothing is done about.
+type lease struct{ driver.Lease }
+
+// A step that changes the own member, left behind by an earlier life, is taken up before the spec has come: it waits for that, since its failure would
+// abort the swap. It does not wait for longer than the step may take, nor in a run that is over.
+func TestAStepWaitsUntilItsMemberIsKept(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		want message.State
+	}{{"comes", message.StateDone}, {"never", message.StateAborted}, {"newer", message.StateSuperseded}} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage()
+				s.target.given = func(in driver.Input) error {
+					if in.Lease == nil {
+						return driver.Unasked("the lease is not kept by this executor")
+					}
+					return nil
+				}
+				cmd := command(5, "give-up")
+				cmd.Lease = &message.Lease{Beside: []message.Beside{{Member: "a", Executor: "x1"}, {Member: "b", Executor: "x2"}}}
+				cmd.Plan.Steps[0].Executor, cmd.Plan.Steps[0].OnFailure = "x1", message.FailAbort
+				kept := make(chan struct{})
+				e := s.engine("x1", 2)
+				e.Kept = func(string) <-chan struct{} { return kept }
+				e.Lease = func(string) driver.Lease {
+					select {
+					case <-kept:
+						return lease{}
+					default:
+						return nil
+					}
+				}
+				news := engine.NewNews(5)
+				news.Held()
+				wait := s.start(t.Context(), e, s.job(cmd, news))
+				time.Sleep(10 * time.Second)
+				switch c.name {
+				case "comes":
+					close(kept)
+				case "newer":
+					news.Newer(6)
+				}
+				if err := wait(); err != nil {
+					t.Fatal(err)
+				}
+				if rec := s.journal.record("web.5"); rec.State != c.want {
+					t.Errorf("%+v, want %s", rec, c.want)
+				}
+			})
+		})
+	}
 }

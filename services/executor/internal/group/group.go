@@ -4,8 +4,10 @@ package group
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"sync"
@@ -318,7 +320,7 @@ func (g *Group) begin(ctx context.Context, runs *sync.WaitGroup, fresh bool) {
 	g.mu.Unlock()
 	if cmd == nil {
 		if seen := g.deps.Epochs.Newest(g.name); seen > 0 {
-			g.refuse(0, seen)
+			g.refuse(ctx, runs, 0, seen)
 		}
 		return
 	}
@@ -336,7 +338,7 @@ func (g *Group) begin(ctx context.Context, runs *sync.WaitGroup, fresh bool) {
 			g.deps.Name, cmd.Epoch, g.name, err))
 		return
 	case !ok:
-		g.refuse(cmd.Epoch, g.deps.Epochs.Newest(g.name))
+		g.refuse(ctx, runs, cmd.Epoch, g.deps.Epochs.Newest(g.name))
 		return
 	}
 	news := engine.NewNews(cmd.Epoch)
@@ -379,8 +381,12 @@ func (g *Group) supersede(epoch uint64) {
 	}
 }
 
-// refuse keeps away from a chain that is older than what this executor has seen.
-func (g *Group) refuse(epoch, seen uint64) {
+// refuse keeps away from a chain that is older than what this executor has seen. Whether it is so, or was read where the newest entries have not arrived yet,
+// only the stream's leader knows: nobody is alarmed before that was asked.
+//
+// A consumer is served by one server of the stream, which may be behind the others: what is there already is then delivered to its end, the chain counts as
+// read, and the rest comes a moment later.
+func (g *Group) refuse(ctx context.Context, runs *sync.WaitGroup, epoch, seen uint64) {
 	what := fmt.Sprintf("epoch %d of %s", epoch, g.name)
 	if epoch == 0 {
 		what = fmt.Sprintf("the chain of %s, which is empty,", g.name)
@@ -388,7 +394,47 @@ func (g *Group) refuse(epoch, seen uint64) {
 	g.mu.Lock()
 	g.refused, g.active = fmt.Errorf("%s is refused: this executor has seen epoch %d", what, seen), nil
 	g.mu.Unlock()
-	g.log.Error("stale epoch refused", "epoch", epoch, "seen", seen)
+	g.log.Info("the chain as read so far is older than what this executor has seen; the stream's leader is asked", "epoch", epoch, "seen", seen)
+	runs.Go(func() {
+		if !g.isOld(ctx, epoch) {
+			return
+		}
+		g.log.Error("stale epoch refused", "epoch", epoch, "seen", seen)
+		g.staleAlarm(what, epoch, seen)
+	})
+}
+
+// isOld waits until it is certain whether the chain ends with that epoch, as its leader has it. False: something newer stands there, and is begun as
+// soon as it is read. A server that was cut off may take itself for the leader yet, so the answer has to stand for a while.
+func (g *Group) isOld(ctx context.Context, epoch uint64) bool {
+	var since time.Time
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		last, err := g.deps.Chain.Last(ctx, subject.StreamCommands, subject.Command(g.name))
+		g.mu.Lock()
+		read, newest := g.view.Last, g.view.Epoch()
+		g.mu.Unlock()
+		switch {
+		case newest != epoch, ctx.Err() != nil:
+			return false
+		case err != nil && !errors.Is(err, bus.ErrNone), last.Seq != read: // no entry: 0, as where nothing was read
+			since = time.Time{}
+		case since.IsZero():
+			since = time.Now()
+		case time.Since(since) >= g.deps.Engine.Limits.TakeOver:
+			return true
+		}
+		timer := time.NewTimer(pause/2 + rand.N(pause/2))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return false
+		}
+	}
+}
+
+// staleAlarm tells that a chain is refused.
+func (g *Group) staleAlarm(what string, epoch, seen uint64) {
 	g.alarm(fmt.Sprintf("stale.%d.%d", epoch, seen), epoch, fmt.Sprintf("executor %s refuses %s because it has seen epoch %d: the bus was put back to an older state, or it is another bus; "+
 		"bring back the newer state, or let an operator adopt the roles as they are until the epoch is above %d", g.deps.Name, what, seen, seen))
 }

@@ -2,6 +2,7 @@ package group_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ import (
 type stage struct {
 	t     *testing.T
 	bus   *bus.Bus
+	seen  *epochs.Store
 	group *group.Group
 	told  chan message.Message
 	runs  []*message.RunResult // taken from told
@@ -42,7 +44,7 @@ func unread(t *testing.T) *stage {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	s := &stage{t: t, bus: b, told: make(chan message.Message, 100), bound: make(chan string, 100)}
+	s := &stage{t: t, bus: b, seen: store, told: make(chan message.Message, 100), bound: make(chan string, 100)}
 	log := slog.New(slog.DiscardHandler)
 	began := time.Now()
 	tell := func(ms ...message.Message) {
@@ -260,6 +262,44 @@ func TestWhatNobodyToldIsTold(t *testing.T) {
 			}
 			if c.tells != (n == 1) || n > 1 {
 				t.Errorf("told %d times", n)
+			}
+		})
+	}
+}
+
+// A chain is read to its end from a server that has not got the newest entries yet: what is missing comes, and nobody is alarmed meanwhile. A chain that
+// does end there is refused aloud.
+func TestAChainThatIsReadLateAlarmsNobody(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		t.Run(fmt.Sprintf("lost %t", lost), func(t *testing.T) {
+			s := unread(t)
+			if ok, err := s.seen.Saw("web", 2); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+			first := s.propose(command(1), 0)
+			var second bus.Entry
+			if !lost {
+				second = s.propose(command(2), first.Seq)
+			}
+			s.deliver(first)
+			s.group.CaughtUp()
+			alarmed := false
+			for until := time.After(2500 * time.Millisecond); ; {
+				select {
+				case m := <-s.told:
+					e, ok := m.(*message.Event)
+					alarmed = alarmed || ok && e.Severity == message.Critical
+					continue
+				case <-until:
+				}
+				break
+			}
+			if alarmed != lost {
+				t.Errorf("alarmed %t, want %t", alarmed, lost)
+			}
+			if !lost {
+				s.deliver(second)
+				s.await(message.StateDone, 2)
 			}
 		})
 	}
