@@ -43,7 +43,8 @@ type Options struct {
 	Log *slog.Logger
 	// Timeout bounds one try to connect and one request-reply where the caller's context has no deadline. Default 2 s.
 	Timeout time.Duration
-	// PingEvery is how often a silent link is looked at; two missing answers make it down. Default 500 ms, at most 1 s.
+	// PingEvery is how often a silent link is looked at; two missing answers make it down. Default 500 ms, at most 1 s. With InProcess the default is
+	// 30 s, and more is no error: a server of the same process that stops ends the link.
 	PingEvery time.Duration
 	// Now is the wall clock written into messages, for people. Default time.Now.
 	Now func() time.Time
@@ -81,9 +82,11 @@ func (o *Options) complete() error {
 		o.Timeout = 2 * time.Second
 	}
 	if o.PingEvery <= 0 {
-		o.PingEvery = 500 * time.Millisecond
+		if o.PingEvery = 500 * time.Millisecond; o.InProcess != nil {
+			o.PingEvery = 30 * time.Second // a look wakes both ends, and a process has five links
+		}
 	}
-	if o.PingEvery > time.Second {
+	if o.PingEvery > time.Second && o.InProcess == nil {
 		return bad("ping_every is %s, want at most 1s: a dead link must be noticed", o.PingEvery)
 	}
 	if o.Now == nil {

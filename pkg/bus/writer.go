@@ -25,6 +25,9 @@ type WriterOptions struct {
 	Spread time.Duration
 	// AckTimeout is after how long an unanswered heartbeat counts as not stored. Default 2 s.
 	AckTimeout time.Duration
+	// Linger is how long a heartbeat that found its member up may wait for others, to be sent with them. What says anything else is sent at once, and
+	// what waits goes before it. Default 0: nothing waits.
+	Linger time.Duration
 }
 
 // HeartbeatWriter sends heartbeats without ever making the prober wait. While the bus is away, or slower than the prober, it
@@ -54,6 +57,8 @@ type HeartbeatWriter struct {
 	due     int       // recovering: how many may be sent now
 	counts  WriterStats
 	wake    chan struct{}
+	lingers bool // a heartbeat waits for others, and later will wake
+	later   *time.Timer
 }
 
 type writerState int
@@ -95,11 +100,14 @@ func (b *Bus) NewHeartbeatWriter(o WriterOptions) *HeartbeatWriter {
 	if o.AckTimeout <= 0 {
 		o.AckTimeout = 2 * time.Second
 	}
-	return &HeartbeatWriter{
+	w := &HeartbeatWriter{
 		bus: b, o: o, inbox: InboxPrefix(b.opts.Service) + "." + nuid.Next() + ".", next: 1, oldest: 1,
 		queue: waiting{by: map[hbKey]*outgoing{}}, flights: map[uint64]*outgoing{}, wake: make(chan struct{}, 1), state: probing,
 		form: message.NewHeartbeatForm(b.source),
 	}
+	w.later = time.AfterFunc(time.Hour, w.poke)
+	w.later.Stop()
+	return w
 }
 
 // Offer encodes hb and returns at once; hb is the caller's again. An invalid one is refused with a [*message.Invalid].
@@ -113,8 +121,15 @@ func (w *HeartbeatWriter) Offer(hb *message.Heartbeat) error {
 	}
 	w.counts.Offered++
 	w.keep(&outgoing{key: hbKey{hb.Group, hb.Member, hb.Check, hb.Vantage}, id: hb.MessageID(), at: w.bus.opts.Now(), body: body}, true)
+	waits := w.o.Linger > 0 && hb.Answer == message.Up && !hb.Blind
+	if waits && !w.lingers {
+		w.lingers = true
+		w.later.Reset(w.o.Linger)
+	}
 	w.mu.Unlock()
-	w.poke()
+	if !waits {
+		w.poke()
+	}
 	return nil
 }
 
@@ -177,6 +192,7 @@ func (w *HeartbeatWriter) Run(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = sub.Unsubscribe() }()
+	defer w.later.Stop()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -203,6 +219,7 @@ func (w *HeartbeatWriter) Run(ctx context.Context) error {
 func (w *HeartbeatWriter) step(up bool, now time.Time) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.lingers = false
 	if !up {
 		w.fail(now, 0)
 		w.silent = false
@@ -351,7 +368,7 @@ func (w *HeartbeatWriter) answered(m *nats.Msg) {
 	if w.state == probing {
 		w.state, w.quota, w.due, w.hold = recovering, len(w.queue.by), 0, time.Time{}
 	}
-	if w.queue.first != nil || w.state == recovering {
+	if w.queue.first != nil && !w.lingers || w.state == recovering {
 		w.poke()
 	}
 }

@@ -105,7 +105,7 @@ func New(o Options) (*Prober, error) {
 	}
 	p := &Prober{
 		o: o, log: o.Log.With("prober", o.Name), boot: strings.ToLower(rand.Text()[:16]), references: refs,
-		writer: o.Bus.NewHeartbeatWriter(bus.WriterOptions{}),
+		writer: o.Bus.NewHeartbeatWriter(bus.WriterOptions{Linger: linger}),
 	}
 	p.metrics = newMetrics(p)
 	if o.Metrics != nil {
@@ -121,6 +121,10 @@ func New(o Options) (*Prober, error) {
 	o.Ready("waiting for the specs")
 	return p, nil
 }
+
+// linger is how long the word that a member is up may wait for that about the next one. It is short beside any interval, and a member that
+// is not up is told of at once.
+const linger = 25 * time.Millisecond
 
 // Run looks until ctx ends, then stops every look and returns nil; or it returns the error that ended it. It is called
 // once. While the bus is away it goes on looking.

@@ -237,3 +237,46 @@ func TestHeartbeatsAreHeardWhileTheStreamIsAway(t *testing.T) {
 		t.Fatalf("got %+v", z)
 	}
 }
+
+// Those that found their member up wait a moment for each other; the first one that did not is sent at once, and they before it.
+func TestHeartbeatsThatFoundAMemberUpAreSentTogether(t *testing.T) {
+	bustest.Bubble(t, func(t *testing.T, srv *bustest.Server) {
+		b := srv.Connect("p1")
+		defer b.Close()
+		w := b.NewHeartbeatWriter(bus.WriterOptions{Linger: 25 * time.Millisecond})
+		defer runWriter(t, w)()
+		offer := func(check string, seq uint64, answer message.Answer) {
+			t.Helper()
+			hb := heartbeat("a", check, seq)
+			hb.Answer = answer
+			if err := w.Offer(hb); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stored := func(when string, want uint64) {
+			t.Helper()
+			synctest.Wait()
+			if s := w.Stats(); s.Stored != want || s.Dropped != 0 {
+				t.Fatalf("%s: %+v, want %d stored", when, s, want)
+			}
+		}
+		offer("first", 1, message.Down) // the stream answers
+		time.Sleep(2 * time.Second)
+		stored("at first", 1)
+
+		offer("alive", 1, message.Up)
+		time.Sleep(15 * time.Millisecond)
+		offer("beside", 1, message.Up)
+		time.Sleep(5 * time.Millisecond)
+		stored("20 ms after the first", 1)
+		time.Sleep(20 * time.Millisecond)
+		stored("40 ms after the first", 3)
+
+		offer("alive", 2, message.Up)
+		offer("beside", 2, message.Down)
+		time.Sleep(time.Millisecond)
+		stored("1 ms after one that is down", 5)
+		time.Sleep(time.Second)
+		stored("at last", 5)
+	})
+}

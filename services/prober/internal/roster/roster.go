@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,6 +49,9 @@ type Roster struct {
 	// seqs outlive their checks: a heartbeat's number never goes back within one run of the prober.
 	seqs   map[key]*atomic.Uint64
 	closed bool
+
+	origin time.Time // of all slots
+	chance uint64    // of this life's jitter
 }
 
 type group map[key]*entry
@@ -56,7 +61,7 @@ type key struct{ group, member, check, vantage string }
 
 // New knows no specs yet.
 func New(o Options) *Roster {
-	return &Roster{o: o, groups: map[string]group{}, seqs: map[key]*atomic.Uint64{}}
+	return &Roster{o: o, groups: map[string]group{}, seqs: map[key]*atomic.Uint64{}, origin: time.Now(), chance: rand.Uint64()}
 }
 
 // Apply takes the spec of a group that is in force now; nil: the group is gone. Checks that look as before go on
@@ -68,6 +73,7 @@ func (r *Roster) Apply(name string, g *spec.Group, revision uint64) {
 		return
 	}
 	before, now := r.groups[name], group{}
+	spread := bunches(g, r.o.Vantages)
 	if g != nil {
 		for _, c := range g.Checks {
 			for _, m := range g.Members {
@@ -79,7 +85,7 @@ func (r *Roster) Apply(name string, g *spec.Group, revision uint64) {
 						continue
 					}
 					k := key{name, m.Name, c.Name, v}
-					now[k] = r.entry(k, before[k], c.For(m), g.Policy.Fall, revision)
+					now[k] = r.entry(k, before[k], c.For(m), g.Policy.Fall, revision, spread)
 				}
 			}
 		}
@@ -95,7 +101,7 @@ func (r *Roster) Apply(name string, g *spec.Group, revision uint64) {
 }
 
 // entry is the old one if it looks the same, else a new one that is started. The caller holds mu.
-func (r *Roster) entry(k key, old *entry, c spec.Check, fall int, revision uint64) *entry {
+func (r *Roster) entry(k key, old *entry, c spec.Check, fall int, revision uint64, spread int) *entry {
 	c.Effect, c.From, c.Members = "", nil, nil // the decider's; they do not change how a look is made
 	c.Every = max(c.Every, time.Millisecond)
 	if c.Timeout <= 0 {
@@ -109,7 +115,7 @@ func (r *Roster) entry(k key, old *entry, c spec.Check, fall int, revision uint6
 	e.fall.Store(int64(max(fall, 1)))
 	e.revision.Store(revision)
 	if e != old {
-		r.start(e)
+		r.start(e, spread)
 	}
 	return e
 }
@@ -123,13 +129,47 @@ func (r *Roster) seq(k key) *atomic.Uint64 {
 	return s
 }
 
-func (r *Roster) start(e *entry) {
+// together is about how many looks of one group a vantage makes at the same moment.
+const together = 8
+
+// bunches is into how many the looks of a group are spread over their interval. The few of an everyday group are made in one go: then the process
+// wakes, sends and sleeps once for all of them, instead of once for each.
+func bunches(g *spec.Group, vantages []string) int {
+	if g == nil {
+		return 1
+	}
+	n := 0
+	for _, c := range g.Checks {
+		for _, v := range vantages {
+			if slices.Contains(c.From, v) {
+				n += len(g.Members)
+			}
+		}
+	}
+	return max(1, (n+together*len(vantages)-1)/(together*len(vantages)))
+}
+
+// place is where in their interval the looks of the entry's bunch are made: another one for each vantage, so that the next to look comes soon.
+func (e *entry) place(spread int) float64 {
+	bunch := int(schedule.Place(e.member, e.key.check) * float64(spread))
+	return schedule.Place(e.vantage, e.group, strconv.Itoa(bunch))
+}
+
+// jitter is the same for all looks of one slot, so that they stay together.
+func (r *Roster) jitter(slot time.Time) float64 {
+	x := uint64(slot.Sub(r.origin)) ^ r.chance
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return float64((x^x>>31)>>11) / (1 << 53)
+}
+
+func (r *Roster) start(e *entry, spread int) {
 	r.running.Add(1)
 	looker := r.o.Open(check.Target{
 		Group: e.group, Member: e.member, Vantage: e.vantage, Check: e.what, Secrets: r.o.Secrets, Wake: e.job.Wake,
 	})
 	task := schedule.Task{
-		Every: e.what.Every, Timeout: e.what.Timeout, Place: schedule.Place(e.vantage, e.group, e.member, e.key.check),
+		Every: e.what.Every, Timeout: e.what.Timeout, Place: e.place(spread), Origin: r.origin, Jitter: r.jitter,
 		Looker: counted{looker, &r.running}, Fall: func() int { return int(e.fall.Load()) }, Done: e.seen,
 	}
 	if r.o.Sight.Possible() {

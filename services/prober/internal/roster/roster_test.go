@@ -404,3 +404,31 @@ func TestCheckWithoutLimitsGetsSome(t *testing.T) {
 		require.Equal(t, c.Every, b.opened[0].Check.Timeout)
 	})
 }
+
+// The few looks of a group are made in one go, each vantage's at a moment of its own; those of a large one are spread.
+func TestLooksOfAGroupAreMadeTogether(t *testing.T) {
+	t.Parallel()
+	places := func(members int) map[string]map[float64]bool {
+		g := &spec.Group{Name: "web"}
+		for i := range members {
+			g.Members = append(g.Members, spec.Member{Name: fmt.Sprint("m", i)})
+		}
+		from := []string{"sp", "rj"}
+		g.Checks = []spec.Check{{Name: "alive", From: from}, {Name: "executor", From: from}}
+		out := map[string]map[float64]bool{"sp": {}, "rj": {}}
+		for _, m := range g.Members {
+			for _, c := range g.Checks {
+				for _, v := range from {
+					e := entry{key: key{g.Name, m.Name, c.Name, v}}
+					out[v][e.place(bunches(g, from))] = true
+				}
+			}
+		}
+		return out
+	}
+	small := places(2)
+	require.Len(t, small["sp"], 1)
+	require.Len(t, small["rj"], 1)
+	require.NotEqual(t, small["sp"], small["rj"])
+	require.Greater(t, len(places(400)["sp"]), 50, "800 looks of one vantage")
+}

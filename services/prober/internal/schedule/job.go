@@ -14,8 +14,10 @@ import (
 type Task struct {
 	// Every is the interval, Timeout bounds one look; both are positive.
 	Every, Timeout time.Duration
-	// Place is where in the interval it looks, 0 to 1: see [Place].
-	Place float64
+	// Place is where it looks, 0 to 1: so far into the interval, or into two seconds where the interval is shorter; see [Place]. Intervals are
+	// counted from Origin; zero: from Start.
+	Place  float64
+	Origin time.Time
 	// Looker is closed when the job has stopped.
 	Looker check.Looker
 	// Fall is asked after each look how many downs in a row make a down certain, at least 1.
@@ -24,8 +26,8 @@ type Task struct {
 	Done func(ctx context.Context, o Observation)
 	// Doubt, if set, is called when a look has lasted for half of its time. It must not block.
 	Doubt func()
-	// Jitter returns 0 to 1; nil: random.
-	Jitter func() float64
+	// Jitter returns 0 to 1 for a slot; nil: random.
+	Jitter func(slot time.Time) float64
 }
 
 // Observation is what one look saw, and how it was made.
@@ -74,7 +76,7 @@ func NewJob() *Job {
 // Start begins to look. It is called once.
 func (j *Job) Start(t Task) {
 	if t.Jitter == nil {
-		t.Jitter = rand.Float64
+		t.Jitter = func(time.Time) float64 { return rand.Float64() }
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -83,8 +85,12 @@ func (j *Job) Start(t Task) {
 		j.finish()
 		return
 	}
+	now := time.Now()
+	if t.Origin.IsZero() {
+		t.Origin = now
+	}
 	var due time.Time
-	j.pace, due = begin(time.Now(), t.Every, t.Timeout, t.Place)
+	j.pace, due = begin(now, t.Origin, t.Every, t.Timeout, t.Place)
 	j.timer = time.AfterFunc(time.Hour, j.look)
 	j.arm(due, bySlot)
 }
@@ -193,7 +199,7 @@ func (j *Job) look() {
 		return
 	}
 	free := time.Now()
-	j.arm(j.pace.next(look{why: w, began: began, free: free, answer: o.Answer, hard: o.Hard}, j.task.Fall(), j.task.Jitter()))
+	j.arm(j.pace.next(look{why: w, began: began, free: free, answer: o.Answer, hard: o.Hard}, j.task.Fall(), j.task.Jitter(j.pace.slotAfter(began))))
 	if j.pending {
 		j.sooner(j.pace.wake(free, began), byWake)
 	}

@@ -82,7 +82,7 @@ func run(t *testing.T, task Task, look func(ctx context.Context) check.Result) (
 	if task.Done == nil {
 		task.Done = l.done
 	}
-	task.Jitter = func() float64 { return 0 }
+	task.Jitter = func(time.Time) float64 { return 0 }
 	task.Looker = &looker{look, make(chan struct{})}
 	j := NewJob()
 	j.Start(task)
@@ -111,10 +111,26 @@ func ms(n ...int) []time.Duration {
 func TestLooksInItsSlots(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		_, l := run(t, Task{Every: time.Second, Timeout: 300 * time.Millisecond, Place: 0.25}, always(up))
+		_, l := run(t, Task{Every: time.Second, Timeout: 300 * time.Millisecond, Place: 0.125}, always(up))
 		time.Sleep(3500 * time.Millisecond)
 		require.Equal(t, ms(250, 1250, 2250, 3250), l.began())
 		require.Zero(t, l.latest())
+	})
+}
+
+// Looks of one place are made at the same moments, also of other intervals, and whenever they were begun.
+func TestSlotsOfOnePlaceFallTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		origin := time.Now()
+		_, half := run(t, Task{Every: 500 * time.Millisecond, Timeout: 100 * time.Millisecond, Place: 0.7, Origin: origin}, always(up))
+		time.Sleep(1230 * time.Millisecond)
+		_, second := run(t, Task{Every: time.Second, Timeout: 100 * time.Millisecond, Place: 0.7, Origin: origin}, always(up))
+		_, quarters := run(t, Task{Every: 750 * time.Millisecond, Timeout: 100 * time.Millisecond, Place: 0.7, Origin: origin}, always(up))
+		time.Sleep(1770 * time.Millisecond)
+		require.Equal(t, ms(400, 900, 1400, 1900, 2400, 2900), half.began())
+		require.Equal(t, ms(170, 1170), second.began(), "from 1 230 ms on")
+		require.Equal(t, ms(170, 920, 1670), quarters.began(), "from 1 230 ms on: the same slots where they can be")
 	})
 }
 

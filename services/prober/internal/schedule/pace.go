@@ -18,7 +18,7 @@ const (
 
 // pace decides when the next look is due. It is pure: time comes in. All times are monotonic.
 //
-// Looks have slots, one interval apart, whose place depends on the check's name alone. Three things bring an
+// Looks have slots, one interval apart, whose place depends on names alone. Three things bring an
 // extra look, each bounded:
 //   - a soft down is repeated at once, one time-out after the look before it began, until it has been seen fall times
 //     in a row: so silence is certain after fall time-outs, not fall intervals;
@@ -33,11 +33,18 @@ type pace struct {
 	woken          bool // since the last slot
 }
 
-// begin returns the pace and its first look's due time. Place is where in the interval the slots are, 0 to 1.
-func begin(now time.Time, every, timeout time.Duration, place float64) (*pace, time.Time) {
+// begin returns the pace and its first look's due time. Place is where the slots are, 0 to 1: so much of the interval after
+// origin, or of firstWithin where the interval is shorter. So short intervals of one place have a slot in common, whenever they begin.
+func begin(now, origin time.Time, every, timeout time.Duration, place float64) (*pace, time.Time) {
 	p := &pace{every: every, timeout: timeout, gap: min(leastGap, every)}
-	p.base = now.Add(time.Duration(place * float64(every)))
-	return p, now.Add(time.Duration(place * float64(min(every, firstWithin))))
+	p.base = origin.Add(time.Duration(place * float64(max(every, firstWithin))))
+	if early := p.base.Sub(now); early > 0 {
+		p.base = p.base.Add(-(early + every - 1) / every * every)
+	}
+	if every > firstWithin {
+		return p, now.Add(time.Duration(place * float64(firstWithin)))
+	}
+	return p, p.slotAfter(now.Add(-1))
 }
 
 // why a look is made.
