@@ -18,7 +18,8 @@ const (
 )
 
 // Fence gives up whatever the member holds: guard first, then the disk, then the word; the resource is ended meanwhile. Where the guard cannot be
-// shut the resource goes before the word. It does nothing where the member does not act.
+// shut the resource goes before the word. It does nothing where the member does not act. It returns once the guard was shut: the rest goes on beside,
+// since neither the disk nor the bus may keep its caller from noticing the end of a later epoch.
 func (k *Keeper) Fence(ctx context.Context, able bool, why string) {
 	k.mu.Lock()
 	acting := k.holder.State(k.o.Now()).Acting
@@ -30,17 +31,25 @@ func (k *Keeper) Fence(ctx context.Context, able bool, why string) {
 	epoch := max(acting, k.holder.Fence(k.o.Now()))
 	k.cancelSettle()
 	k.fencing++
+	k.saying++
 	k.mu.Unlock()
-	k.finish(ctx, epoch, shut, able, why)
+	k.finishBeside(ctx, epoch, shut, able, why)
 }
 
-// finish does what is left once the guard was shut, or could not be. It counts as a fence under way, and takes itself off that count.
+func (k *Keeper) finishBeside(ctx context.Context, epoch uint64, shut error, able bool, why string) {
+	finish := func() { k.finish(ctx, epoch, shut, able, why) }
+	if !k.asked.Go(finish) {
+		finish() // what has to be fenced is, also where the keeper has ended
+	}
+}
+
+// finish does what is left once the guard was shut, or could not be. It takes what its caller counted off k.fencing and k.saying.
 func (k *Keeper) finish(ctx context.Context, epoch uint64, shut error, able bool, why string) {
 	ctx = context.WithoutCancel(ctx) // a stop of the executor does not leave this half done
 	defer func() {
 		k.mu.Lock()
 		defer k.mu.Unlock()
-		k.fencing--
+		k.saying--
 	}()
 	sentence := fmt.Sprintf("%s is fenced up to epoch %d: %s", k.o.Member.Name, epoch, why)
 	k.log.Warn(sentence)
@@ -63,8 +72,18 @@ func (k *Keeper) finish(ctx context.Context, epoch uint64, shut error, able bool
 	}
 }
 
-// end ends the resource and whatever else leads clients here. It says whether nothing is left that could acknowledge.
+// end is the part of a fence that ends the resource, whatever becomes of the word.
 func (k *Keeper) end(ctx context.Context) bool {
+	defer func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.fencing--
+	}()
+	return k.kill(ctx)
+}
+
+// kill ends the resource and whatever else leads clients here. It says whether nothing is left that could acknowledge.
+func (k *Keeper) kill(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, killLimit)
 	defer cancel()
 	if k.o.Drop != nil {
@@ -221,7 +240,7 @@ func (k *Keeper) sayAgain(ctx context.Context, held *message.Command) {
 	k.mu.Lock()
 	w := k.said
 	first := w.epoch < epoch // of this life; who cannot shut the guard has not said it either, since the resource could not be ended
-	due := k.fencing == 0 && k.busy == 0 && (first && !(k.o.Weak && k.resaid) || !first && k.o.Now() >= w.due)
+	due := k.saying == 0 && k.busy == 0 && (first && !(k.o.Weak && k.resaid) || !first && k.o.Now() >= w.due)
 	k.resaid = true
 	k.mu.Unlock()
 	if !due {

@@ -93,7 +93,8 @@ type Keeper struct {
 	retry   time.Duration // by our clock: when a decider that refused may grant; 0: unknown
 	lost    error         // why the guard could not be renewed, and never will be at this epoch; nil: it could
 	busy    int           // drivers that want the resource
-	fencing int           // fences under way: they end the resource
+	fencing int           // fences that have not ended the resource yet
+	saying  int           // fences that are not stored yet
 	settle  context.CancelFunc
 	// inForce are those that the resource was last made to wait for, under which epoch; proven the members that were seen synchronous after that.
 	inForce waitsFor

@@ -47,6 +47,7 @@ type world struct {
 	members  map[string]*side
 	noBus    map[string]bool          // members that the bus does not reach
 	noPeer   map[string]bool          // members that other members do not reach
+	noStore  map[string]bool          // members whose words are not stored, and not refused either
 	slow     time.Duration            // how long each answer travels back
 	asked    map[string]time.Duration // the shortest wait that each member asked a promise for
 	lied     bool                     // a person vouched for what was not so: two may be open
@@ -68,7 +69,7 @@ type side struct {
 
 func in(t *testing.T, story func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, began: time.Now(), ctx: t.Context(), deciders: map[string]*lease.Grants{}, members: map[string]*side{}, noBus: map[string]bool{}, noPeer: map[string]bool{}, asked: map[string]time.Duration{}}
+		w := &world{t: t, began: time.Now(), ctx: t.Context(), deciders: map[string]*lease.Grants{}, members: map[string]*side{}, noBus: map[string]bool{}, noPeer: map[string]bool{}, noStore: map[string]bool{}, asked: map[string]time.Duration{}}
 		for _, d := range []string{"d1", "d2", "d3"} {
 			w.deciders[d] = lease.NewGrants(-time.Hour, wait)
 		}
@@ -175,14 +176,18 @@ func (w *world) travel() {
 	}
 }
 
-func (s *side) publish(_ context.Context, m message.Message) error {
+func (s *side) publish(ctx context.Context, m message.Message) error {
 	w := s.w
 	w.mu.Lock()
-	if w.noBus[s.name] {
-		w.mu.Unlock()
+	cut, hangs := w.noBus[s.name], w.noStore[s.name]
+	w.mu.Unlock()
+	if cut {
 		return errors.New("no answer")
 	}
-	w.mu.Unlock()
+	if hangs {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
 	f, ok := m.(*message.Fenced)
 	if !ok {
 		return nil
@@ -729,6 +734,32 @@ func TestRestartUnderAShutGuardIsFenced(t *testing.T) {
 	})
 }
 
+// The stream that says who is fenced may answer nobody for long, while everything else goes on.
+func TestAWordThatIsNotStoredKeepsNoResourceAlive(t *testing.T) {
+	in(t, func(w *world) {
+		w.adopted()
+		a := w.members["a"]
+		w.cut(w.noStore, "a")
+		w.cut(w.noBus, "a")
+		w.cut(w.noPeer, "b")
+		time.Sleep(2 * wait)
+		if _, acting := a.res.is(); acting || w.open("a") {
+			t.Fatal("a acts without a lease")
+		}
+		w.mu.Lock()
+		w.noBus["a"], w.noPeer["b"] = false, false
+		w.mu.Unlock()
+		w.mustHold(w.command(message.KindResume, "a", "a"))
+		a.res.set(true, true)
+		w.cut(w.noBus, "a")
+		w.cut(w.noPeer, "b")
+		time.Sleep(2 * wait)
+		if _, acting := a.res.is(); acting || w.open("a") {
+			t.Error("a acts, though its lease ran out while an older word was to be stored")
+		}
+	})
+}
+
 func TestWhoIsPromotedByHandIsEnded(t *testing.T) {
 	in(t, func(w *world) {
 		w.adopted()
@@ -812,6 +843,7 @@ func TestNothingIsSaidWhileTheGuardCannotBeShut(t *testing.T) {
 		a.res.lingers.Store(int64(100 * time.Millisecond))
 		w.heard()
 		a.keeper.Fence(w.ctx, true, "a test")
+		time.Sleep(time.Second)
 		got := strings.Split(w.heard(), "\n")
 		if last := len(got) - 1; got[last] != "a says fenced 1" || !slices.Contains(got[:last], "a writes fenced 1") || !slices.Contains(got[:last], "a is ended") {
 			t.Errorf("got %q", got)
@@ -893,6 +925,8 @@ func TestVouchedPrimaryYieldsToTheRecord(t *testing.T) {
 		w.adopted()
 		b := w.members["b"]
 		w.lied = true
+		w.cut(w.noPeer, "b")
+		time.Sleep(ttl) // b cannot know that a acts
 		if err := b.keeper.Vouch(w.ctx, word, "ana", func(context.Context, driver.Lease) error { b.res.set(true, true); return nil }); err != nil {
 			t.Fatal(err)
 		}
@@ -903,6 +937,52 @@ func TestVouchedPrimaryYieldsToTheRecord(t *testing.T) {
 		}
 		if got := w.heard(); !strings.Contains(got, "both may have taken writes") {
 			t.Errorf("nobody was told: %s", got)
+		}
+	})
+}
+
+// Who asks to be let go on acts as primary, whatever a person believes.
+func TestNobodyIsVouchedInBesideAPrimaryThatAsks(t *testing.T) {
+	in(t, func(w *world) {
+		w.adopted()
+		b := w.members["b"]
+		promote := func(context.Context, driver.Lease) error { b.res.set(true, true); return nil }
+		w.cut(w.noBus, "a", "b")
+		time.Sleep(2 * wait) // a lives by b's promises
+		if _, err := b.keeper.Words(); err == nil || !strings.Contains(err.Error(), "a acts as primary") || !strings.Contains(err.Error(), "stop ham on the host of a") {
+			t.Errorf("words are offered to vouch with: %v", err)
+		}
+		if err := b.keeper.Vouch(w.ctx, word, "ana", promote); err == nil || w.open("b") || !w.open("a") {
+			t.Fatalf("b was promoted beside a: %v", err)
+		}
+		w.cut(w.noPeer, "b")
+		time.Sleep(2 * wait) // a has shut
+		if err := b.keeper.Vouch(w.ctx, word, "ana", promote); err != nil || !w.open("b") || w.open("a") {
+			t.Errorf("b was not promoted when a had stopped: %v", err)
+		}
+	})
+}
+
+// A word that is not so has two primaries. It ends as soon as the other one needs a promise of the one that was promoted.
+func TestAVouchedPrimaryPromisesNobody(t *testing.T) {
+	in(t, func(w *world) {
+		w.adopted()
+		b := w.members["b"]
+		w.lied = true
+		w.cut(w.noBus, "b")
+		w.cut(w.noPeer, "b")
+		time.Sleep(ttl)
+		if err := b.keeper.Vouch(w.ctx, word, "ana", func(context.Context, driver.Lease) error { b.res.set(true, true); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		w.mu.Lock()
+		w.noPeer["b"] = false
+		w.mu.Unlock()
+		time.Sleep(ttl)
+		w.cut(w.noBus, "a")
+		time.Sleep(2 * wait)
+		if _, acting := w.members["a"].res.is(); w.open("a") || acting || !w.open("b") {
+			t.Error("a goes on, by the promise of the one that was promoted in its place")
 		}
 	})
 }

@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/message"
@@ -47,7 +48,12 @@ func (k *Keeper) Promise(w Wish) Answer {
 		k.yield = w.Take
 		wake(k.poke)
 	}
-	if w.Epoch > 0 {
+	switch {
+	case w.Epoch == 0:
+	case k.vouched != nil: // a person said that nobody else takes a write: whoever does stops
+		k.wished[w.Member] = k.o.Now()
+		out.Reason = fmt.Sprintf("%s was promoted on the word of %s", k.o.Member.Name, k.vouched.Actor)
+	default:
 		k.wished[w.Member] = k.o.Now()
 		out.Promised, out.Reason = k.holder.Promise(k.o.Now(), w.Member, w.Epoch, w.Wait.Std())
 	}

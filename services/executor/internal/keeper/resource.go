@@ -227,7 +227,7 @@ func (k *Keeper) stopStray(ctx context.Context, sight resource.Sight) {
 		}
 	}
 	k.mu.Unlock()
-	k.end(context.WithoutCancel(ctx))
+	k.kill(context.WithoutCancel(ctx))
 }
 
 // teller remembers what was said of the standbys.

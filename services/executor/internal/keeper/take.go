@@ -93,10 +93,7 @@ func (k *Keeper) take(ctx context.Context, cmd *message.Command) error {
 			epoch, shut, err = k.arm(epoch, deadline)
 			k.mu.Unlock()
 			if err != nil {
-				finish := func() { k.finish(ctx, epoch, shut, true, err.Error()) }
-				if !k.asked.Go(finish) {
-					finish() // what has to be fenced is, also where the keeper has ended
-				}
+				k.finishBeside(ctx, epoch, shut, true, err.Error())
 			}
 			if err == nil && epoch != cmd.Epoch {
 				err = fmt.Errorf("epoch %d is overtaken by %d", cmd.Epoch, epoch)
@@ -209,6 +206,7 @@ func (k *Keeper) arm(epoch uint64, deadline time.Duration) (reached uint64, shut
 	}
 	if err != nil {
 		k.fencing++
+		k.saying++
 		shut = k.o.Guard.Shut() // an older epoch's may still be open
 		return k.holder.Fence(k.o.Now()), shut, fmt.Errorf("the guard cannot be armed, so epoch %d is lost for %s: %w", epoch, k.o.Member.Name, err)
 	}

@@ -54,6 +54,11 @@ func (k *Keeper) words() (string, error) {
 	case k.holder.State(k.o.Now()).Acting != 0 || held.Primary == me:
 		return "", fmt.Errorf("%s is primary of %s by the record: bring the bus back, or start its executor", me, k.o.Group)
 	}
+	// A member asks for promises only while it acts: whoever says that it does not is wrong, or early.
+	if asked, ok := k.wished[held.Primary]; ok && k.o.Now()-asked < held.Lease.TTL.Std() {
+		return "", fmt.Errorf("%s acts as primary of %s: it asked this executor %s ago to let it go on. Bring the bus back and ask for a switchover; or stop ham on the host of %s, and then its server, and ask again",
+			held.Primary, k.o.Group, (k.o.Now() - asked).Round(time.Millisecond), held.Primary)
+	}
 	words := fmt.Sprintf("I vouch that %s acknowledges no write from now on and will not be started but by ham", held.Primary)
 	if !slices.Contains(held.Members, me) || !slices.Contains(newest.Members, me) {
 		words += fmt.Sprintf(", and that what %s does not have is lost", me)
@@ -176,7 +181,7 @@ func (k *Keeper) dropVouched(v *Vouched, why string) {
 	if err := k.o.Store.SetVouched(k.o.Group, nil); err != nil {
 		k.log.Error("what was vouched for cannot be taken off the disk", "error", err)
 	}
-	k.end(context.Background())
+	k.kill(context.Background())
 	k.event(message.Critical, fmt.Sprintf("unvouched.%d", v.At), fmt.Sprintf("%s, promoted on the word of %s, was stopped: %s", v.Member, v.Actor, why))
 }
 
