@@ -5,3 +5,23 @@ go 1.26.0
 replace github.com/isacloud/ha-manager/pkg => ../../pkg
 
 replace github.com/isacloud/ha-manager/pkg/bus/embedded => ../../pkg/bus/embedded
+
+require (
+	github.com/coreos/go-oidc/v3 v3.21.0
+	github.com/isacloud/ha-manager/pkg v0.0.0-00010101000000-000000000000
+	github.com/stretchr/testify v1.12.1
+	golang.org/x/oauth2 v0.37.0
+)
+
+require (
+	github.com/gabriel-vasile/mimetype v1.4.16 // indirect
+	github.com/go-jose/go-jose/v4 v4.1.4 // indirect
+	github.com/go-playground/locales v0.14.2 // indirect
+	github.com/go-playground/universal-translator v0.18.2 // indirect
+	github.com/go-playground/validator/v10 v10.30.6 // indirect
+	github.com/leodido/go-urn v1.5.0 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	golang.org/x/crypto v0.58.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/text v0.43.0 // indirect
+)
