@@ -29,13 +29,13 @@ logfile %[6]s
 save 3600 1 300 100 60 10000
 `
 
-// redisUnit stands for the unit that Debian ships: whenever the server ends it is started again 100 ms later (Restart=always).
-const redisUnit = `#!/bin/sh
-while :; do
-	/usr/bin/redis-server %[1]s
-	sleep 0.1
-done
-`
+// redisUnit is what the host's init system runs: the server once, or again 100 ms after each end.
+func redisUnit(config string, again bool) string {
+	if again {
+		return "#!/bin/sh\nwhile :; do /usr/bin/redis-server " + config + "; sleep 0.1; done\n"
+	}
+	return "#!/bin/sh\nexec /usr/bin/redis-server " + config + "\n"
+}
 
 // systemctl stands for systemd's on a host: it knows one unit, and the two things that ham asks of it.
 const systemctl = `#!/bin/sh
@@ -52,8 +52,9 @@ case "$*" in
 esac
 `
 
-// redisPair is the bed's second kind of database. With wait its clients ask with each write whether the standby has it, too.
-type redisPair struct{ wait bool }
+// redisPair is the bed's second kind of database. With wait its clients ask with each write whether the standby has it, too. Again: the init system starts a
+// server that ended by itself, as Debian's unit does (Restart=always), against what ham asks for.
+type redisPair struct{ wait, again bool }
 
 var _ database = redisPair{}
 
@@ -83,7 +84,7 @@ func (p redisPair) makePair(ctx context.Context, b *bed, _ string) error {
 		if err != nil {
 			return err
 		}
-		unit, err := h.write("systemd/redis-server", fmt.Sprintf(redisUnit, config), "", 0o755)
+		unit, err := h.write("systemd/redis-server", redisUnit(config, p.again), "", 0o755)
 		if err != nil {
 			return err
 		}

@@ -92,6 +92,10 @@ func settings() []setting {
 			make: func() stack { return newHam(cache) },
 		},
 		{stack: "redis", name: "wait", means: "the same; clients SET, then WAIT 1", db: redisPair{wait: true}, make: func() stack { return newHam(cache) }},
+		{
+			stack: "redis", name: "restarts", means: "as default, and a server that ended is started again by its init system after 100 ms (Restart=always)", db: redisPair{again: true},
+			loses: true, byName: true, make: func() stack { return newHam(cache) },
+		},
 		{stack: "redis", name: "tight", means: "as default, the shortest lease (600 ms)", db: redisPair{}, loses: true, make: func() stack { return newHam(cacheTight) }},
 		{stack: "patroni", name: "default", means: "ttl 30, loop_wait 10, retry_timeout 10; HAProxy asks every 3 s, fall 3 rise 2", make: func() stack { return newPatroni(30, 10, 10, "3s", 3, 2) }},
 		{stack: "patroni", name: "tuned", means: "ttl 20, loop_wait 1, retry_timeout 3, the documented minima; HAProxy asks every 100 ms, fall 2 rise 1", make: func() stack { return newPatroni(20, 1, 3, "100ms", 2, 1) }},

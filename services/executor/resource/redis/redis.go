@@ -202,6 +202,11 @@ func (k *kept) Settle(ctx context.Context, role resource.Role) (string, error) {
 		if k.server.Service == "" {
 			return "", fmt.Errorf("%w; ham starts nothing where no service is declared", err)
 		}
+		if role.Upstream == nil {
+			// A dead primary stays dead until another one is held, or a step of the plan starts it: its files are older than what its replicas have, and
+			// they would take that for theirs as soon as it answers.
+			return "", nil
+		}
 		if err := Start(ctx, k.server.Service); err != nil {
 			return "", err
 		}

@@ -324,7 +324,8 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// Where ham runs the service, one that does not answer is killed, and one that is gone is started.
+// Where ham runs the service, one that does not answer is killed, and one that is gone is started once there is another to follow. Until then its
+// replicas have what it has lost.
 func TestService(t *testing.T) {
 	s := start(t)
 	dir := t.TempDir()
@@ -340,7 +341,13 @@ func TestService(t *testing.T) {
 	if proof, err := r.Kill(t.Context()); err != nil || !strings.Contains(proof, "was killed: nobody listens") {
 		t.Errorf("%q, %v", proof, err)
 	}
-	if did := settle(t, r, resource.Role{}); did != "started systemd:redis-server@a" {
+	for _, role := range []resource.Role{{Epoch: 3}, {Epoch: 3, Primary: true}} {
+		if did := settle(t, r, role); did != "" {
+			t.Errorf("with nobody to follow it did %q", did)
+		}
+	}
+	other := spec.Member{Name: "b", Redis: &spec.Redis{Address: "127.0.0.1:1"}}
+	if did := settle(t, r, resource.Role{Epoch: 3, Upstream: &other}); did != "started systemd:redis-server@a" {
 		t.Errorf("it did %q", did)
 	}
 	asked, err := os.ReadFile(filepath.Join(dir, "asked"))
