@@ -75,6 +75,13 @@ func (s *Server) Passfile(f Follow) error {
 // IsStandby says whether the cluster would start as a standby: standby.signal is there.
 func (s *Server) IsStandby() bool { return isFile(s.in("standby.signal")) }
 
+// Noticed says of a standby that was told to become a primary that it has noticed: it takes its signal file away then, before anything else.
+// False also where nobody can tell.
+func (s *Server) Noticed() bool {
+	_, err := os.Lstat(s.in("promote"))
+	return errors.Is(err, fs.ErrNotExist)
+}
+
 // MakeStandby makes a stopped cluster one that starts as a standby of f: the signal first, then the settings. It starts nothing.
 // ErrRunning: a process of it lives.
 func (s *Server) MakeStandby(ctx context.Context, f Follow) error {

@@ -39,6 +39,10 @@ func Kind() driver.Kind {
 type switching struct {
 	goal    Goal
 	clients []*haproxy.Client
+
+	mu     sync.Mutex
+	seen   map[*haproxy.Client]state // by the last Look, for the Do that follows it; each is used once
+	seenAt time.Time
 }
 
 var _ driver.Driver = (*switching)(nil)
@@ -117,6 +121,7 @@ func (d *switching) read(s *state, answers []haproxy.Answer) state {
 // server's host answers, which one that is gone never does (a stream that is half closed is not shut; HAProxy 2.6, stream_shutdown).
 func (d *switching) Look(ctx context.Context, _ driver.Input) (driver.Sight, error) {
 	states := d.each(func(c *haproxy.Client) state { return d.observe(ctx, c) })
+	d.keep(states)
 	sight := driver.Sight{Found: d.found(states), Wanted: d.goal.Wanted(), Done: driver.No}
 	right, wrong, err := count(states)
 	switch {
@@ -201,9 +206,37 @@ func (d *switching) Do(ctx context.Context, in driver.Input) (driver.Deed, error
 // sessionPatience is how long sessions that were shut may take to be gone.
 const sessionPatience = time.Second
 
+// fresh is how long what a Look saw of a proxy is good enough to be set right by: clients wait for every question more. What it missed shows when it is
+// read back, and fails the step, which looks again.
+const fresh = 500 * time.Millisecond
+
+func (d *switching) keep(states []state) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.seen, d.seenAt = map[*haproxy.Client]state{}, time.Now()
+	for _, s := range states {
+		if s.err == nil {
+			d.seen[s.client] = s
+		}
+	}
+}
+
+// last is what the Look just before saw of a proxy; where there was none, or it was a while ago, it is looked at now.
+func (d *switching) last(ctx context.Context, c *haproxy.Client) state {
+	d.mu.Lock()
+	s, ok := d.seen[c]
+	delete(d.seen, c)
+	ok = ok && time.Since(d.seenAt) < fresh
+	d.mu.Unlock()
+	if ok {
+		return s
+	}
+	return d.observe(ctx, c)
+}
+
 // set makes one proxy right.
 func (d *switching) set(ctx context.Context, c *haproxy.Client) state {
-	s := d.observe(ctx, c)
+	s := d.last(ctx, c)
 	if s.err != nil || s.right() && s.sessions == 0 {
 		return s
 	}

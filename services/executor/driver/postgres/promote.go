@@ -19,7 +19,7 @@ const (
 	// promoteEvery is how often it is asked whether it has: PostgreSQL gives no sign of it, and its own wait asks ten times a second.
 	promoteEvery = time.Millisecond
 	// A standby that has just lost its stream sleeps for wal_retrieve_retry_interval, 5 s by default, and may miss that it was told to become a
-	// primary. Being told to read its configuration again wakes it.
+	// primary. Being told to read its configuration again wakes it. Every process of the server reads it then, so that is not done once it has noticed.
 	pokeFirst, pokeEvery = 5 * time.Millisecond, 20 * time.Millisecond
 )
 
@@ -136,7 +136,7 @@ func (a *action) promoteStandby(ctx context.Context, in driver.Input) (driver.De
 			return driver.Deed{Applied: true, Evidence: fmt.Sprintf("promoted in %s (%s in all), at %s",
 				ms(now.Sub(asked)), ms(now.Sub(began)), max(s.Replayed, s.Received))}, nil
 		}
-		if in.Now().Sub(asked) >= poke {
+		if in.Now().Sub(asked) >= poke && !a.server.Noticed() {
 			poke += pokeEvery
 			// Where it fails there is nothing lost but time.
 			if err := conn.Reload(ctx); err != nil && postgres.Ended(err) {

@@ -27,6 +27,9 @@ func newAlive(parent context.Context, limit time.Duration) *alive {
 	return a
 }
 
+// errForgotten is the cause with which a look ends that nobody needs any more.
+var errForgotten = errors.New("not needed any more")
+
 // errLapsed is the cause with which a claim ends that another executor may be about to take over.
 var errLapsed = errors.New("cut short: the journal did not answer")
 

@@ -25,7 +25,7 @@ func (e *Engine) attempt(ctx context.Context, cmd *message.Command, w plan.Work,
 	a := attempt{engine: e, step: w.Step, doubt: w.Doubt, out: plan.Outcome{Step: w.Step.Name, Attempt: w.Attempt, Take: w.Take}}
 	a.in = e.input(cmd, w.Step, ready.secrets)
 	a.in.Log = a.in.Log.With("attempt", w.Attempt)
-	a.make(ctx, ready.driver)
+	a.make(ctx, ready.driver, ready.glance)
 	a.out.Took = e.Clock.Mono() - began
 	if errors.Is(context.Cause(ctx), errLapsed) && a.out.Verdict != plan.Done {
 		a.out.Verdict = plan.Lapsed
@@ -53,13 +53,16 @@ type attempt struct {
 	out    plan.Outcome
 }
 
-func (a *attempt) make(ctx context.Context, d driver.Driver) {
+func (a *attempt) make(ctx context.Context, d driver.Driver, g *glance) {
 	defer func() {
 		if d != nil {
 			driver.Close(d)
 		}
 	}()
 	if ctx.Err() != nil {
+		if g != nil {
+			g.cancel(context.Cause(ctx))
+		}
 		a.end(plan.Cut, context.Cause(ctx))
 		return
 	}
@@ -74,7 +77,7 @@ func (a *attempt) make(ctx context.Context, d driver.Driver) {
 		return
 	}
 	a.engine.Point("before look")
-	sight, err := a.look(ctx, d)
+	sight, err := a.first(ctx, d, g)
 	a.engine.Point("after look")
 	if err != nil {
 		a.end(plan.Failed, fmt.Errorf("look: %w", err))

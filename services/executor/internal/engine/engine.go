@@ -192,7 +192,7 @@ func (e *Engine) Report(ctx context.Context, cmd *message.Command, tell func(...
 
 // advance stores what follows from all that is known, and begins the work of it.
 //
-// Invariant: nothing is begun before the record that shows it is stored.
+// Invariant: nothing is begun before the record that shows it is stored; only looked at, which changes nothing.
 func (t *turning) advance(ctx context.Context) error {
 	for {
 		if t.foreign != nil {
@@ -200,7 +200,9 @@ func (t *turning) advance(ctx context.Context) error {
 		}
 		move := t.run.Next(t.engine.Clock.Mono(), t.job.News.seen(t.engine.Clock.Wall().UnixMicro()))
 		if move.Store {
+			t.glances(move.Work)
 			if err := t.store(ctx, move.Record); err != nil {
+				t.forget(move.Work)
 				if ctx.Err() != nil {
 					return context.Cause(ctx)
 				}
@@ -210,7 +212,7 @@ func (t *turning) advance(ctx context.Context) error {
 				continue
 			}
 		}
-		t.run.Stored(move)
+		t.run.Stored(move, t.engine.Clock.Mono())
 		for _, w := range move.Work {
 			t.begin(w)
 		}

@@ -214,6 +214,84 @@ func TestEnteredBeforeDone(t *testing.T) {
 	})
 }
 
+// While the claim of a step is being stored it is looked at already, and nothing more: not where its claim was lost, and not where another had begun it, who
+// may still be at it. What was seen long before the claim was stored is looked at again.
+func TestLookedAtWhileItsClaimIsStored(t *testing.T) {
+	const quick, slow = 100 * time.Millisecond, time.Second
+	for name, c := range map[string]struct {
+		store time.Duration // how long it takes
+		lost  bool          // another was first, and ended the run
+		taken bool          // another had begun the step, and is gone
+		want  []string
+	}{
+		"quick":      {store: quick, want: []string{"look", "stored", "do", "look"}},
+		"slow":       {store: slow, want: []string{"look", "stored", "look", "do", "look"}},
+		"lost":       {store: quick, lost: true, want: []string{"look", "stored"}},
+		"taken over": {store: quick, taken: true, want: []string{"stored", "look", "do", "look"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage()
+				var mu sync.Mutex
+				var notes []string
+				note := func(what string) {
+					mu.Lock()
+					defer mu.Unlock()
+					notes = append(notes, what)
+				}
+				cmd := command(5, "one")
+				if c.taken {
+					s.target.do = func(ctx context.Context, _ string) error { <-ctx.Done(); return driver.InDoubt("dead") }
+					ctx, crash := context.WithCancelCause(t.Context())
+					wait := s.start(ctx, s.engine("x1", 1), s.job(cmd, engine.NewNews(5)))
+					synctest.Wait()
+					crash(engine.ErrStopped)
+					_ = wait()
+				}
+				s.target.look = func(string) (driver.Sight, error) {
+					note("look")
+					mu.Lock()
+					defer mu.Unlock()
+					if slices.Contains(notes, "do") {
+						return driver.Sight{Done: driver.Yes}, nil
+					}
+					return driver.Sight{Done: driver.No}, nil
+				}
+				s.target.do = func(context.Context, string) error { note("do"); return nil }
+				e := s.engine("x1", 2)
+				e.Journal = &slowly{memory: s.journal, first: func() {
+					time.Sleep(c.store)
+					note("stored")
+					if c.lost {
+						rec := plan.Superseded(cmd, plan.Record{}, 6, "x2", 1)
+						if _, err := s.journal.Store(t.Context(), journal.Key(cmd), rec, 0); err != nil {
+							t.Error(err)
+						}
+					}
+				}}
+				if err := s.start(t.Context(), e, s.job(cmd, engine.NewNews(5)))(); err != nil {
+					t.Fatal(err)
+				}
+				if !slices.Equal(notes, c.want) {
+					t.Errorf("got %q, want %q", notes, c.want)
+				}
+			})
+		})
+	}
+}
+
+// slowly is a journal whose first write does something before it is made.
+type slowly struct {
+	*memory
+	first func()
+	once  sync.Once
+}
+
+func (j *slowly) Store(ctx context.Context, key string, rec plan.Record, revision uint64) (uint64, error) {
+	j.once.Do(j.first)
+	return j.memory.Store(ctx, key, rec, revision)
+}
+
 // early is a driver that notes what it is asked, by step.
 type early struct {
 	*target

@@ -56,6 +56,7 @@ func (e *Engine) turning(ctx context.Context, job Job) *turning {
 type prepared struct {
 	driver  driver.Driver
 	secrets *driver.Secrets
+	glance  *glance // nil: it was not looked at yet
 }
 
 // prepare has the drivers of what this executor alone will do, once the new primary holds its lease, make ready what they need.
@@ -69,7 +70,7 @@ func (t *turning) prepare() {
 		if err != nil {
 			continue // its turn tells
 		}
-		p := prepared{d, driver.NewSecrets(t.engine.Secrets)}
+		p := prepared{driver: d, secrets: driver.NewSecrets(t.engine.Secrets)}
 		t.prepared[step.Name] = p
 		ctx := t.alive.claim()
 		t.works.Go(func() {

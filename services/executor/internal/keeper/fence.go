@@ -272,6 +272,7 @@ func (k *Keeper) Busy(ctx context.Context) (func(), error) {
 	done := func() {
 		k.mu.Lock()
 		k.busy--
+		k.calm = k.o.Now() + lookEvery
 		k.mu.Unlock()
 		wake(k.tend)
 	}

@@ -93,6 +93,7 @@ type Keeper struct {
 	retry   time.Duration // by our clock: when a decider that refused may grant; 0: unknown
 	lost    error         // why the guard could not be renewed, and never will be at this epoch; nil: it could
 	busy    int           // drivers that want the resource
+	calm    time.Duration // by our clock: until then what a driver has just changed is left to its clients
 	fencing int           // fences that have not ended the resource yet
 	saying  int           // fences that are not stored yet
 	settle  context.CancelFunc

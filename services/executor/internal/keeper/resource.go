@@ -128,7 +128,8 @@ func (k *Keeper) tendOnce(ctx context.Context, told *teller, rest *rest) error {
 	ctx, cancel = context.WithCancel(ctx)
 	defer cancel()
 	k.mu.Lock()
-	if k.busy > 0 {
+	// A server that was promoted a moment ago has clients that wait for it: a slot for its next standby is made beside their first writes, not before them.
+	if k.busy > 0 || k.o.Now() < k.calm {
 		k.mu.Unlock()
 		return nil
 	}

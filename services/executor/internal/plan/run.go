@@ -29,7 +29,9 @@ type Run struct {
 	outcomes []Outcome
 	orders   []*message.Instruction
 	busy     map[string]bool // own work in flight, by step; heldWork for held
-	memory   map[string]memory
+	// heldBegan is when the writing of `held` was last begun.
+	heldBegan time.Duration
+	memory    map[string]memory
 }
 
 // What is done beside the steps, named where steps are named. No step can have such a name.
@@ -85,13 +87,16 @@ func (r *Run) Observe(rec Record, now, gap time.Duration) {
 }
 
 // Stored says that the move's record is in the journal now, and its work is this executor's.
-func (r *Run) Stored(m Move) {
+func (r *Run) Stored(m Move, now time.Duration) {
 	if m.Store {
 		r.stored = m.Record.clone()
 		r.outcomes = nil
 	}
 	for _, w := range m.Work {
 		r.busy[w.name()] = true
+		if w.Step == nil {
+			r.heldBegan = now
+		}
 	}
 }
 
@@ -117,7 +122,7 @@ func (r *Run) Next(now time.Duration, see Seen) Move {
 	if !rec.Over() {
 		r.conclude(&m, now, see)
 	}
-	m.Store = rec.dirty && !m.onlyHeld()
+	m.Store = rec.dirty && !m.onlyHeld() && !r.holding(&m, now)
 	if rec.dirty {
 		rec.Told = false // what is new is told first
 		rec.Executor, rec.At, rec.ElapsedMicros = r.me.Name, see.Wall, r.elapsed(now).Microseconds()
@@ -129,6 +134,27 @@ func (r *Run) Next(now time.Duration, see Seen) Move {
 // that is lost with its executor is looked again; so the record need not be stored between the two.
 func (m *Move) onlyHeld() bool {
 	return len(m.Work) == 1 && m.Work[0].Step == nil
+}
+
+// holdingFor is how long what a look found may wait to be stored together with what follows `held`.
+const holdingFor = 100 * time.Millisecond
+
+// holding: this executor writes `held` and has nothing to begin meanwhile. What its looks found is stored with the claim of what comes next: clients
+// wait for that one, and would for another before it. Where `held` takes long, as it does without proof, it is stored alone.
+func (r *Run) holding(m *Move, now time.Duration) bool {
+	if !r.busy[heldWork] || len(m.Work) > 0 || m.Record.State != r.stored.State || now >= r.heldBegan+holdingFor {
+		return false
+	}
+	for _, o := range r.outcomes {
+		if o.Verdict != Done || r.step(o.Step).Phase != message.PhaseLook {
+			return false
+		}
+	}
+	if len(r.outcomes) == 0 {
+		return false
+	}
+	m.wake(r.heldBegan + holdingFor)
+	return true
 }
 
 func (r *Run) elapsed(now time.Duration) time.Duration { return r.base + now - r.began }

@@ -223,7 +223,7 @@ func (p *play) move(a *actor, now time.Duration, say func(string, ...any)) {
 			}
 			p.store(a, m.Record)
 		}
-		a.run.Stored(m)
+		a.run.Stored(m, now)
 		for _, w := range m.Work {
 			switch {
 			case w.Step == nil:
