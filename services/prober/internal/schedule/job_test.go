@@ -216,7 +216,7 @@ func TestHungTargetsDelayNobody(t *testing.T) {
 			run(t, Task{Every: time.Second, Timeout: time.Second}, hang)
 			run(t, Task{Every: time.Second, Timeout: time.Second}, func(context.Context) check.Result { <-deaf; return unknown })
 		}
-		_, l := run(t, Task{Every: time.Second, Timeout: 100 * time.Millisecond, Place: 0.5}, always(up))
+		_, l := run(t, Task{Every: time.Second, Timeout: 100 * time.Millisecond, Place: 0.25}, always(up))
 		time.Sleep(10 * time.Second)
 		close(deaf)
 		require.Len(t, l.began(), 10)
