@@ -29,22 +29,24 @@ func (k *Keeper) Fence(ctx context.Context, able bool, why string) {
 	}
 	shut := k.o.Guard.Shut()
 	epoch := max(acting, k.holder.Fence(k.o.Now()))
+	unvouched := k.unvouch()
 	k.cancelSettle()
 	k.fencing++
 	k.saying++
 	k.mu.Unlock()
-	k.finishBeside(ctx, epoch, shut, able, why)
+	k.finishBeside(ctx, epoch, shut, unvouched, able, why)
 }
 
-func (k *Keeper) finishBeside(ctx context.Context, epoch uint64, shut error, able bool, why string) {
-	finish := func() { k.finish(ctx, epoch, shut, able, why) }
+func (k *Keeper) finishBeside(ctx context.Context, epoch uint64, shut error, unvouched, able bool, why string) {
+	finish := func() { k.finish(ctx, epoch, shut, unvouched, able, why) }
 	if !k.asked.Go(finish) {
 		finish() // what has to be fenced is, also where the keeper has ended
 	}
 }
 
-// finish does what is left once the guard was shut, or could not be. It takes what its caller counted off k.fencing and k.saying.
-func (k *Keeper) finish(ctx context.Context, epoch uint64, shut error, able bool, why string) {
+// finish does what is left once the guard was shut, or could not be. It takes what its caller counted off k.fencing and k.saying. Unvouched: a
+// person's word ended with it.
+func (k *Keeper) finish(ctx context.Context, epoch uint64, shut error, unvouched, able bool, why string) {
 	ctx = context.WithoutCancel(ctx) // a stop of the executor does not leave this half done
 	defer func() {
 		k.mu.Lock()
@@ -60,7 +62,7 @@ func (k *Keeper) finish(ctx context.Context, epoch uint64, shut error, able bool
 	defer ending.Wait()
 	ended := false
 	ending.Go(func() { ended = k.end(ctx) }) // whatever the disk does
-	written := k.o.Store.Fence(k.o.Group, epoch)
+	written := k.writeFence(epoch, unvouched)
 	if shut != nil || written != nil {
 		k.log.Error("the guard or the disk fails: the resource is ended before anything is said", "guard", shut, "disk", written)
 		if ending.Wait(); !ended || written != nil {
@@ -145,7 +147,19 @@ func (k *Keeper) Shut(ctx context.Context, epoch uint64) error {
 	k.cancelSettle()
 	epoch = max(epoch, k.holder.Fence(k.o.Now()))
 	k.holder.FencedByOthers(epoch)
+	unvouched := k.unvouch()
 	k.mu.Unlock()
+	return k.writeFence(epoch, unvouched)
+}
+
+// writeFence writes down that the member is fenced, after a person's word was taken off the disk that has ended with it: another life must not open the
+// guard by that word once the member was said to be fenced.
+func (k *Keeper) writeFence(epoch uint64, unvouched bool) error {
+	if unvouched {
+		if err := k.o.Store.SetVouched(k.o.Group, nil); err != nil {
+			return err
+		}
+	}
 	return k.o.Store.Fence(k.o.Group, epoch)
 }
 

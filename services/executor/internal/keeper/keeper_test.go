@@ -906,6 +906,71 @@ func TestVouchedPrimaryServesWithoutTheBusAndJoinsTheRecord(t *testing.T) {
 	})
 }
 
+// Once the lease of an epoch is taken, others count on its end: the guard of a vouched primary is open for no longer than that, also before held is
+// written, whether its executor then dies, is overtaken, or lapses. The word does not outlive it.
+func TestAWordOpensNothingBeyondALeaseThatIsTaken(t *testing.T) {
+	for _, end := range []string{"dies", "lapses", "restarts"} {
+		t.Run(end, func(t *testing.T) {
+			in(t, func(w *world) {
+				w.adopted()
+				b := w.members["b"]
+				w.cut(w.noBus, "a", "b")
+				w.cut(w.noPeer, "a")
+				time.Sleep(2 * wait) // a is shut by now
+				if err := b.keeper.Vouch(w.ctx, word, "ana", func(context.Context, driver.Lease) error { b.res.set(true, true); return nil }); err != nil {
+					t.Fatal(err)
+				}
+				w.mu.Lock()
+				w.noBus["b"] = false
+				w.mu.Unlock()
+				c := w.command(message.KindFailover, "a", "b")
+				ctx, stop := context.WithCancel(w.ctx)
+				defer stop()
+				taken := make(chan struct{})
+				ended := make(chan struct{})
+				go func() {
+					defer close(ended)
+					_ = b.keeper.Hold(ctx, c, func(ctx context.Context) error { // and the chain takes nothing
+						close(taken)
+						<-ctx.Done()
+						return context.Cause(ctx)
+					})
+				}()
+				<-taken
+				for range 20 {
+					time.Sleep(ttl / 4)
+					if deadline, open, _ := b.guard.Open(); !open || deadline > w.now()+ttl {
+						t.Fatalf("at %s the guard is open until %s, and the lease lasts %s", w.now(), deadline, ttl)
+					}
+				}
+				stop()
+				<-ended
+				switch end {
+				case "dies":
+					b.stop()
+				case "lapses":
+					w.cut(w.noBus, "b")
+				case "restarts":
+					b.stop()
+					b.start()
+				}
+				time.Sleep(ttl + late)
+				if w.open("b") {
+					t.Error("the guard outlives the lease")
+				}
+				if end == "dies" {
+					return
+				}
+				time.Sleep(10 * wait)
+				synctest.Wait()
+				if _, acting := b.res.is(); acting || w.open("b") || b.store.Vouched("orders") != nil || b.store.Fenced("orders") != c.Epoch {
+					t.Errorf("b acts %t, open %t, vouched %s, fenced %d", acting, w.open("b"), b.store.Vouched("orders"), b.store.Fenced("orders"))
+				}
+			})
+		})
+	}
+}
+
 // In dry run ham promotes nobody, whatever a person vouches for.
 func TestNobodyIsVouchedInWhereTheGroupIsNotArmed(t *testing.T) {
 	in(t, func(w *world) {

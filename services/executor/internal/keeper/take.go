@@ -46,7 +46,7 @@ func (k *Keeper) open(epoch uint64) error {
 		k.mu.Unlock()
 		return err
 	}
-	was := k.joined()
+	was := k.unvouch()
 	k.changedLocked()
 	k.mu.Unlock()
 	wake(k.tend)
@@ -91,9 +91,10 @@ func (k *Keeper) take(ctx context.Context, cmd *message.Command) error {
 		if err == nil {
 			var shut error
 			epoch, shut, err = k.arm(epoch, deadline)
+			unvouched := err != nil && k.unvouch()
 			k.mu.Unlock()
 			if err != nil {
-				k.finishBeside(ctx, epoch, shut, true, err.Error())
+				k.finishBeside(ctx, epoch, shut, unvouched, true, err.Error())
 			}
 			if err == nil && epoch != cmd.Epoch {
 				err = fmt.Errorf("epoch %d is overtaken by %d", cmd.Epoch, epoch)

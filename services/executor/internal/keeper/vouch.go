@@ -101,7 +101,7 @@ func (k *Keeper) Vouch(ctx context.Context, words, actor string, promote func(co
 	k.log.Warn("promoted on a person's word, without a lease", "actor", actor, "words", words)
 	written := k.o.Store.Guard(k.o.Group, v.Epoch, true)
 	k.mu.Lock()
-	err = errors.Join(written, k.o.Guard.Prepare(), k.o.Guard.Arm(k.o.Now()+vouchSpan))
+	err = errors.Join(written, k.o.Guard.Prepare(), k.armVouched())
 	k.guarded = k.guarded || err == nil
 	k.cancelSettle()
 	k.mu.Unlock()
@@ -112,12 +112,21 @@ func (k *Keeper) Vouch(ctx context.Context, words, actor string, promote func(co
 		done := *v
 		done.Done = true
 		k.mu.Lock()
-		if k.vouched == v {
+		still := k.vouched == v
+		if still {
 			k.vouched = &done
 		}
 		k.mu.Unlock()
-		err = k.writeVouched(&done)
-		v = &done
+		if still { // else an epoch of the record carries it by now, or has ended it
+			err = k.writeVouched(&done)
+			v = &done
+			k.mu.Lock()
+			still = k.vouched == v
+			k.mu.Unlock()
+			if !still { // meanwhile: what has ended is not left on the disk
+				err = k.o.Store.SetVouched(k.o.Group, nil)
+			}
+		}
 	}
 	if err != nil {
 		k.dropVouched(v, "it could not be promoted: "+err.Error())
@@ -126,6 +135,16 @@ func (k *Keeper) Vouch(ctx context.Context, words, actor string, promote func(co
 	wake(k.poke)
 	k.event(message.Critical, fmt.Sprintf("vouched.%d", v.At), fmt.Sprintf("%s was promoted on the word of %s, without a lease, while the bus was gone: %q", v.Member, v.Actor, v.Words))
 	return nil
+}
+
+// armVouched opens the guard for as long as a person's word does at a time. Called with k.mu held.
+//
+// Invariant: never once the lease of an epoch is taken. From then on others count on its guard to shut when that lease ends.
+func (k *Keeper) armVouched() error {
+	if k.holder.State(k.o.Now()).Acting != 0 {
+		return nil
+	}
+	return k.o.Guard.Arm(k.o.Now() + vouchSpan)
 }
 
 // keepVouched holds the guard of a vouched primary open, and tells the record of it until it is there. Called by turn.
@@ -138,7 +157,7 @@ func (k *Keeper) keepVouched(ctx context.Context) {
 	}
 	overtaken := held != nil && held.Epoch > v.Held && held.Primary != v.Member
 	if !overtaken {
-		if err := k.o.Guard.Arm(k.o.Now() + vouchSpan); err != nil {
+		if err := k.armVouched(); err != nil {
 			k.log.Error("the guard of a vouched primary cannot be held open", "error", err)
 		}
 	}
@@ -185,18 +204,12 @@ func (k *Keeper) dropVouched(v *Vouched, why string) {
 	k.event(message.Critical, fmt.Sprintf("unvouched.%d", v.At), fmt.Sprintf("%s, promoted on the word of %s, was stopped: %s", v.Member, v.Actor, why))
 }
 
-// joined ends the vouched time: the lease of an epoch of the chain carries the member from now on. It says whether there was one, which is to be
-// taken off the disk then. Called with k.mu held.
-func (k *Keeper) joined() bool {
-	if k.vouched == nil {
-		return false
-	}
+// unvouch ends the vouched time: the lease of an epoch of the chain carries the member from now on, or has ended. It says whether there was one, which
+// is to be taken off the disk then. Called with k.mu held.
+func (k *Keeper) unvouch() bool {
+	was := k.vouched != nil
 	k.vouched = nil
-	if err := k.o.Guard.Arm(k.holder.State(k.o.Now()).Deadline); err != nil { // down to what the lease covers
-		k.lost = err
-		wake(k.poke)
-	}
-	return true
+	return was
 }
 
 // vouchedLease is what the driver that promotes is shown: a person's word in the place of a lease.
