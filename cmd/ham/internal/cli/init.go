@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,13 +24,13 @@ func (a *app) init() *cobra.Command {
 }
 
 func (a *app) initPostgres() *cobra.Command {
-	group, names, dir, secrets := "", []string{}, "", ""
+	group, names, dir, secrets, witness, sites := "", []string{}, "", "", "", []string{}
 	c := &cobra.Command{
 		Use: "postgres DSN DSN", Short: "Look at two PostgreSQL servers and write the spec, roles and settings of a pair",
 		Long: "postgres logs in to two servers, as a superuser or a role with pg_monitor, and changes nothing there. It writes a directory with a spec\n" +
 			"in dry run, the processes of ham on the three hosts, the roles with the least rights, and the lines for PostgreSQL's configuration.\n" +
 			"Passwords: ${env:NAME} and ${file:/path} in a DSN are replaced, so that they need not stand in the command line.",
-		Example: "  ham init postgres 'postgres://postgres:${env:PGPASSWORD}@192.0.2.10/' 'postgres://postgres:${env:PGPASSWORD}@198.51.100.10/' --group orders",
+		Example: "  ham init postgres 'postgres://postgres:${env:PGPASSWORD}@192.0.2.10/' 'postgres://postgres:${env:PGPASSWORD}@198.51.100.10/' \\\n    --group orders --witness 203.0.113.5 --sites sp,rj,mia",
 		RunE: func(c *cobra.Command, dsns []string) error {
 			if len(names) != 2 || !message.IsName(names[0]) || !message.IsName(names[1]) || names[0] == names[1] || names[0] == "witness" || names[1] == "witness" {
 				return usagef("--names is %q, want two different names, such as a,b; the third process is called witness", strings.Join(names, ","))
@@ -40,7 +41,14 @@ func (a *app) initPostgres() *cobra.Command {
 			if !filepath.IsAbs(secrets) {
 				return usagef("--secrets is %q, want an absolute path, such as /etc/ham", secrets)
 			}
-			p := setup.Pair{Group: group, Secrets: secrets}
+			p := setup.Pair{Group: group, Secrets: secrets, Witness: witness}
+			if ip, err := netip.ParseAddr(witness); witness != "" && (err != nil || ip.IsUnspecified() || ip.IsMulticast()) {
+				return usagef("--witness is %q, want the address of a host, such as 203.0.113.5", witness)
+			}
+			if c.Flags().Changed("sites") && (len(sites) != 3 || !message.IsName(sites[0]) || !message.IsName(sites[1]) || !message.IsName(sites[2])) {
+				return usagef("--sites is %q, want three names, such as sp,rj,mia: the sites of %s, of %s and of the witness", strings.Join(sites, ","), names[0], names[1])
+			}
+			copy(p.Sites[:], sites)
 			for i, into := range []*setup.Facts{&p.A, &p.B} {
 				dsn, err := spec.Secret(dsns[i]).Resolve(spec.LookupSecret)
 				if err != nil {
@@ -56,6 +64,8 @@ func (a *app) initPostgres() *cobra.Command {
 	c.Args = usageArgs(cobra.ExactArgs(2))
 	c.Flags().StringVarP(&group, "group", "g", "postgres", "the `name` of the service")
 	c.Flags().StringSliceVar(&names, "names", []string{"a", "b"}, "what the two servers are called")
+	c.Flags().StringVar(&witness, "witness", "", "the `address` of the host that holds no data; without it one that you have to replace stands in five files")
+	c.Flags().StringSliceVar(&sites, "sites", nil, "what the sites of the two servers and the witness are called (default: as the processes there)")
 	c.Flags().StringVarP(&dir, "dir", "d", "", "the `directory` to write to (default: the group's name); what is there is not overwritten")
 	c.Flags().StringVar(&secrets, "secrets", "/etc/ham", "the `directory` of the passwords on each host")
 	return c

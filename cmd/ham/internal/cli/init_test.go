@@ -66,6 +66,8 @@ func TestInitSaysWhatIsWrong(t *testing.T) {
 		{2, `--names is "a,a", want two different names`, []string{dead, dead, "--names", "a,a"}},
 		{2, `--names is "a,witness", want two different names`, []string{dead, dead, "--names", "a,witness"}},
 		{2, `group "a b": want 1 to 63`, []string{dead, dead, "--group", "a b"}},
+		{2, `--witness is "w.example", want the address of a host, such as 203.0.113.5`, []string{dead, dead, "--witness", "w.example"}},
+		{2, `--sites is "sp,rj", want three names, such as sp,rj,mia: the sites of a, of b and of the witness`, []string{dead, dead, "--sites", "sp,rj"}},
 		{2, `--secrets is "etc", want an absolute path`, []string{dead, dead, "--secrets", "etc"}},
 		{2, "server a: reference ${env:HAM_NOT_THERE}: the environment variable is not set", []string{"postgres://x:${env:HAM_NOT_THERE}@127.0.0.1:1/", dead}},
 		{1, "server a at 127.0.0.1:1: dial error: dial tcp 127.0.0.1:1: connect: connection refused\n", []string{dead, dead}},

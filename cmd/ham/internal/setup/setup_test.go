@@ -3,6 +3,7 @@ package setup_test
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/isacloud/ha-manager/cmd/ham/internal/setup"
+	"github.com/isacloud/ha-manager/pkg/client/haproxy/haproxytest"
 	"github.com/isacloud/ha-manager/pkg/client/postgres"
 	"github.com/isacloud/ha-manager/pkg/client/postgres/pgtest"
 	"github.com/isacloud/ha-manager/pkg/message"
@@ -220,6 +222,43 @@ func TestPostgreSQLTakesTheLines(t *testing.T) {
 	for name, value := range settings {
 		require.Equal(t, value, s.Value("SELECT current_setting('"+name+"')"), name)
 	}
+}
+
+// TestWhatIsKnownStandsInEveryFile: where the witness and the sites are told, no address and no site is left to be replaced by hand.
+func TestWhatIsKnownStandsInEveryFile(t *testing.T) {
+	p := setup.Pair{
+		Group: "orders", Witness: "2001:db8::7", Sites: [3]string{"sp", "rj", "mia"},
+		A: setup.Facts{Name: "a", Host: "192.0.2.10", Port: 5432}, B: setup.Facts{Name: "b", Host: "192.0.2.20", Port: 5433},
+	}
+	for _, f := range p.Files() {
+		require.NotContains(t, f.Text, "203.0.113.5\n", f.Name)
+		require.NotContains(t, f.Text, "203.0.113.5:", f.Name)
+		require.NotContains(t, f.Text, "203.0.113.5/", f.Name)
+		require.NotContains(t, f.Text, "what is its site called", f.Name)
+	}
+	require.Contains(t, text(t, p, "orders.yaml"), `witness: {site: mia, host: "2001:db8::7"}`)
+	require.Contains(t, text(t, p, "orders.yaml"), "b: {site: rj, host: 192.0.2.20, port: 5433")
+	require.Contains(t, text(t, p, "pg_hba.conf"), "2001:db8::7/128")
+	for name, site := range map[string]string{"a": "sp", "b": "rj", "witness": "mia"} {
+		node := text(t, p, "node-"+name+".yaml")
+		require.Contains(t, node, "  name: "+name+"\n  site: "+site+"\n")
+		require.Contains(t, node, "sites: ["+site+"]")
+		require.Contains(t, node, `"[2001:db8::7]:6222"`)
+	}
+}
+
+// TestHAProxyTakesTheLines: and both servers are there, disabled until ham has said which one serves.
+func TestHAProxyTakesTheLines(t *testing.T) {
+	program := haproxytest.Require(t)
+	p := setup.Pair{Group: "orders", A: setup.Facts{Name: "a", Host: "192.0.2.10", Port: 5432}, B: setup.Facts{Name: "b", Host: "2001:db8::10", Port: 5433}}
+	lines := text(t, p, "haproxy.cfg")
+	require.Contains(t, lines, "server a 192.0.2.10:5432 disabled\n")
+	require.Contains(t, lines, "server b [2001:db8::10]:5433 disabled\n")
+	config := filepath.Join(t.TempDir(), "haproxy.cfg")
+	require.NoError(t, os.WriteFile(config, []byte(lines), 0o600))
+	out, err := exec.CommandContext(within(t), program, "-c", "-f", config).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.NotContains(t, string(out), "WARNING")
 }
 
 // TestWhatStandsInTheWayIsSaid: servers that are no pair, and settings that void what is promised.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -12,6 +13,9 @@ import (
 type Pair struct {
 	Group string
 	A, B  Facts
+	// Witness is the address of the third host, Sites what the places of a, b and the witness are called; "": not known yet.
+	Witness string
+	Sites   [3]string
 	// Secrets is the directory in which the passwords lie on each host.
 	Secrets string
 }
@@ -31,6 +35,14 @@ const (
 	unknownWitness = "203.0.113.5"
 )
 
+func (p Pair) witness() string { return cmp.Or(p.Witness, unknownWitness) }
+
+// site is what the place of one of the three is called: as the process there, where nobody said.
+func (p Pair) site(process string) string {
+	i := slices.Index([]string{p.A.Name, p.B.Name, "witness"}, process)
+	return cmp.Or(p.Sites[i], process)
+}
+
 func (p Pair) secret(name string) string { return filepath.Join(cmp.Or(p.Secrets, "/etc/ham"), name) }
 
 func (p Pair) database() string { return "postgres" }
@@ -41,10 +53,11 @@ func (p Pair) Files() []File {
 		{p.Group + ".yaml", "the spec, in dry run: ham apply " + p.Group + ".yaml", p.spec()},
 		{"node-" + p.A.Name + ".yaml", "the process of ham on the host of " + p.A.Name, p.node(p.A.Name, hostOr(p.A, unknownA))},
 		{"node-" + p.B.Name + ".yaml", "the process of ham on the host of " + p.B.Name, p.node(p.B.Name, hostOr(p.B, unknownB))},
-		{"node-witness.yaml", "the process of ham at the witness", p.node("witness", unknownWitness)},
+		{"node-witness.yaml", "the process of ham at the witness", p.node("witness", p.witness())},
 		{"roles.sql", "the roles and their rights: once, on the primary", p.roles()},
 		{"pg_hba.conf", "lines for pg_hba.conf and pg_ident.conf of both servers, above the others", p.hba()},
 		{"postgresql.conf", "lines for postgresql.conf of both servers", p.conf()},
+		{"haproxy.cfg", "the lines of a HAProxy in front of them, where clients follow one", p.haproxy()},
 		{"host.sh", "what is done once on both hosts, as root; read it first", p.host()},
 		{"ham.service", "the unit of the process of ham beside a server", p.unit()},
 	}
@@ -73,7 +86,7 @@ func (p Pair) spec() string {
 		if host == "" {
 			host, ask = []string{unknownA, unknownB}[i], ", and at which address do the others reach it"
 		}
-		member := fmt.Sprintf("site: %s, host: %s", f.Name, yamlText(host))
+		member := fmt.Sprintf("site: %s, host: %s", p.site(f.Name), yamlText(host))
 		if f.Port != 5432 {
 			member += fmt.Sprintf(", port: %d", f.Port)
 		}
@@ -81,12 +94,22 @@ func (p Pair) spec() string {
 		if !sure {
 			member += ", data: " + yamlText(f.Data)
 		}
-		fmt.Fprintf(&b, "    %s: {%s}   # ? what is its site called%s\n", f.Name, member, ask)
+		if p.Sites == [3]string{} {
+			ask = "what is its site called (--sites writes it into all files)" + ask
+		}
+		if ask = strings.TrimPrefix(ask, ", and "); ask != "" {
+			ask = "   # ? " + ask
+		}
+		fmt.Fprintf(&b, "    %s: {%s}%s\n", f.Name, member, ask)
 		if !sure {
 			fmt.Fprintf(&b, "    # ? who runs the server of %s: pg_ctl (the executor alone), systemd:<unit>, or cluster:<version>/<name>\n", f.Name)
 		}
 	}
-	fmt.Fprintf(&b, "  witness: {site: witness, host: %s}   # ? a third place: it looks and decides, and holds no data\n", unknownWitness)
+	ask := ""
+	if p.Witness == "" {
+		ask = "   # ? its address stands in node-*.yaml and pg_hba.conf, too: --witness writes it into all files"
+	}
+	fmt.Fprintf(&b, "  # A third place: it looks and decides, and holds no data.\n  witness: {site: %s, host: %s}%s\n", p.site("witness"), yamlText(p.witness()), ask)
 	if p.A.Socket != "" && p.A.Socket != "/var/run/postgresql" {
 		fmt.Fprintf(&b, "  socket: %s\n", yamlText(p.A.Socket))
 		if p.B.Socket != p.A.Socket {
@@ -110,14 +133,14 @@ func (p Pair) spec() string {
 func (p Pair) node(name, host string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# The process %s: ham up --config node-%s.yaml\n# The three embedded servers form one bus, which survives the loss of any one of them.\n", name, name)
-	fmt.Fprintf(&b, "ham:\n  name: %s\n  site: %s\n  bus:\n    listen: %s\n    cert: %s\n    key: %s\n    users: [{name: ham, pass: \"${file:%s}\"}]\n    replicas: 3\n", name, name,
+	fmt.Fprintf(&b, "ham:\n  name: %s\n  site: %s\n  bus:\n    listen: %s\n    cert: %s\n    key: %s\n    users: [{name: ham, pass: \"${file:%s}\"}]\n    replicas: 3\n", name, p.site(name),
 		yamlText(join(host, 4222)), p.secret("tls/server.crt"), p.secret("tls/server.key"), p.secret("bus.password"))
 	fmt.Fprintf(&b, "    cluster:\n      name: ham\n      listen: %s\n      routes: [%s, %s, %s]\n      ca: %s\n      pass: \"${file:%s}\"\n", yamlText(join(host, 6222)),
-		yamlText(join(hostOr(p.A, unknownA), 6222)), yamlText(join(hostOr(p.B, unknownB), 6222)), yamlText(join(unknownWitness, 6222)), p.secret("tls/ca.crt"), p.secret("bus.password"))
+		yamlText(join(hostOr(p.A, unknownA), 6222)), yamlText(join(hostOr(p.B, unknownB), 6222)), yamlText(join(p.witness(), 6222)), p.secret("tls/ca.crt"), p.secret("bus.password"))
 	if name != "witness" {
-		fmt.Fprintf(&b, "  executor:\n    sites: [%s]\n    peer: %s     # the others ask it here, also when the bus is gone\n    peer_secret: \"${file:%s}\"\n", name, yamlText(join(host, 8323)), p.secret("peer.secret"))
+		fmt.Fprintf(&b, "  executor:\n    sites: [%s]\n    peer: %s     # the others ask it here, also when the bus is gone\n    peer_secret: \"${file:%s}\"\n", p.site(name), yamlText(join(host, 8323)), p.secret("peer.secret"))
 	} else {
-		fmt.Fprintf(&b, "  executor: {sites: [%s]}\n", name)
+		fmt.Fprintf(&b, "  executor: {sites: [%s]}\n", p.site(name))
 	}
 	b.WriteString("  # ? what does it see only while its own link is well, such as its router? Without one it is never blind\n  # prober: {references: [\"tcp://192.0.2.1:53\"]}\n")
 	return b.String()
@@ -133,7 +156,7 @@ func (p Pair) hba() string {
 	line("local", "all", LocalRole, "", "peer map=ham")
 	line("host", "all", LocalRole, "all", "reject")
 	line("host", "replication", LocalRole, "all", "reject")
-	for _, host := range []string{hostOr(p.A, unknownA), hostOr(p.B, unknownB), unknownWitness} {
+	for _, host := range []string{hostOr(p.A, unknownA), hostOr(p.B, unknownB), p.witness()} {
 		line("host", p.database(), WatchRole, single(host), "scram-sha-256")
 	}
 	for _, host := range []string{hostOr(p.A, unknownA), hostOr(p.B, unknownB)} {
@@ -164,6 +187,31 @@ func (p Pair) conf() string {
 		fmt.Fprintf(&b, "%-38s # %s\n", s.line, s.why)
 	}
 	b.WriteString("\n# ham writes primary_conninfo, primary_slot_name, recovery_target_timeline and synchronous_standby_names by ALTER SYSTEM: leave them out here.\n")
+	return b.String()
+}
+
+func (p Pair) haproxy() string {
+	var b strings.Builder
+	b.WriteString(`# HAProxy in front of the pair, on a host of its own: neither of the two, nor the witness. For
+#   route: {haproxy: "tcp://203.0.113.20:9999", backend: ` + p.Group + `}
+# with the address that ham reaches it at. The runtime API has no password: let nobody but the three hosts reach it.
+global
+    stats socket ipv4@203.0.113.20:9999 level admin   # ?
+defaults
+    mode tcp
+    timeout connect 1s
+    timeout client 1h     # an idle session of a pool is not cut sooner
+    timeout server 1h
+    retries 0             # else a client that comes in the middle of a swap waits 1 s for each retry at the server that has just gone
+frontend ` + p.Group + `
+    bind :5432
+    default_backend ` + p.Group + `
+backend ` + p.Group + `
+    # Both begin disabled: a HAProxy that was restarted serves nobody until ham has told it whom, which takes less than two seconds.
+`)
+	for i, f := range []Facts{p.A, p.B} {
+		fmt.Fprintf(&b, "    server %s %s disabled\n", f.Name, join(hostOr(f, []string{unknownA, unknownB}[i]), f.Port))
+	}
 	return b.String()
 }
 
