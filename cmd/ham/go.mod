@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/isacloud/ha-manager/pkg v0.0.0
 	github.com/isacloud/ha-manager/pkg/bus/embedded v0.0.0
+	github.com/isacloud/ha-manager/services/console v0.0.0
 	github.com/isacloud/ha-manager/services/decider v0.0.0
 	github.com/isacloud/ha-manager/services/executor v0.0.0
 	github.com/isacloud/ha-manager/services/notifier v0.0.0
@@ -17,6 +18,12 @@ require (
 	github.com/stretchr/testify v1.12.1
 	golang.org/x/sys v0.49.0
 	golang.org/x/term v0.47.0
+)
+
+require (
+	github.com/coreos/go-oidc/v3 v3.21.0 // indirect
+	github.com/go-jose/go-jose/v4 v4.1.4 // indirect
+	golang.org/x/oauth2 v0.37.0 // indirect
 )
 
 require (
@@ -65,6 +72,8 @@ replace github.com/isacloud/ha-manager/pkg => ../../pkg
 replace github.com/isacloud/ha-manager/pkg/bus/embedded => ../../pkg/bus/embedded
 
 replace github.com/isacloud/ha-manager/services/prober => ../../services/prober
+
+replace github.com/isacloud/ha-manager/services/console => ../../services/console
 
 replace github.com/isacloud/ha-manager/services/decider => ../../services/decider
 

@@ -1,4 +1,3 @@
-// Package console serves the page with the red button.
 package console
 
 import "net/http"

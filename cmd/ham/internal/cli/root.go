@@ -110,14 +110,13 @@ func (a *app) root() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add(run.ID, a.demo(), a.up(), a.service("prober"), a.service("decider"), a.service("executor"), a.service("notifier"), a.busAlone(), a.init(), a.validate(), a.apply(), a.doctor())
+	console := a.service("console")
+	console.AddCommand(a.consoleCommands()...)
+	add(run.ID, a.demo(), a.up(), a.service("prober"), a.service("decider"), a.service("executor"), a.service("notifier"), console, a.busAlone(), a.init(), a.validate(), a.apply(), a.doctor())
 	add(look.ID, a.status(), a.plan(), a.explain(), a.incidents(), a.postmortem(), a.guard(), a.version())
 	add(operate.ID, a.swapCommands()...)
 	add(operate.ID, a.careCommands()...)
 	root.AddCommand(a.demoChildren()...)
-	console := &cobra.Command{Use: "console", Short: "Set up the console: hash", RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	console.AddCommand(a.consoleCommands()...)
-	add(run.ID, console)
 	return root
 }
 

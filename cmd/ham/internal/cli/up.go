@@ -20,7 +20,7 @@ func (a *app) up() *cobra.Command {
 	var config string
 	c := &cobra.Command{
 		Use: "up", Short: "Run everything in one process, with an embedded bus", Args: cobra.NoArgs,
-		Long: "up runs prober, decider, executor and notifier in one process, with an embedded nats-server unless the file names\n" +
+		Long: "up runs prober, decider, executor, notifier and console in one process, with an embedded nats-server unless the file names\n" +
 			"another bus, and puts the groups of the file into force. Ctrl-C ends it in order; roles stay as they are.",
 		RunE: func(c *cobra.Command, _ []string) error { return a.runServices(c.Context(), config, nil) },
 	}
@@ -92,7 +92,7 @@ func (a *app) runServices(ctx context.Context, config string, services []string)
 	for _, g := range applied {
 		log.Info("group is in force", "group", g.Group, "revision", g.Revision, "changed", g.Changed)
 	}
-	log.Info("running", "bus", cmp.Or(s.URL(), "in this process only"), "http", s.HTTP)
+	log.Info("running", "bus", cmp.Or(s.URL(), "in this process only"), "http", s.HTTP, "console", cmp.Or(s.Console, "none"))
 	if err := s.Run(ctx); err != nil {
 		return err
 	}

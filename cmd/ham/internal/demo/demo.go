@@ -10,10 +10,12 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/isacloud/ha-manager/cmd/ham/internal/stack"
 	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/spec"
 	"github.com/isacloud/ha-manager/pkg/spec/file"
 	"github.com/isacloud/ha-manager/pkg/spec/store"
 )
@@ -40,6 +42,7 @@ type demo struct {
 	*story
 	stack   *stack.Stack
 	router  *router
+	sitesMu sync.Mutex // the page's buttons and the story both start and kill
 	sites   map[string]*process
 	addrs   map[string]string
 	clients *clients
@@ -170,11 +173,13 @@ func (d *demo) start(ctx context.Context, dir string) error {
 	p := *f.Process
 	p.StateDir = filepath.Join(dir, "state")
 	p.HTTP = "127.0.0.1:0"
+	p.Console = spec.Console{Listen: spec.DefaultConsoleListen}
 	p.Bus.Listen = freeOr(d.Listen)
-	if d.stack, err = stack.Start(ctx, stack.Options{Process: p, Out: d.chat, Log: d.Log}); err != nil {
+	if d.stack, err = stack.Start(ctx, stack.Options{Process: p, Out: d.chat, Log: d.Log, Faults: d.faults()}); err != nil {
 		return err
 	}
 	d.say(green, "ham", "prober with three vantages (sp, rj, witness), decider, executor and notifier in this process; bus at %s", d.stack.URL())
+	d.say(green, "page", "open %s in a browser: it shows all of this as it happens, and has the red button", d.stack.Console)
 	d.record = newRecord(d.narrate)
 	if err := d.record.follow(context.WithoutCancel(ctx), d.stack.Bus, group); err != nil {
 		return err
@@ -253,6 +258,8 @@ func (d *demo) stopChildren() {
 	if d.router != nil {
 		d.router.kill()
 	}
+	d.sitesMu.Lock()
+	defer d.sitesMu.Unlock()
 	for _, s := range d.sites {
 		s.kill()
 	}
@@ -264,11 +271,12 @@ func (d *demo) help() {
 		server = "  (set HAM_SERVER=" + d.stack.URL() + " first: the usual port was taken)"
 	}
 	d.chapter("It stays up. Try it from another terminal%s", server)
+	d.plain("  %-44s the page with the red button, and buttons that break things", d.stack.Console)
 	for _, line := range []string{
 		"ham status                                   how it stands, and what would happen if the primary died now",
 		"ham plan web                                 what the red button would do",
 		"ham switchover web                           swap the roles, both sides healthy",
-		fmt.Sprintf("kill -9 %-6d                               kill site a (b has pid %d) and watch", d.sites["a"].pid(), d.sites["b"].pid()),
+		fmt.Sprintf("kill -9 %-6d                               kill site a (b has pid %d) and watch", d.site("a").pid(), d.site("b").pid()),
 		"ham incidents; ham postmortem web-1          what happened, with all times",
 		"nats request ham.v1.ask.web.switchover ''    the same with any NATS client, with an answer",
 		"nats publish ham.v1.request.web.failback.me ''  or without one",

@@ -8,8 +8,18 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"sync/atomic"
 	"syscall"
 	"time"
+)
+
+// How a site behaves, as it was told on /mode/<mode>.
+const (
+	modeWell = "well"
+	modeSlow = "slow"
+	modeCut  = "cut"
+	// slowBy is longer than the check waits.
+	slowBy = 400 * time.Millisecond
 )
 
 // ServeSite is the body of one site's process: a small real HTTP server. It ends with ctx.
@@ -18,11 +28,41 @@ func ServeSite(ctx context.Context, name, addr string) error {
 	if err != nil {
 		return err
 	}
+	var mode atomic.Value
+	mode.Store(modeWell)
+	// behave holds an answer back as the mode says; false: it never leaves.
+	behave := func(r *http.Request) bool {
+		limit := time.Duration(0)
+		switch mode.Load() {
+		case modeSlow:
+			limit = slowBy
+		case modeCut:
+			limit = time.Hour
+		}
+		if limit == 0 {
+			return true
+		}
+		wait := time.NewTimer(limit)
+		defer wait.Stop()
+		select {
+		case <-wait.C:
+			return true
+		case <-r.Context().Done():
+			return false
+		}
+	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /alive", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })
-	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("x-site", name)
-		fmt.Fprintf(w, "hello from site %s\n", name)
+	mux.HandleFunc("POST /mode/{mode}", func(_ http.ResponseWriter, r *http.Request) { mode.Store(r.PathValue("mode")) })
+	mux.HandleFunc("GET /alive", func(w http.ResponseWriter, r *http.Request) {
+		if behave(r) {
+			fmt.Fprintln(w, "alive")
+		}
+	})
+	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
+		if behave(r) {
+			w.Header().Set("x-site", name)
+			fmt.Fprintf(w, "hello from site %s\n", name)
+		}
 	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 2 * time.Second}
 	context.AfterFunc(ctx, func() { _ = server.Close() }) // the demo's clients are its own: nothing to drain for

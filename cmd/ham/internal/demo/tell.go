@@ -59,8 +59,9 @@ func (d *demo) failover(ctx context.Context) error {
 	d.chapter("The primary dies: kill -9 of site a")
 	after := d.record.epoch()
 	d.clients.take()
-	d.say(red, "kill -9", "pid %d", d.sites["a"].pid())
-	d.sites["a"].kill()
+	site := d.site("a")
+	d.say(red, "kill -9", "pid %d", site.pid())
+	site.kill()
 	return d.swapped(ctx, "kill -9 of the primary", "b", after)
 }
 
@@ -94,12 +95,10 @@ func (d *demo) swapped(ctx context.Context, how, member string, after uint64) er
 // rejoin: the old primary comes back and becomes a ready standby, by itself.
 func (d *demo) rejoin(ctx context.Context) error {
 	d.chapter("Site a comes back")
-	site, err := startSite(ctx, d.Program, "a", d.addrs["a"])
-	if err != nil {
+	if err := d.mendSite(ctx, "a"); err != nil {
 		return err
 	}
-	d.sites["a"] = site
-	d.say(green, "site a", "runs again, pid %d; it stays standby: nobody asked for a swap back", site.pid())
+	d.say(green, "site a", "runs again, pid %d; it stays standby: nobody asked for a swap back", d.site("a").pid())
 	return d.readyNow(ctx)
 }
 

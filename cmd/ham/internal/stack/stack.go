@@ -22,6 +22,7 @@ import (
 	"github.com/isacloud/ha-manager/pkg/bus/embedded"
 	"github.com/isacloud/ha-manager/pkg/lifecycle"
 	"github.com/isacloud/ha-manager/pkg/spec"
+	"github.com/isacloud/ha-manager/services/console"
 	"github.com/isacloud/ha-manager/services/decider"
 	"github.com/isacloud/ha-manager/services/executor"
 	"github.com/isacloud/ha-manager/services/notifier"
@@ -34,10 +35,11 @@ const (
 	Decider  = "decider"
 	Executor = "executor"
 	Notifier = "notifier"
+	Console  = "console"
 )
 
 // All lists every service, in the order of the loop.
-var All = []string{Prober, Decider, Executor, Notifier}
+var All = []string{Prober, Decider, Executor, Notifier, Console}
 
 // Options of Start.
 type Options struct {
@@ -49,6 +51,8 @@ type Options struct {
 	Log *slog.Logger
 	// Layout of the streams, where this process provisions them.
 	Layout bus.Layout
+	// Faults are buttons of the demo's page.
+	Faults []console.Fault
 }
 
 // Stack is a process that was put together and not yet run.
@@ -63,6 +67,8 @@ type Stack struct {
 	Bus *bus.Bus
 	// HTTP is the address of health and metrics; "" where there are none.
 	HTTP string
+	// Console is the address of the page; "" where there is none.
+	Console string
 }
 
 // URL is where clients reach the bus; "" where the embedded server does not listen.
@@ -222,7 +228,7 @@ func (s *Stack) listen() error {
 
 func (s *Stack) addServices(ctx context.Context) error {
 	for _, name := range All {
-		if s.o.Services != nil && !slices.Contains(s.o.Services, name) {
+		if s.o.Services != nil && !slices.Contains(s.o.Services, name) || name == Console && s.o.Services == nil && s.o.Process.Console.Off() {
 			continue
 		}
 		b, err := s.connect(ctx, name)
@@ -281,8 +287,38 @@ func (s *Stack) service(name string, b *bus.Bus) (func(context.Context) error, e
 			return nil, err
 		}
 		return x.Run, nil
+	case Console:
+		return s.console(b, log, ready)
 	}
 	return nil, fmt.Errorf("no such service")
+}
+
+// console makes the page.
+func (s *Stack) console(b *bus.Bus, log *slog.Logger, ready func(string)) (func(context.Context) error, error) {
+	p := s.o.Process
+	if p.Console.SignIn() {
+		return nil, fmt.Errorf("ham.console declares who may sign in, and this version has no door yet: it would let everybody in")
+	}
+	l, err := net.Listen("tcp", p.Console.Listen)
+	if err != nil && p.Console.Listen == spec.DefaultConsoleListen {
+		log.Warn("the console's usual port is taken, so it has another one", "usual", p.Console.Listen, "error", err)
+		l, err = net.Listen("tcp", "127.0.0.1:0")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ham.console: listen on %s: %w (another address, or off)", p.Console.Listen, err)
+	}
+	siblings := make([]console.Sibling, len(p.Console.Siblings))
+	for i, k := range p.Console.Siblings {
+		siblings[i] = console.Sibling(k)
+	}
+	x, err := console.New(console.Options{
+		Bus: b, Name: p.Name, Site: p.Site, Listener: l, Siblings: siblings, Faults: s.o.Faults, Log: log, Metrics: s.metrics, Ready: ready,
+	})
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	s.Console = x.URL()
+	return x.Run, nil
 }
 
 // Run runs all parts until ctx ends or one of them fails.

@@ -1,0 +1,105 @@
+// The page's own script: it puts what the server sends in its place, says when nothing comes any more, and makes the button one that has to be
+// armed and held. Everything that is shown is made by the server.
+'use strict';
+(() => {
+  const root = document.documentElement, live = document.body.dataset.live;
+  const lost = document.getElementById('lost');
+  let heard = Date.now(), behind = '';
+
+  // After so long without a word from the console nothing on the page is taken for true.
+  const PATIENCE = 4000;
+
+  const put = (id, html) => {
+    const old = document.getElementById(id);
+    if (!old) return;
+    const box = document.createElement('template');
+    box.innerHTML = html;
+    const fresh = box.content.firstElementChild;
+    if (!fresh) return;
+    // Who types into it, or stands on it with the keyboard, is not disturbed.
+    const at = document.activeElement, inside = at && old.contains(at);
+    if (inside && /^(INPUT|TEXTAREA|SELECT)$/.test(at.tagName)) return;
+    for (const d of old.querySelectorAll('details[open][id]')) fresh.querySelector('#' + CSS.escape(d.id))?.setAttribute('open', '');
+    for (const s of old.querySelectorAll('input[id], textarea[id]')) { const f = fresh.querySelector('#' + CSS.escape(s.id)); if (f) f.value = s.value; }
+    old.replaceWith(fresh);
+    if (inside && at.id) document.getElementById(at.id)?.focus();
+    if (fresh.querySelector('[data-disarm]')) document.dispatchEvent(new Event('disarm'));
+  };
+
+  const stillThere = () => {
+    const gone = Date.now() - heard > PATIENCE;
+    root.toggleAttribute('data-lost', gone);
+    if (gone && lost.hidden) {
+      document.getElementById('lost-at').textContent = (behind || new Date(heard).toISOString().slice(11, 19)) + ' UTC.';
+      document.dispatchEvent(new Event('disarm'));
+    }
+    lost.hidden = !gone;
+  };
+
+  if (live) {
+    const begin = () => {
+      const source = new EventSource(live);
+      source.addEventListener('put', (e) => { heard = Date.now(); const m = JSON.parse(e.data); put(m.id, m.html); });
+      source.addEventListener('beat', (e) => { heard = Date.now(); behind = e.data; stillThere(); });
+      // A page of another version of the console: its fragments no longer fit.
+      source.addEventListener('reload', () => location.reload());
+      source.onerror = () => { if (source.readyState === EventSource.CLOSED) { setTimeout(begin, 1500); } };
+    };
+    begin();
+    setInterval(stillThere, 500);
+  }
+
+  for (const box of document.querySelectorAll('[data-load]')) {
+    fetch(box.dataset.load, { headers: { 'X-Fragment': '1' } }).then((r) => r.ok ? r.text() : '').then((html) => { if (html) put(box.id, html); }, () => {});
+  }
+
+  const form = document.getElementById('fire'), red = document.getElementById('red'), arm = document.getElementById('arm');
+  if (!form || !red || !arm) return;
+  const how = document.getElementById('red-how'), held = document.getElementById('held'), reason = document.getElementById('reason');
+  const blocks = [...form.querySelectorAll('[data-block]')];
+  let timer = 0, state = 'off', dead = false;
+
+  const say = (what) => { how.textContent = how.dataset[what]; };
+  const ready = () => !dead && arm.checked && blocks.every((b) => b.checked) && (!blocks.some((b) => b.name === 'override') || reason.value.trim() !== '');
+  const show = () => {
+    red.setAttribute('aria-disabled', String(!ready()));
+    red.classList.toggle('holding', state === 'holding');
+    red.classList.toggle('full', state === 'full');
+  };
+  const rest = (word) => { clearTimeout(timer); state = 'off'; show(); say(word || (ready() ? 'armed' : 'off')); };
+  const press = () => {
+    if (state !== 'off' || !ready()) return;
+    state = 'holding'; show(); say('holding');
+    timer = setTimeout(() => { state = 'full'; show(); say('full'); }, Number(red.dataset.hold));
+  };
+  const release = () => {
+    if (state === 'holding') return rest('cancelled');
+    if (state !== 'full') return;
+    if (!ready()) return rest('cancelled');
+    state = 'fired'; held.value = 'yes'; say('fired'); show();
+    form.submit();
+  };
+  const callOff = () => { if (state === 'holding' || state === 'full') rest('cancelled'); };
+
+  red.type = 'button';
+  form.addEventListener('submit', (e) => e.preventDefault()); // Enter in a field presses nothing
+  form.addEventListener('input', () => rest());
+  red.addEventListener('pointerdown', (e) => { if (e.button === 0) press(); });
+  red.addEventListener('pointerup', (e) => { // a finger that slid off the button still belongs to it
+    const r = red.getBoundingClientRect();
+    if (e.clientX < r.left || e.clientX > r.right || e.clientY < r.top || e.clientY > r.bottom) callOff(); else release();
+  });
+  red.addEventListener('pointerleave', callOff);
+  red.addEventListener('pointercancel', callOff);
+  red.addEventListener('contextmenu', (e) => e.preventDefault());
+  red.addEventListener('keydown', (e) => {
+    if (e.key === ' ' || e.key === 'Enter') { e.preventDefault(); if (!e.repeat) press(); }
+    if (e.key === 'Escape') callOff();
+  });
+  red.addEventListener('keyup', (e) => { if (e.key === ' ' || e.key === 'Enter') { e.preventDefault(); release(); } });
+  red.addEventListener('blur', callOff);
+  document.addEventListener('keydown', (e) => { if (e.key === 'Escape') callOff(); });
+  document.addEventListener('disarm', () => { dead = true; arm.checked = false; arm.disabled = true; rest('off'); });
+  addEventListener('pageshow', () => { arm.checked = false; held.value = ''; rest(); });
+  rest();
+})();

@@ -1,0 +1,68 @@
+package page
+
+import "github.com/isacloud/ha-manager/services/console/internal/board"
+
+// Promise is one row of the guarantee card: what happens when something breaks, and what shows that it does.
+type Promise struct {
+	Fault   string
+	Outcome string
+	// Proof is the test, as <folder or file>:<name of the test or of the story>; a test holds every one of them to exist.
+	Proof string
+}
+
+// promisesAll hold for every group, promisesRouted for groups without a lease, promisesLeased for those with one.
+var (
+	promisesAll = []Promise{
+		{"Every decider or the whole bus is lost", "The roles stay as they are: losing them never swaps anything.", "services/decider/core/testdata/probers_lost.txt"},
+		{"One place sees a failure, others do not", "Nothing moves: a quorum has to say so, and none may contradict.", "services/decider/core/testdata/disputed.txt"},
+		{"The standby is not ready", "Nobody is moved to it by itself, and the page says why.", "services/decider/core/testdata/standby_not_ready.txt"},
+		{"An executor dies in the middle of a swap", "Another one goes on from the journal; nothing is done twice.", "services/executor/crash_test.go:TestCrashWalk"},
+		{"A step fails", "The swap stops there and waits for a person, as its plan says.", "services/decider/core/testdata/paused_step.txt"},
+	}
+	promisesRouted = []Promise{
+		{"The primary's process dies", "The standby takes over as soon as a quorum has seen it refuse.", "services/decider/core/testdata/failover_hard.txt"},
+		{"The primary freezes or falls silent", "The standby takes over after `fall` looks in a row, not before.", "services/decider/core/testdata/failover_silent.txt"},
+		{"A proxy cannot be reached", "It is alarmed, and set right as soon as it answers. Until then it sends clients where it did: this group has no fence.", "services/executor/routes_test.go:TestRoutesAreKeptRight"},
+	}
+	promisesLeased = []Promise{
+		{"The primary's process dies", "Its executor says so, which is proof: the standby takes over at once.", "services/decider/core/testdata/lease_crash.txt"},
+		{"The primary's host is lost", "The standby takes over when the lease has run out, never before.", "services/decider/core/testdata/lease_host_lost.txt"},
+		{"The primary is cut off, or its executor freezes", "Its guard shuts by itself at the end of the lease, in the kernel.", "services/executor/guard/nftables/deadline_linux_test.go:TestEstablishedConnectionsAreCutAtTheDeadline"},
+		{"The old primary thaws or comes back", "It stays shut until a newer epoch names it.", "services/executor/guard/nftables/deadline_linux_test.go:TestAThawedProcessStaysShut"},
+		{"Somebody promotes a standby by hand", "It is told, it is ended, and no swap happens until it is over.", "services/executor/internal/keeper/keeper_test.go:TestWhoIsPromotedByHandIsEnded"},
+	}
+	promiseNeverLose = Promise{"The standby is lost, then the primary", "Nobody takes over: no acknowledged write is given up.", "services/decider/core/testdata/lease_standby_lost.txt"}
+	promiseNeverStop = Promise{"The primary dies while the standby lags", "The loss is shown at all times; beyond the objective a person decides, seeing the figures.", "services/decider/core/testdata/lease_never_stop.txt"}
+)
+
+// promises are those that hold of the group.
+func promises(g *board.Group) []Promise {
+	if g.Spec == nil {
+		return nil
+	}
+	var out []Promise
+	switch {
+	case g.Spec.Lease == nil:
+		out = append(out, promisesRouted...)
+	default:
+		out = append(out, promisesLeased...)
+		switch g.Spec.Durability {
+		case "never-lose":
+			out = append(out, promiseNeverLose)
+		case "never-stop":
+			out = append(out, promiseNeverStop)
+		}
+	}
+	return append(out, promisesAll...)
+}
+
+// vouched says by whom what no test of ham can show is vouched for.
+func vouched(g *board.Group) string {
+	switch {
+	case g.Spec == nil:
+		return ""
+	case g.Spec.Lease == nil:
+		return "That only one member acts is not fenced here: whoever wrote this group's spec vouches that both may run for a moment."
+	}
+	return "That a clock does not stop with its machine (a paused or migrated VM) is vouched for by whoever runs the hosts."
+}

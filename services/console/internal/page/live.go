@@ -1,0 +1,215 @@
+package page
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"hash/maphash"
+	"net/http"
+	"time"
+
+	"github.com/isacloud/ha-manager/pkg/incident"
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/services/console/who"
+)
+
+const (
+	// streamFor bounds one stream: then the browser comes anew, and the door looks again who it is.
+	streamFor = 5 * time.Minute
+	// gather is how long changes are gathered before they are sent.
+	gather = 40 * time.Millisecond
+	// writeLimit cuts off who does not read.
+	writeLimit = 5 * time.Second
+)
+
+// piece is one element of a page, by its id.
+type piece struct {
+	id, template string
+	data         any
+}
+
+// live sends the elements of a page as they change, and a beat each second, so that silence is noticed.
+func (p *Pages) live(w http.ResponseWriter, r *http.Request) {
+	person := who.PersonOf(r.Context())
+	pieces, ok := p.follower(r, person)
+	if !ok {
+		http.Error(w, "there is nothing to follow here", http.StatusNotFound)
+		return
+	}
+	select {
+	case p.streams <- struct{}{}:
+		defer func() { <-p.streams }()
+	default:
+		http.Error(w, "too many pages follow already", http.StatusServiceUnavailable)
+		return
+	}
+	out := http.NewResponseController(w)
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusOK)
+	send := func(event, data string) bool {
+		_ = out.SetWriteDeadline(time.Now().Add(writeLimit)) // where it cannot be set, the server's own holds
+		_, err := fmt.Fprintf(w, "event: %s\ndata: %s\n\n", event, data)
+		return err == nil && out.Flush() == nil
+	}
+	if r.URL.Query().Get("v") != p.version {
+		send("reload", "other version")
+		return
+	}
+	changed, cancel := p.o.Board.Watch()
+	defer cancel()
+	end := time.NewTimer(streamFor)
+	defer end.Stop()
+	beat := time.NewTicker(time.Second)
+	defer beat.Stop()
+	sent := map[string]uint64{}
+	seed := maphash.MakeSeed()
+	if !send("beat", clock(p.o.Now())) {
+		return
+	}
+	for {
+		now := map[string]bool{}
+		for _, x := range pieces(r.Context(), sent) {
+			html, err := p.fragment(x.template, x.data)
+			if err != nil {
+				p.o.Log.Error("an element could not be made", "element", x.id, "error", err)
+				return // the page says that it is out of date
+			}
+			now[x.id] = true
+			sum := maphash.String(seed, html)
+			if sent[x.id] == sum {
+				continue
+			}
+			sent[x.id] = sum
+			data, err := json.Marshal(map[string]string{"id": x.id, "html": html}) // one line: JSON holds no bare line feed
+			if err != nil || !send("put", string(data)) {
+				return
+			}
+		}
+		wait := time.NewTimer(gather)
+		select {
+		case <-r.Context().Done():
+			wait.Stop()
+			return
+		case <-wait.C:
+		}
+		for again := false; !again; {
+			select {
+			case <-r.Context().Done():
+				return
+			case <-end.C:
+				return
+			case <-beat.C:
+				if !send("beat", clock(p.o.Now())) {
+					return
+				}
+			case <-changed:
+				again = true
+			}
+		}
+		p.o.Board.Look()
+	}
+}
+
+// follower gives what makes the elements of the page that the request names.
+func (p *Pages) follower(r *http.Request, person *who.Person) (func(context.Context, map[string]uint64) []piece, bool) {
+	q := r.URL.Query()
+	top := func() piece { return piece{"top", "top", p.top(person)} }
+	switch q.Get("at") {
+	case "overview":
+		order := ""
+		return func(_ context.Context, sent map[string]uint64) []piece {
+			d := p.overviewParts(person)
+			out := []piece{top(), {"sum", "sum", d.Sum}, {"latest", "latest", d.Latest}}
+			now := ""
+			for _, g := range d.Groups {
+				now += fmt.Sprint(g.Name, g.Compact, " ")
+			}
+			if now != order { // others came, went, or stand elsewhere
+				order = now
+				for _, g := range d.Groups {
+					delete(sent, "g-"+g.Name)
+				}
+				return append(out, piece{"groups", "groups", d.Groups})
+			}
+			delete(sent, "groups")
+			for _, g := range d.Groups {
+				name := "card"
+				if g.Compact {
+					name = "row"
+				}
+				out = append(out, piece{"g-" + g.Name, name, g})
+			}
+			return out
+		}, true
+	case "group":
+		name := q.Get("g")
+		if !message.IsName(name) || !person.May(name, who.Viewer) {
+			return nil, false
+		}
+		return func(context.Context, map[string]uint64) []piece {
+			g, ok := p.o.Board.Group(name)
+			if !ok {
+				return []piece{top()}
+			}
+			d := p.groupData(r, g)
+			out := []piece{top(), {"g-head", "g-head", d.G}, {"g-said", "g-said", d}, {"g-run", "g-run", d}}
+			for _, id := range []string{"g-members", "g-why", "g-figures", "g-lines", "g-incidents"} {
+				out = append(out, piece{id, id, d.G})
+			}
+			return out
+		}, true
+	case "swap":
+		name := q.Get("g")
+		k, err := WishOf(q)
+		if err != nil || k.Verb == "" || !message.IsName(name) || !person.May(name, who.Operator) {
+			return nil, false
+		}
+		var last time.Time
+		var is change
+		return func(ctx context.Context, _ map[string]uint64) []piece {
+			if now := p.o.Now(); now.Sub(last) >= time.Second && is.Changed == "" { // once it has changed, it stays so
+				is, last = p.stillHolds(ctx, name, k, q.Get("plan"), person), now
+			}
+			return []piece{top(), {"changed", "changed", is}}
+		}, true
+	case "incidents":
+		return func(context.Context, map[string]uint64) []piece {
+			return []piece{top(), {"incidentlist", "incidentlist", p.incidentList(person)}}
+		}, true
+	case "drills":
+		return func(context.Context, map[string]uint64) []piece {
+			return []piece{top(), {"drilllist", "drilllist", p.drillList(person)}}
+		}, true
+	case "incident":
+		id := q.Get("id")
+		group, ok := incident.GroupOf(id)
+		if !ok || !person.May(group, who.Viewer) {
+			return nil, false
+		}
+		lines, last := p.aboutIncident(group, id), time.Time{}
+		return func(ctx context.Context, _ map[string]uint64) []piece {
+			out := []piece{top()}
+			// Reading the record costs: it is done when something was told of it, at most every two seconds.
+			if n := p.aboutIncident(group, id); n != lines && p.o.Now().Sub(last) > 2*time.Second {
+				lines, last = n, p.o.Now()
+				if d, _, err := p.report(ctx, r, id); err == nil {
+					out = append(out, piece{"i-body", "i-body", d})
+				}
+			}
+			return out
+		}, true
+	}
+	return nil, false
+}
+
+// aboutIncident is the newest event that was told of the incident.
+func (p *Pages) aboutIncident(group, id string) uint64 {
+	g, _ := p.o.Board.Group(group)
+	for _, l := range g.Lines {
+		if l.Event.Incident == id {
+			return l.Seq
+		}
+	}
+	return 0
+}

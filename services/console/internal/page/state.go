@@ -1,0 +1,163 @@
+package page
+
+import (
+	"slices"
+	"time"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/services/console/internal/board"
+)
+
+// Mark is a state as it is shown: a word, a shape, and how loud. The colour only repeats what the other two say.
+type Mark struct {
+	Word string
+	Icon string // the id of a symbol in the sprite
+	Tone string // ok, warn, bad, info, off
+}
+
+// rank orders groups on the overview: the loudest first.
+func (m Mark) rank() int { return slices.Index([]string{"bad", "off", "info", "warn", "ok"}, m.Tone) }
+
+var (
+	stale     = Mark{"Not known", "gone", "off"}
+	waits     = Mark{"Waits for you", "hand", "bad"}
+	swapping  = Mark{"Swapping", "swap", "info"}
+	down      = Mark{"Primary down", "cross", "bad"}
+	none      = Mark{"No primary", "cross", "bad"}
+	doubt     = Mark{"In doubt", "ask", "warn"}
+	paused    = Mark{"Paused", "pause", "warn"}
+	drills    = Mark{"Drill", "swap", "info"}
+	blind     = Mark{"Just begun to watch", "ask", "warn"}
+	dryRun    = Mark{"Dry run", "dry", "warn"}
+	manual    = Mark{"By hand", "hand", "ok"}
+	uncovered = Mark{"Not covered", "warn", "warn"}
+	covered   = Mark{"Covered", "ok", "ok"}
+)
+
+// mark is the one state of a group: the first that holds.
+func mark(g *board.Group, now time.Time) Mark {
+	s := g.Status
+	if g.Stale(now) || s == nil {
+		return stale
+	}
+	verdict := primaryVerdict(s)
+	switch {
+	case s.Swap != nil && s.Swap.State == message.StatePaused:
+		return waits
+	case s.Swap != nil:
+		return swapping
+	case s.Epoch == 0 || s.Primary == "":
+		return none
+	case verdict == message.VerdictDown:
+		return down
+	case s.Blind:
+		return blind
+	case verdict != message.VerdictUp:
+		return doubt
+	case s.Paused:
+		return paused
+	case s.Drill != nil:
+		return drills
+	case s.Mode == "dry-run":
+		return dryRun
+	case s.Mode == "manual" && !slices.ContainsFunc(s.Refusals, func(r message.Reason) bool { return r.Code != "R307" }):
+		return manual
+	case len(s.Refusals) > 0:
+		return uncovered
+	}
+	return covered
+}
+
+func primaryVerdict(s *message.GroupStatus) message.Verdict {
+	for _, m := range s.Members {
+		if m.Role == message.RolePrimary {
+			return m.Verdict
+		}
+	}
+	return message.VerdictUnknown
+}
+
+// verdictMark shows a member's verdict. What nobody knows any more is never shown as up.
+func verdictMark(v message.Verdict, fresh bool) Mark {
+	if !fresh {
+		return Mark{"was " + string(v), "gone", "off"}
+	}
+	switch v {
+	case message.VerdictUp:
+		return Mark{"up", "ok", "ok"}
+	case message.VerdictDown:
+		return Mark{"down", "cross", "bad"}
+	case message.VerdictSuspect:
+		return Mark{"suspect", "warn", "warn"}
+	case message.VerdictDisputed:
+		return Mark{"disputed", "ask", "warn"}
+	}
+	return Mark{"unknown", "ask", "off"}
+}
+
+// saysMark shows what one vantage says.
+func saysMark(says string) Mark {
+	switch says {
+	case "up":
+		return Mark{"up", "ok", "ok"}
+	case "down":
+		return Mark{"down", "cross", "bad"}
+	case "suspect", "slow":
+		return Mark{says, "warn", "warn"}
+	}
+	return Mark{says, "ask", "off"} // silent, blind, unknown
+}
+
+// stepMark shows the state of a step; "" is not begun.
+func stepMark(s message.State) Mark {
+	switch s {
+	case "":
+		return Mark{"to come", "dot", "off"}
+	case message.StateStarted:
+		return Mark{"runs", "swap", "info"}
+	case message.StateDone:
+		return Mark{"done", "ok", "ok"}
+	case message.StateSkipped:
+		return Mark{"skipped", "skip", "warn"}
+	case message.StateFailed:
+		return Mark{"failed", "warn", "warn"}
+	case message.StatePaused:
+		return Mark{"waits for you", "hand", "bad"}
+	}
+	return Mark{string(s), "ask", "off"}
+}
+
+// runMark shows the state of a run.
+func runMark(s message.State, dry bool) Mark {
+	switch s {
+	case message.StateDone:
+		if dry {
+			return Mark{"rehearsed", "dry", "info"}
+		}
+		return Mark{"done", "ok", "ok"}
+	case message.StateStarted, message.StateHeld:
+		return Mark{"under way", "swap", "info"}
+	case message.StatePaused:
+		return Mark{"waits for you", "hand", "bad"}
+	case message.StateEnded:
+		return Mark{"ended by itself", "skip", "warn"}
+	case message.StateAborted:
+		return Mark{"aborted", "cross", "warn"}
+	case message.StateSuperseded:
+		return Mark{"superseded", "skip", "warn"}
+	}
+	return Mark{"not told", "ask", "off"}
+}
+
+// severityMark shows how loud an event is.
+func severityMark(s message.Severity) Mark {
+	switch s {
+	case message.Debug, message.Info:
+		return Mark{string(s), "dot", "off"}
+	case message.Notice:
+		return Mark{"notice", "note", "info"}
+	case message.Warning:
+		return Mark{"warning", "warn", "warn"}
+	}
+	return Mark{string(s), "cross", "bad"}
+}
