@@ -86,11 +86,7 @@ func (d *Door) fromThisMachine(r *http.Request, from netip.Addr) *refusal {
 	if !from.IsLoopback() {
 		return &refusal{status: http.StatusForbidden, title: "Not from there", why: "nobody signs in here, so this console is for its own machine alone", do: "Give it users (ham.console.users) to open it to others."}
 	}
-	host := r.Host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	if !isLoopbackName(strings.Trim(host, "[]")) {
+	if !isLoopbackName(hostOf(r.Host)) {
 		return &refusal{status: http.StatusMisdirectedRequest, title: "Not by that name", why: "nobody signs in here, so this console answers to localhost and 127.0.0.1 alone", do: "Call it by one of these."}
 	}
 	for _, h := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via"} {
@@ -99,6 +95,17 @@ func (d *Door) fromThisMachine(r *http.Request, from netip.Addr) *refusal {
 		}
 	}
 	return nil
+}
+
+// hostOf is the host without its port and brackets.
+func hostOf(hostport string) string {
+	if host, _, err := net.SplitHostPort(hostport); err == nil {
+		return host
+	}
+	if strings.HasPrefix(hostport, "[") && strings.HasSuffix(hostport, "]") {
+		return hostport[1 : len(hostport)-1]
+	}
+	return hostport
 }
 
 // badPath says whether an address has a form that no page has: one that this door and what is behind it might read in two ways.
@@ -110,8 +117,7 @@ func badPath(r *http.Request) bool {
 	if strings.ContainsFunc(p, func(c rune) bool { return c < ' ' || c == 0x7f || c == '\\' }) {
 		return true
 	}
-	clean := path.Clean(p)
-	if clean != p && clean+"/" != p {
+	if !isClean(p) {
 		return true
 	}
 	escaped := strings.ToLower(r.URL.EscapedPath())
@@ -205,10 +211,16 @@ func next(target string) string {
 	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || strings.HasPrefix(u.Path, "//") || strings.HasPrefix(u.Path, pathSignIn) || u.Path == pathSignOut {
 		return "/"
 	}
-	if clean := path.Clean(u.Path); clean != u.Path && clean+"/" != u.Path {
+	if !isClean(u.Path) {
 		return "/"
 	}
 	return target
+}
+
+// isClean says whether a path says what it means: no empty part, no dots.
+func isClean(p string) bool {
+	clean := path.Clean(p)
+	return clean == p || clean != "/" && clean+"/" == p
 }
 
 type fromKey struct{}
