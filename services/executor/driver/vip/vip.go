@@ -34,7 +34,7 @@ func Kind() driver.Kind {
 		Example: `{"address": "192.0.2.100/24", "interface": "eth0", "present": true}`,
 		Guarantee: driver.Guarantee{
 			Fences:            "clients that follow the address; not those that know the member's own",
-			FailsClosedWithin: "never by itself: a host whose executor is dead keeps the address, and its guard refuses clients there",
+			FailsClosedWithin: "the rest of the lease, 2 s at least, and a second: the kernel takes it off the host of a dead executor; without a lease never by itself",
 			HoldsEpoch:        false,
 			LateEffect:        "in a leased group none: the lease of the epoch is looked at right before and right after; elsewhere the two-hosts case is refused",
 			LeavesToAPerson:   "an address that a host goes on answering for although its executor is dead, and switches that keep an old place of it",
