@@ -217,7 +217,7 @@ func (r Report) verdict(s Swap) string {
 // summarize says in a sentence or two how it ended. What was only rehearsed is told where nothing real happened.
 func summarize(r Report) string {
 	var last *Swap // the newest that was done; a real one before a rehearsal, one that was about roles before what only changed terms after it
-	undone := 0
+	undone, tried := 0, false
 	for i := range r.Swaps {
 		s := &r.Swaps[i]
 		switch {
@@ -225,10 +225,9 @@ func summarize(r Report) string {
 			if !s.DryRun {
 				undone++
 			}
-		case last == nil, last.DryRun && !s.DryRun:
-			last = s
-		case last.DryRun == s.DryRun && (s.Command.Kind != message.KindReconfigure || last.Command.Kind == message.KindReconfigure):
-			last = s
+		case last == nil, last.DryRun && !s.DryRun,
+			last.DryRun == s.DryRun && (s.Command.Kind != message.KindReconfigure || last.Command.Kind == message.KindReconfigure):
+			last, tried = s, undone > 0
 		}
 	}
 	if n := len(r.Drills); n > 0 && r.endsInDrill() {
@@ -236,8 +235,12 @@ func summarize(r Report) string {
 	}
 	switch {
 	case last != nil && last.Command.Kind == message.KindResume:
-		return fmt.Sprintf("%s is primary again as of epoch %d, rule %s: %s. What was tried before did not complete; see below.",
+		again := fmt.Sprintf("%s is primary again as of epoch %d, rule %s: %s.",
 			last.Command.Primary, last.Command.Epoch, last.Command.Rule, text(strings.TrimSuffix(last.Command.Sentence, ".")))
+		if tried {
+			again += " What was tried before did not complete; see below."
+		}
+		return again
 	case last != nil:
 		return took(last)
 	case undone > 0:

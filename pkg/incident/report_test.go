@@ -139,6 +139,10 @@ func TestAnAbortedSwapIsNotToldAsASuccess(t *testing.T) {
 	r := incident.Build("web-3", 0, records)
 	require.Contains(t, r.Summary, "b is primary again as of epoch 10, rule R222")
 	require.Contains(t, r.Summary, "What was tried before did not complete")
+
+	alone := incident.Build("web-3", 0, records[len(records)-2:])
+	require.Contains(t, alone.Summary, "b is primary again as of epoch 10, rule R222")
+	require.NotContains(t, alone.Summary, "tried before", "nothing was")
 }
 
 // After a swap of a pair its standby is recorded as promotable again: the incident is about the swap all the same.

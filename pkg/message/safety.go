@@ -63,6 +63,8 @@ type RunResult struct {
 	Executor string `json:"executor" validate:"required,name"`
 	DryRun   bool   `json:"dry_run,omitempty"`
 	Sentence string `json:"sentence" validate:"required,max=2048"`
+	// Drill is that of the command: set where it is part of a rehearsal.
+	Drill *Drill `json:"drill,omitempty"`
 	// ExecuteMicros is the time from the command's arrival to the last act step, VerifyMicros from there to the end of the last
 	// verify step, on the executor's monotonic clock. Set when done.
 	ExecuteMicros int64 `json:"execute_us,omitempty" validate:"min=0"`

@@ -38,7 +38,11 @@ func commands(e *message.Event) []Command {
 		}
 		return []Command{explain}
 	case message.EventDecision:
-		return append([]Command{{"ham status " + g, "how the swap stands"}}, back(e.Command)...)
+		out := []Command{{"ham status " + g, "how the swap stands"}}
+		if c := e.Command; c != nil {
+			out = append(out, back(g, c.Epoch, c.Kind, c.Drill)...)
+		}
+		return out
 	case message.EventShadow:
 		return []Command{{"ham plan " + g, "the steps it would take"}, {"ham incidents", "the record so far: set mode: auto in the spec once you trust it"}}
 	case message.EventOutcome:
@@ -78,11 +82,7 @@ func afterRun(e *message.Event, status Command) []Command {
 	case message.StatePaused:
 		return paused(e.Group)
 	case message.StateDone:
-		out := postmortem(e)
-		if e.Run.Kind == message.KindFailover || e.Run.Kind == message.KindSwitchover {
-			out = append(out, failback(e.Group, e.Run.Epoch))
-		}
-		return out
+		return append(postmortem(e), back(e.Group, e.Run.Epoch, e.Run.Kind, e.Run.Drill)...)
 	case message.StateAborted, message.StateEnded, message.StateSuperseded:
 		return []Command{status, {"ham explain " + e.Group, "what is known, and why it swaps or does not"}}
 	}
@@ -125,15 +125,16 @@ func postmortem(e *message.Event) []Command {
 	return []Command{{"ham postmortem " + e.Incident, "the whole record"}}
 }
 
-func back(c *message.Command) []Command {
-	if c == nil || (c.Kind != message.KindFailover && c.Kind != message.KindSwitchover) {
+// back is how the roles come back after a swap. A drill goes back by itself.
+func back(g string, epoch uint64, kind message.Kind, d *message.Drill) []Command {
+	if kind != message.KindFailover && kind != message.KindSwitchover {
 		return nil
 	}
-	switch d := c.Drill; {
+	switch {
 	case d == nil:
-		return []Command{failback(c.Group, c.Epoch)}
+		return []Command{failback(g, epoch)}
 	case d.Way == message.WayThere:
-		return []Command{{"ham drill " + c.Group + " --back", "bring it back before the hold is over"}}
+		return []Command{{"ham drill " + g + " --back", "bring it back before the hold is over"}}
 	}
 	return nil // it is on its way back
 }

@@ -68,7 +68,7 @@ func (t *teller) run(state message.State, step, sentence string) {
 	}
 	m := &message.RunResult{
 		ID: t.id(parts...), Group: t.cmd.Group, Epoch: t.cmd.Epoch, Command: t.cmd.ID, Kind: t.cmd.Kind, Primary: t.cmd.Primary, Incident: t.cmd.Incident,
-		State: state, Step: step, Executor: t.executor, DryRun: t.cmd.DryRun, Sentence: sentence, At: t.rec.At,
+		State: state, Step: step, Executor: t.executor, DryRun: t.cmd.DryRun, Drill: t.cmd.Drill, Sentence: sentence, At: t.rec.At,
 	}
 	if t.cmd.DryRun {
 		m.Sentence = "dry run: " + m.Sentence

@@ -149,6 +149,8 @@ func story() []Sample {
 		{"drill-over", drill(message.DrillOver, message.DrillDone, message.Warning, "Drill web-drill-8 is over: b took over from a in 239ms, was primary for 2m, and a took back over in 6.2s; the recovery objective of 5s is MISSED (6.2s).")},
 		{"drill-interrupted", drill(message.DrillOver, message.DrillInterrupted, message.Warning, "Drill web-drill-8 is over before its way back, interrupted by epoch 9: a takes over from b.")},
 		{"drill-given-up", drill(message.DrillOver, message.DrillGivenUp, message.Warning, "Drill web-drill-8 is over before its way back: it is given up, because a is not ready; b stays primary.")},
+		{"drill-run-there", runOfDrill(message.WayThere)},
+		{"drill-run-back", runOfDrill(message.WayBack)},
 	}
 }
 
@@ -167,6 +169,14 @@ func command(dry bool) *message.Command {
 		Plan:    message.Plan{Hash: "9f86d081", PredictedRTO: message.Duration(420 * time.Millisecond), Limit: message.Duration(2 * time.Minute)},
 		Decider: "witness", DetectMicros: 243_000, DecideMicros: 1_900,
 	}
+}
+
+// runOfDrill is the end of one of its two swaps.
+func runOfDrill(way string) *message.Event {
+	e := run(message.StateDone, message.Notice, "Switchover of web is done, as part of a drill.")
+	e.Incident, e.Run.Incident = "web-15", "web-15"
+	e.Run.Kind, e.Run.Drill = message.KindSwitchover, &message.Drill{ID: "web-drill-8", Way: way, Home: "a", Hold: message.DefaultHold, Actor: "ana", Why: "every month"}
+	return e
 }
 
 // decisionOfDrill is the command that a drill begins with.
