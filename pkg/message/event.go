@@ -76,9 +76,12 @@ type Event struct {
 	Views   []View   `json:"views,omitempty" validate:"max=256,dive"`
 	Request string   `json:"request,omitempty" validate:"max=128"`
 	Actor   string   `json:"actor,omitempty" validate:"max=64"`
-	DryRun  bool     `json:"dry_run,omitempty"`
-	Writer  string   `json:"writer" validate:"required,name"`
-	At      int64    `json:"at_us" validate:"min=0"`
+	// Via and From are those of the request that an outcome answers: how it came, and from where.
+	Via    string `json:"via,omitempty" validate:"max=32"`
+	From   string `json:"from,omitempty" validate:"max=128"`
+	DryRun bool   `json:"dry_run,omitempty"`
+	Writer string `json:"writer" validate:"required,name"`
+	At     int64  `json:"at_us" validate:"min=0"`
 
 	// At most one of these is set, as the kind says.
 	Verdict *VerdictChange `json:"verdict,omitempty"`

@@ -37,6 +37,8 @@ type Request struct {
 	Actor string `json:"actor" validate:"required,name"`
 	// Via is how it came: cli, console, chat, schedule, nats.
 	Via string `json:"via,omitempty" validate:"max=32"`
+	// From is where the asker was: an address, or a chat's user id. For the record alone.
+	From string `json:"from,omitempty" validate:"max=128"`
 	// Target is the member that shall become primary. Empty: the decider chooses.
 	Target string `json:"target,omitempty" validate:"omitempty,name"`
 	// Reason is why, in the asker's words.

@@ -245,10 +245,10 @@ func (s *State) refuseAsk(at Time, a *ask, reasons []message.Reason) {
 
 // answer hands the outcome out and remembers it, so that the same request is never worked on twice.
 func (s *State) answer(at Time, o *message.Outcome, code string) {
-	var actor string
+	var actor, via, from string
 	s.asks = slices.DeleteFunc(s.asks, func(a *ask) bool {
 		if a.request.ID == o.Request {
-			actor = a.request.Actor
+			actor, via, from = a.request.Actor, a.request.Via, a.request.From
 			return true
 		}
 		return false
@@ -266,6 +266,6 @@ func (s *State) answer(at Time, o *message.Outcome, code string) {
 	s.emit(Answer{s.event(at, message.Event{
 		ID: o.MessageID(), Kind: message.EventOutcome, Severity: severity, Epoch: o.Epoch, Code: code, Reasons: o.Reasons,
 		Incident: o.Incident, Sentence: sentence,
-		Request: o.Request, Actor: actor, DryRun: o.DryRun, Outcome: o,
+		Request: o.Request, Actor: actor, Via: via, From: from, DryRun: o.DryRun, Outcome: o,
 	})})
 }

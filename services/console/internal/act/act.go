@@ -128,7 +128,7 @@ func (d *Desk) fire(w http.ResponseWriter, r *http.Request) {
 	case !out.Accepted:
 		d.o.Pages.ShowSwap(w, r, http.StatusConflict, g, k, out)
 	default:
-		http.Redirect(w, r, back+"?rq="+q.ID+"#g-run", http.StatusSeeOther)
+		http.Redirect(w, r, back+"?rq="+q.ID, http.StatusSeeOther)
 	}
 }
 
@@ -171,7 +171,7 @@ func (d *Desk) do(w http.ResponseWriter, r *http.Request) {
 		d.o.Pages.Forbidden(w, r, string(verb)+" takes the role of an administrator. Nothing was asked.")
 		return
 	}
-	q := &message.Request{ID: ask.RequestID(), Group: g.Name, Verb: verb, Actor: person.Name, Via: "console", Reason: strings.TrimSpace(f.Get("reason"))}
+	q := &message.Request{ID: ask.RequestID(), Group: g.Name, Verb: verb, Actor: person.Name, Via: "console", From: person.From, Reason: strings.TrimSpace(f.Get("reason"))}
 	switch verb {
 	case message.VerbRetry, message.VerbSkip:
 		if q.Step = f.Get("step"); q.Step != "" && !message.IsName(q.Step) {

@@ -1,6 +1,11 @@
 package page
 
-import "github.com/isacloud/ha-manager/services/console/internal/board"
+import (
+	"path"
+	"strings"
+
+	"github.com/isacloud/ha-manager/services/console/internal/board"
+)
 
 // Promise is one row of the guarantee card: what happens when something breaks, and what shows that it does.
 type Promise struct {
@@ -8,6 +13,14 @@ type Promise struct {
 	Outcome string
 	// Proof is the test, as <folder or file>:<name of the test or of the story>; a test holds every one of them to exist.
 	Proof string
+}
+
+// Short is the name of the proof alone: of the test, or of the story.
+func (p Promise) Short() string {
+	if _, test, ok := strings.Cut(p.Proof, ":"); ok {
+		return test
+	}
+	return strings.ReplaceAll(strings.TrimSuffix(path.Base(p.Proof), ".txt"), "_", " ")
 }
 
 // promisesAll hold for every group, promisesRouted for groups without a lease, promisesLeased for those with one.
@@ -21,7 +34,7 @@ var (
 	}
 	promisesRouted = []Promise{
 		{"The primary's process dies", "The standby takes over as soon as a quorum has seen it refuse.", "services/decider/core/testdata/failover_hard.txt"},
-		{"The primary freezes or falls silent", "The standby takes over after `fall` looks in a row, not before.", "services/decider/core/testdata/failover_silent.txt"},
+		{"The primary freezes or falls silent", "The standby takes over after the declared number of looks in a row, not before.", "services/decider/core/testdata/failover_silent.txt"},
 		{"A proxy cannot be reached", "It is alarmed, and set right as soon as it answers. Until then it sends clients where it did: this group has no fence.", "services/executor/routes_test.go:TestRoutesAreKeptRight"},
 	}
 	promisesLeased = []Promise{

@@ -290,7 +290,11 @@ func (p *Pages) overviewParts(person *who.Person) overviewParts {
 	for i := range groups {
 		v := &listed{Group: view(&groups[i], now, person)}
 		out.Groups = append(out.Groups, v)
-		lines = append(lines, groups[i].Lines[:min(len(groups[i].Lines), 12)]...)
+		for _, l := range groups[i].Lines[:min(len(groups[i].Lines), 20)] {
+			if l.Event.Severity != message.Debug {
+				lines = append(lines, l)
+			}
+		}
 	}
 	out.Sum = p.sum(out.Groups, now)
 	if len(groups) > fewGroups {

@@ -56,7 +56,7 @@ func WishOf(v url.Values) (Wish, error) {
 
 // Request makes the request of a wish, in the name of the person.
 func (k Wish) Request(group string, p *who.Person) *message.Request {
-	r := &message.Request{ID: ask.RequestID(), Group: group, Verb: k.Verb, Actor: p.Name, Via: "console", Target: k.To, Reason: k.Reason, Override: k.Override}
+	r := &message.Request{ID: ask.RequestID(), Group: group, Verb: k.Verb, Actor: p.Name, Via: "console", From: p.From, Target: k.To, Reason: k.Reason, Override: k.Override}
 	if k.Verb == message.VerbDrill {
 		hold := k.Hold
 		r.Hold = &hold

@@ -55,7 +55,7 @@
 
   const form = document.getElementById('fire'), red = document.getElementById('red'), arm = document.getElementById('arm');
   if (!form || !red || !arm) return;
-  const how = document.getElementById('red-how'), held = document.getElementById('held'), reason = document.getElementById('reason');
+  const how = document.getElementById('red-how'), label = red.querySelector('.label'), held = document.getElementById('held'), reason = document.getElementById('reason');
   const blocks = [...form.querySelectorAll('[data-block]')];
   let timer = 0, state = 'off', dead = false;
 
@@ -65,6 +65,7 @@
     red.setAttribute('aria-disabled', String(!ready()));
     red.classList.toggle('holding', state === 'holding');
     red.classList.toggle('full', state === 'full');
+    label.textContent = state === 'full' || state === 'fired' ? label.dataset.full : label.dataset.hold;
   };
   const rest = (word) => { clearTimeout(timer); state = 'off'; show(); say(word || (ready() ? 'armed' : 'off')); };
   const press = () => {
