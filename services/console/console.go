@@ -14,6 +14,7 @@ package console
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -126,11 +127,11 @@ func New(o Options) (*Console, error) {
 	inside := http.NewServeMux()
 	pages.Routes(inside)
 	desk.Routes(inside)
-	outside := http.NewServeMux()
-	o.Door.Routes(outside)
-	outside.Handle("/assets/", pages.Assets())
-	outside.Handle("/", o.Door.Wrap(inside))
-	c.handler = guarded(outside)
+	all := http.NewServeMux()
+	o.Door.Routes(all)
+	all.Handle("/assets/", pages.Assets())
+	all.Handle("/", inside)
+	c.handler = guarded(o.Door.Wrap(all)) // the door reads a request before any mux does: what could be read in two ways goes no further
 	return c, nil
 }
 
@@ -191,7 +192,13 @@ func guarded(next http.Handler) http.Handler {
 func (c *Console) Handler() http.Handler { return c.handler }
 
 // URL is where it is.
-func (c *Console) URL() string { return "http://" + c.o.Listener.Addr().String() + "/" }
+func (c *Console) URL() string {
+	scheme := "http"
+	if d, ok := c.o.Door.(interface{ TLS() *tls.Config }); ok && d.TLS() != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + c.o.Listener.Addr().String() + "/"
+}
 
 // Run serves until ctx ends. Its errors are those that no retry mends: a missing permission, a bus that is not provisioned, a listener that broke.
 func (c *Console) Run(ctx context.Context) error {

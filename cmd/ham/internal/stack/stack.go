@@ -5,6 +5,7 @@ package stack
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -296,8 +297,9 @@ func (s *Stack) service(name string, b *bus.Bus) (func(context.Context) error, e
 // console makes the page.
 func (s *Stack) console(b *bus.Bus, log *slog.Logger, ready func(string)) (func(context.Context) error, error) {
 	p := s.o.Process
-	if p.Console.SignIn() {
-		return nil, fmt.Errorf("ham.console declares who may sign in, and this version has no door yet: it would let everybody in")
+	door, speaks, err := console.OpenDoor(console.DoorOptions{Console: p.Console, Name: p.Name, Site: p.Site, Secrets: spec.LookupSecret, Bus: b, Log: log})
+	if err != nil {
+		return nil, err
 	}
 	l, err := net.Listen("tcp", p.Console.Listen)
 	if err != nil && p.Console.Listen == spec.DefaultConsoleListen {
@@ -307,17 +309,20 @@ func (s *Stack) console(b *bus.Bus, log *slog.Logger, ready func(string)) (func(
 	if err != nil {
 		return nil, fmt.Errorf("ham.console: listen on %s: %w (another address, or off)", p.Console.Listen, err)
 	}
+	if speaks != nil {
+		l = tls.NewListener(l, speaks)
+	}
 	siblings := make([]console.Sibling, len(p.Console.Siblings))
 	for i, k := range p.Console.Siblings {
 		siblings[i] = console.Sibling(k)
 	}
 	x, err := console.New(console.Options{
-		Bus: b, Name: p.Name, Site: p.Site, Listener: l, Siblings: siblings, Faults: s.o.Faults, Log: log, Metrics: s.metrics, Ready: ready,
+		Bus: b, Name: p.Name, Site: p.Site, Listener: l, Door: door, Siblings: siblings, Faults: s.o.Faults, Log: log, Metrics: s.metrics, Ready: ready,
 	})
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	s.Console = x.URL()
+	s.Console = cmp.Or(p.Console.URL, x.URL())
 	return x.Run, nil
 }
 

@@ -121,18 +121,28 @@ const (
 	pathCallback    = "/sign-in/oidc/callback"
 )
 
-// Routes adds sign-in and sign-out to mux.
+// Routes adds sign-in and sign-out to mux. They pass through Wrap themselves where mux stands before it.
 func (d *Door) Routes(mux *http.ServeMux) {
-	mux.HandleFunc("POST "+pathSignOut, d.signOut)
+	add := func(pattern string, h http.HandlerFunc) {
+		wrapped := d.Wrap(h)
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			if fromOf(r.Context()).IsValid() {
+				h(w, r) // it has passed
+				return
+			}
+			wrapped.ServeHTTP(w, r)
+		})
+	}
+	add("POST "+pathSignOut, d.signOut)
 	if d.open {
 		return
 	}
-	mux.HandleFunc("GET "+pathSignIn, d.signInPage)
-	mux.HandleFunc("POST "+pathSignIn, d.signInLocal)
-	mux.HandleFunc("POST "+pathCertificate, d.signInCertificate)
+	add("GET "+pathSignIn, d.signInPage)
+	add("POST "+pathSignIn, d.signInLocal)
+	add("POST "+pathCertificate, d.signInCertificate)
 	if d.oidc != nil {
-		mux.HandleFunc("GET "+pathOIDC, d.oidcStart)
-		mux.HandleFunc("GET "+pathCallback, d.oidcBack)
+		add("GET "+pathOIDC, d.oidcStart)
+		add("GET "+pathCallback, d.oidcBack)
 	}
 }
 

@@ -38,9 +38,10 @@ func people() spec.Console {
 // desk is a door with a small console behind it, served on loopback.
 type desk struct {
 	*testing.T
-	door   *Door
-	url    string
-	server *httptest.Server
+	door    *Door
+	url     string
+	server  *httptest.Server
+	outside bool
 
 	mu     sync.Mutex
 	events []Event
@@ -105,6 +106,12 @@ func (k *desk) handler() http.Handler {
 		<-r.Context().Done()
 	})
 	mux.HandleFunc("GET /assets/", func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "asset") })
+	if k.outside { // the door's own pages beside what it guards, as a console may mount them
+		outer := http.NewServeMux()
+		k.door.Routes(outer)
+		outer.Handle("/", k.door.Wrap(mux))
+		return outer
+	}
 	k.door.Routes(mux)
 	return k.door.Wrap(mux)
 }
@@ -275,6 +282,19 @@ func cookieValue(t *testing.T, b *browser) string {
 		}
 	}
 	return ""
+}
+
+// TestRoutesBesideTheGuard: the door's own pages keep their checks where a console mounts them beside what the door guards.
+func TestRoutesBesideTheGuard(t *testing.T) {
+	k := newDesk(t, people())
+	k.outside = true
+	k.server.Config.Handler = k.handler()
+	b, p := k.signedIn("ana")
+	require.Equal(t, http.StatusForbidden, b.send(pathSignOut, nil).StatusCode, "without the token")
+	require.Equal(t, http.StatusForbidden, k.browser().send(pathSignIn, url.Values{"name": {"ana"}, "password": {horse}}, "Sec-Fetch-Site", "cross-site").StatusCode)
+	require.Equal(t, http.StatusOK, b.press(p).StatusCode)
+	require.Equal(t, http.StatusSeeOther, b.send(pathSignOut, url.Values{"csrf": {p.CSRF}}).StatusCode)
+	require.Nil(t, b.person())
 }
 
 // TestNobodyGetsPastTheDoor: without a session there is neither a page, nor a stream, nor a button; only what a sign-in page needs.

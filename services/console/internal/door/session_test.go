@@ -50,6 +50,7 @@ func TestSessionsEnd(t *testing.T) {
 		require.True(t, ok(idle, "text/event-stream"), "a stream is no sign of a person")
 		time.Sleep(2 * time.Second)
 		require.False(t, ok(idle, "text/html"))
+		synctest.Wait()
 		require.Zero(t, d.sessions.count(), "what has ended is not kept")
 
 		busy := d.sessions.begin(ana, print{}, time.Time{})
@@ -61,6 +62,7 @@ func TestSessionsEnd(t *testing.T) {
 		require.True(t, ok(busy, "text/html"))
 		time.Sleep(time.Minute)
 		require.False(t, ok(busy, "text/html"))
+		synctest.Wait()
 		require.Zero(t, d.sessions.count())
 
 		short := d.sessions.begin(ana, print{}, time.Now().Add(time.Minute))
