@@ -149,7 +149,22 @@ func (d *Decider) outcome(r *message.Request) (*message.Outcome, bool) {
 
 var errNoGroup = errors.New("no such group is declared: `ham status` lists those that are")
 
-func (d *Decider) answerStatus(_ context.Context, a bus.Ask) (message.Message, error) {
+// readPatience is how long a question waits for a decider that has just started to have read the record: well within what askers wait.
+const readPatience = 4 * time.Second
+
+// awaitRecord returns once the record was read to its end. Before that a decider would tell of roles of long ago, or that no group is declared; where it
+// takes longer than a person waits, what is known is the answer, which says itself that the decider has just begun to watch.
+func (d *Decider) awaitRecord(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, readPatience)
+	defer cancel()
+	select {
+	case <-d.caught:
+	case <-ctx.Done():
+	}
+}
+
+func (d *Decider) answerStatus(ctx context.Context, a bus.Ask) (message.Message, error) {
+	d.awaitRecord(ctx)
 	s, ok := d.Status(a.Parts.Group)
 	if !ok {
 		return nil, errNoGroup
@@ -157,7 +172,8 @@ func (d *Decider) answerStatus(_ context.Context, a bus.Ask) (message.Message, e
 	return s, nil
 }
 
-func (d *Decider) answerPreview(_ context.Context, a bus.Ask) (message.Message, error) {
+func (d *Decider) answerPreview(ctx context.Context, a bus.Ask) (message.Message, error) {
+	d.awaitRecord(ctx)
 	r := &message.Request{ID: "preview", Group: a.Parts.Group, Verb: message.VerbFailover, Actor: "anonymous"}
 	if len(a.Body) > 0 {
 		if err := message.DecodeAs(a.Header, a.Body, r); err != nil {

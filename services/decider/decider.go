@@ -61,6 +61,8 @@ type Decider struct {
 	// loaded is closed when specs and incidents were read: tables counts them.
 	loaded chan struct{}
 	tables atomic.Int32
+	// caught is closed once the record was read to its end for the first time.
+	caught chan struct{}
 	// rested has a token when roles have come to rest.
 	rested chan struct{}
 	// quiet: at the last tick every group was; stirred has a token when one is no longer.
@@ -99,7 +101,7 @@ func New(o Options) (*Decider, error) {
 		leases: newLeases(o.Name, o.Log, m, began),
 		o:      o, metrics: m, bus: o.Bus, log: o.Log, began: began, groups: map[string]*group{},
 		waiting: map[string]chan struct{}{}, asked: map[string][]chan *message.Outcome{},
-		loaded: make(chan struct{}), rested: make(chan struct{}, 1), stirred: make(chan struct{}, 1),
+		loaded: make(chan struct{}), caught: make(chan struct{}), rested: make(chan struct{}, 1), stirred: make(chan struct{}, 1),
 	}, nil
 }
 

@@ -147,6 +147,13 @@ func (d *Decider) link(up bool) {
 		return
 	}
 	d.linked = up
+	select {
+	case <-d.caught:
+	default:
+		if up {
+			close(d.caught)
+		}
+	}
 	for _, g := range d.groups {
 		d.stepLocked(g, core.LinkChanged{Up: up})
 	}
