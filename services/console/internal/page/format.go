@@ -1,6 +1,7 @@
 package page
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"strings"
@@ -71,16 +72,26 @@ func bytesOf(n int64) string {
 func clock(t time.Time) string { return t.UTC().Format("15:04:05") }
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
-// clean takes out what would move a reader's eye elsewhere: control characters, and those that turn the direction of writing. The template
-// escapes the rest.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return ' '
-		case r < 0x20 || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0x200e || r == 0x200f:
+// clean takes out of a page what would move a reader's eye elsewhere: control characters, and those that turn the direction of writing. It is
+// done to all of it at once, so that no text can be forgotten; the template has escaped the rest.
+func clean(page []byte) []byte {
+	if bytes.IndexFunc(page, moves) < 0 {
+		return page
+	}
+	return bytes.Map(func(r rune) rune {
+		if moves(r) {
 			return -1
 		}
 		return r
-	}, s)
+	}, page)
+}
+
+func moves(r rune) bool {
+	switch {
+	case r == '\n' || r == '\t':
+		return false
+	case r < 0x20 || r >= 0x7f && r < 0xa0:
+		return true
+	}
+	return r == 0x061c || r == 0x200e || r == 0x200f || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
 }

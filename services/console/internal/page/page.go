@@ -97,7 +97,7 @@ func New(o Options) (*Pages, error) {
 	p.cssHash = base64.StdEncoding.EncodeToString(sum[:])
 	p.text, err = template.New("").Funcs(template.FuncMap{
 		"t":     func(s string) string { return s },
-		"say":   clean,
+		"say":   func(s string) string { return s },
 		"lang":  func() string { return "en" },
 		"asset": func(name string) string { return "/assets/" + name + "?v=" + p.version },
 	}).ParseFS(files, "templates/*.html")
@@ -195,13 +195,13 @@ func (p *Pages) render(w http.ResponseWriter, code int, name string, data any) {
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(code)
-	_, _ = w.Write(b.Bytes())
+	_, _ = w.Write(clean(b.Bytes()))
 }
 
 func (p *Pages) fragment(name string, data any) (string, error) {
-	var b strings.Builder
+	var b bytes.Buffer
 	err := p.text.ExecuteTemplate(&b, name, data)
-	return b.String(), err
+	return string(clean(b.Bytes())), err
 }
 
 // Said is an answer as a page of its own.
