@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -245,7 +246,7 @@ func (t *Table) Range(ctx context.Context, pattern string, f func(Record)) error
 		}
 	}, func() { done(errCaughtUp) })
 	if err == nil && !errors.Is(context.Cause(ctx), errCaughtUp) {
-		return fmt.Errorf("%w: list %s in %s: %w", ErrUnavailable, pattern, t.bucket, context.Cause(ctx))
+		return fmt.Errorf("%w: list %s in %s: %w", ErrUnavailable, cmp.Or(pattern, "all"), t.bucket, context.Cause(ctx))
 	}
 	return err
 }

@@ -50,7 +50,7 @@ func (k *Keeper) words() (string, error) {
 	case !held.Lease.Armed || newest.Lease == nil || !newest.Lease.Armed:
 		return "", fmt.Errorf("%s is not armed, in dry run as a rule: ham keeps nobody from its members, and promotes none of them; promote %s by the means of its own", k.o.Group, me)
 	case k.vouched != nil:
-		return "", fmt.Errorf("%s was promoted already, on the word of %s", me, k.vouched.Actor)
+		return "", fmt.Errorf("%s was promoted already, on the word of %s; if its server does not run, start it by hand: nobody else does before the bus is back", me, k.vouched.Actor)
 	case k.holder.State(k.o.Now()).Acting != 0 || held.Primary == me:
 		return "", fmt.Errorf("%s is primary of %s by the record: bring the bus back, or start its executor", me, k.o.Group)
 	}
