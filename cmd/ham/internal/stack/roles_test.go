@@ -3,6 +3,7 @@ package stack_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -57,7 +58,7 @@ func rolesServer(t *testing.T) (*server.Server, *refusals) {
 	require.NoError(t, err)
 	text = regexp.MustCompile(`(?m)^listen:.*$`).ReplaceAll(text, []byte("listen: 127.0.0.1:-1"))
 	text = regexp.MustCompile(`store_dir:.*`).ReplaceAll(text, []byte(fmt.Sprintf("store_dir: %q", t.TempDir())))
-	for _, role := range []string{"PROBER", "DECIDER", "EXECUTOR", "NOTIFIER", "OPERATOR"} {
+	for _, role := range []string{"PROBER", "DECIDER", "EXECUTOR", "NOTIFIER", "CONSOLE", "OPERATOR"} {
 		t.Setenv(role+"_PASSWORD", strings.ToLower(role)+"-word")
 	}
 	path := filepath.Join(t.TempDir(), "ham.conf")
@@ -86,18 +87,20 @@ func TestTheLoopThroughRestrictedUsers(t *testing.T) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
-	for _, service := range []string{stack.Decider, stack.Executor, stack.Prober, stack.Notifier} {
+	page := ""
+	for _, service := range []string{stack.Decider, stack.Executor, stack.Prober, stack.Notifier, stack.Console} {
 		begin, cancel := context.WithTimeout(ctx, 30*time.Second)
 		defer cancel()
 		s, err := stack.Start(begin, stack.Options{
 			Process: spec.Process{
 				Name: service + "-1", Site: "sp", HTTP: "off", StateDir: t.TempDir(),
 				Bus:    spec.Bus{URLs: []string{srv.ClientURL()}, User: service, Pass: spec.Secret(service + "-word")},
-				Prober: spec.Prober{Vantages: []string{"sp"}},
+				Prober: spec.Prober{Vantages: []string{"sp"}}, Console: spec.Console{Listen: "127.0.0.1:0"},
 			},
 			Services: []string{service}, Log: slog.New(slog.DiscardHandler), Out: &strings.Builder{},
 		})
 		require.NoError(t, err, service)
+		page = s.Console
 		running.Go(func() { _ = s.Run(ctx); _ = s.Close() })
 	}
 	path := filepath.Join(t.TempDir(), "web.yaml")
@@ -129,12 +132,23 @@ policy: {quorum: 1, rise: 1, stable_for: 0s, cooldown: 0s, undo_window: 0s}
 		code, out := ham(args...)
 		require.True(t, code == 0 || args[0] == "doctor", "%v: %s", args, out)
 	}
+	client := &http.Client{Timeout: 30 * time.Second}
+	for path, holds := range map[string]string{"": "web", "g/web": "epoch", "g/web/swap": "What would be done", "incidents": "web-1", "i/web-1": "Timeline", "i/web-1/plots": "latency", "drills": "Drills"} {
+		resp, err := client.Get(page + path)
+		require.NoError(t, err)
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		resp.Body.Close()
+		require.Equal(t, http.StatusOK, resp.StatusCode, "%s: %s\nrefused by the server: %q", path, body, log.said())
+		require.Contains(t, string(body), holds, path)
+	}
 	require.Empty(t, log.said(), "somebody needs what the file does not let it do")
 
 	for _, c := range []struct{ who, subject string }{
 		{"prober", subject.Command("web")}, {"prober", subject.Safety("web", "fenced", "x")}, {"prober", "$JS.API.STREAM.DELETE.HAM_COMMANDS"},
 		{"decider", "ham.v1.heartbeat.web.a.sp"}, {"decider", subject.Safety("web", "fenced", "x")}, {"decider", "$JS.API.STREAM.PURGE.HAM_COMMANDS"},
 		{"executor", "ham.v1.heartbeat.web.a.sp"}, {"executor", "$KV.ham_spec.web"}, {"notifier", subject.Command("web")}, {"notifier", "ham.v1.ask.web.failover"},
+		{"console", subject.Command("web")}, {"console", "$KV.ham_spec.web"}, {"console", "ham.v1.request.web.failover.ana"}, {"console", subject.Safety("web", "fenced", "x")},
 		{"operator", subject.Command("web")}, {"operator", "$KV.ham_journal.web.1"},
 		{"prober", subject.StoredCommand("web")}, {"decider", subject.StoredCommand("web")}, {"executor", subject.StoredCommand("web")}, {"operator", subject.StoredCommand("web")},
 	} {
