@@ -56,6 +56,7 @@ type script struct {
 	lines []string
 	asked int
 	shown string // hash of the plan shown last
+	said  []string
 }
 
 func newScript(t *testing.T, d *datadriven.TestData) *script {
@@ -72,6 +73,7 @@ func newScript(t *testing.T, d *datadriven.TestData) *script {
 	}))
 	s := &script{world: newWorld(g)}
 	s.world.out = func(_ *decider, o Output) {
+		s.said = append(s.said, forPeople(o)...)
 		if line := describe(o); line != "" {
 			s.log(line)
 		}
@@ -187,6 +189,7 @@ func (s *script) flush() string {
 
 func (s *script) command(t *testing.T, d *datadriven.TestData) string {
 	at := s.d.time()
+	defer func() { inPortuguese(t, s.said...); s.said = nil }()
 	switch d.Cmd {
 	case "run":
 		for _, line := range strings.Split(strings.TrimSpace(d.Input), "\n") {
@@ -207,6 +210,7 @@ func (s *script) command(t *testing.T, d *datadriven.TestData) string {
 			t.Fatal(err)
 		}
 		now, _, _ := strings.Cut(s.d.s.WhyNot(at, ""), "\n")
+		s.said = append(s.said, st.Sentence)
 		var b strings.Builder
 		fmt.Fprintf(&b, "%s\n%s\n", st.Sentence, now)
 		if len(st.Refusals) > 0 {
@@ -220,6 +224,9 @@ func (s *script) command(t *testing.T, d *datadriven.TestData) string {
 			fmt.Fprintf(&b, "armed=%t promotable=%s %s\n", st.Lease.Armed, strings.Join(st.Lease.Promotable, ","), st.Lease.Protection)
 		}
 		for _, m := range st.Members {
+			for _, r := range m.Reasons {
+				s.said = append(s.said, r.Sentence)
+			}
 			says := fmt.Sprintf("%s %s %s %s", m.Name, m.Role, m.Verdict, s.d.s.member(m.Name).worst.rule.Code)
 			if m.Ready && m.Role != message.RolePrimary {
 				says += " ready"
@@ -231,7 +238,9 @@ func (s *script) command(t *testing.T, d *datadriven.TestData) string {
 		}
 		return b.String()
 	case "why-not":
-		return s.d.s.WhyNot(at, d.CmdArgs[0].Key) + "\n"
+		why := s.d.s.WhyNot(at, d.CmdArgs[0].Key)
+		s.said = append(s.said, strings.Split(why, "\n")...)
+		return why + "\n"
 	case "plan":
 		return s.plan(t, d)
 	case "chain":
@@ -275,6 +284,7 @@ func (s *script) plan(t *testing.T, d *datadriven.TestData) string {
 	if err := message.Validate(p); err != nil {
 		t.Fatal(err)
 	}
+	s.said = append(s.said, p.Sentence, p.WayBack)
 	var b strings.Builder
 	fmt.Fprintln(&b, p.Sentence)
 	for _, reason := range p.Reasons {

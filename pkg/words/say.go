@@ -1,0 +1,390 @@
+package words
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Speaker says things in one language. It is safe for concurrent use; get it from [Of].
+type Speaker struct {
+	lang    Lang
+	entries []*entry
+	texts   map[string]string
+
+	mu    sync.Mutex
+	known map[string]said
+}
+
+// said is a translated sentence: missing holds the parts that nobody has translated.
+type said struct {
+	text    string
+	missing []string
+}
+
+var speakers = map[Lang]*Speaker{English: {lang: English}, Portuguese: newSpeaker(Portuguese, portugueseTexts, rules, core, executor, others)}
+
+// Of returns the speaker of a language, that of English where there is no such language.
+func Of(l Lang) *Speaker {
+	if s := speakers[l]; s != nil {
+		return s
+	}
+	return speakers[English]
+}
+
+// Lang is the language spoken.
+func (s *Speaker) Lang() Lang { return s.lang }
+
+// Say translates a sentence that ham made. What is not known stays as it is in English: a sentence in the wrong language helps,
+// one that is missing does not. Names, addresses and what other programs and people said are never translated.
+func (s *Speaker) Say(sentence string) string { return s.say(sentence).text }
+
+// Missing returns the parts of a sentence that have no translation; none for English. Tests hold that there are none.
+func (s *Speaker) Missing(sentence string) []string { return s.say(sentence).missing }
+
+const (
+	longest  = 4 << 10 // a sentence beyond this many bytes is shown as it is
+	memory   = 4096    // sentences remembered
+	deepest  = 12      // sentences within sentences
+	patience = 2 << 20 // bytes that are compared with formats for one sentence, so that hostile text costs little
+)
+
+func (s *Speaker) say(sentence string) said {
+	if s.lang == English || strings.TrimSpace(sentence) == "" {
+		return said{text: sentence}
+	}
+	if len(sentence) > longest {
+		return said{sentence, []string{sentence}}
+	}
+	s.mu.Lock()
+	if have, ok := s.known[sentence]; ok {
+		s.mu.Unlock()
+		return have
+	}
+	s.mu.Unlock()
+	t := translation{s: s, left: patience, seen: map[string]said{}}
+	out := t.say(sentence, 0)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.known == nil || len(s.known) >= memory {
+		s.known = map[string]said{}
+	}
+	s.known[sentence] = out
+	return out
+}
+
+// translation is the work on one sentence.
+type translation struct {
+	s    *Speaker
+	left int
+	seen map[string]said
+}
+
+func (t *translation) say(in string, depth int) said {
+	if have, ok := t.seen[in]; ok {
+		return have
+	}
+	nothing := said{in, []string{in}}
+	if depth > deepest || t.left <= 0 {
+		return nothing
+	}
+	t.seen[in] = nothing // against a sentence that would need itself
+	out := t.whole(in, depth)
+	if len(out.missing) > 0 {
+		if parts := t.parts(in, depth); parts.text != "" && gap(parts) < gap(out) {
+			out = parts
+		}
+	}
+	if len(out.missing) > 0 {
+		if list := t.list(in, depth); list.text != "" && gap(list) < gap(out) {
+			out = list
+		}
+	}
+	if body, ok := strings.CutSuffix(in, "."); ok && len(out.missing) > 0 && body != "" {
+		if without := t.say(body, depth+1); gap(without) < gap(out) {
+			out = said{without.text + ".", without.missing}
+		}
+	}
+	t.seen[in] = out
+	return out
+}
+
+// gap is how much of a sentence was not translated, in bytes.
+func gap(s said) (n int) {
+	for _, m := range s.missing {
+		n += len(m)
+	}
+	return n
+}
+
+// whole finds the format that the sentence was made with: of those that fit the one that leaves least in English, then the most literal.
+func (t *translation) whole(in string, depth int) said {
+	best := said{in, []string{in}}
+	t.left -= 20 * len(in) // the anchors
+	for _, e := range t.s.entries {
+		if !strings.Contains(in, e.anchor) {
+			continue
+		}
+		if t.left -= len(in); t.left <= 0 {
+			return best
+		}
+		values := e.match(in)
+		if values == nil {
+			continue
+		}
+		out := t.render(e, values, depth)
+		if gap(out) < gap(best) {
+			if best = out; len(best.missing) == 0 {
+				return best
+			}
+		}
+	}
+	return best
+}
+
+// parts takes apart what was joined by "; ", as reasons are.
+func (t *translation) parts(in string, depth int) said {
+	best := said{}
+	for i := len(in); ; {
+		if i = strings.LastIndex(in[:i], "; "); i <= 0 || t.left <= 0 {
+			return best
+		}
+		left, right := t.whole(in[:i], depth+1), t.say(in[i+2:], depth+1)
+		out := said{left.text + "; " + right.text, slices.Concat(left.missing, right.missing)}
+		if best.text == "" || gap(out) < gap(best) {
+			best = out
+		}
+		if len(out.missing) == 0 {
+			return best
+		}
+	}
+}
+
+func (t *translation) render(e *entry, values []string, depth int) said {
+	var out said
+	done := make(map[string]string, len(values))
+	for i, h := range e.holes {
+		if _, ok := done[h.name]; ok {
+			continue
+		}
+		filled := t.fill(h.kind, values[i], depth+1)
+		done[h.name] = filled.text
+		out.missing = append(out.missing, filled.missing...)
+	}
+	var b strings.Builder
+	for _, p := range e.other {
+		if b.WriteString(p.literal); p.hole != "" {
+			b.WriteString(done[p.hole])
+		}
+	}
+	out.text = b.String()
+	return out
+}
+
+func (t *translation) fill(kind, value string, depth int) said {
+	switch kind {
+	case "span", "size":
+		return said{text: strings.ReplaceAll(value, ".", ",")}
+	case "list":
+		if value == "nobody" {
+			return said{text: "ninguém"}
+		}
+		if head, last, ok := cutLast(value, " and "); ok {
+			value = head + " e " + last
+		}
+		return said{text: value}
+	case "say":
+		return t.say(value, depth)
+	case "try":
+		return said{text: t.say(value, depth).text}
+	case "tail":
+		return t.after("; ", value, depth)
+	case "then":
+		return t.after(", ", value, depth)
+	case "aside":
+		if inner, ok := strings.CutPrefix(value, " ("); ok {
+			return said{text: " (" + t.say(strings.TrimSuffix(inner, ")"), depth).text + ")"}
+		}
+	}
+	return said{text: value}
+}
+
+// after translates what stands behind a separator, if anything does.
+func (t *translation) after(sep, value string, depth int) said {
+	rest, ok := strings.CutPrefix(value, sep)
+	if !ok {
+		return said{text: value}
+	}
+	out := t.say(rest, depth)
+	out.text = sep + out.text
+	return out
+}
+
+// list translates sentences that were listed: "a is silent, b is late and c is gone".
+func (t *translation) list(in string, depth int) said {
+	head, last, ok := cutLast(in, " and ")
+	if !ok {
+		return said{}
+	}
+	var out said
+	all := append(strings.Split(head, ", "), last)
+	for i, one := range all {
+		switch {
+		case i == 0:
+		case i == len(all)-1:
+			out.text += " e "
+		default:
+			out.text += ", "
+		}
+		said := t.whole(one, depth+1)
+		out.text += said.text
+		out.missing = append(out.missing, said.missing...)
+	}
+	return out
+}
+
+func cutLast(s, sep string) (before, after string, ok bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+len(sep):], true
+}
+
+// entry is one format in English and in the other language.
+type entry struct {
+	english string
+	anchor  string // its longest literal part
+	weight  int    // literal bytes: the more, the surer a fit
+	re      *regexp.Regexp
+	holes   []hole
+	other   []piece
+}
+
+type hole struct{ name, kind string }
+
+// piece is literal text and the hole behind it.
+type piece struct{ literal, hole string }
+
+// kinds of holes, as written behind a colon: {why:say}. A plain {name} is a name: it has no blanks.
+var kinds = map[string]string{
+	"":      `([^\s;,()]*[^\s;:,.()])`,                    // a name, also with dots and colons in it: an address
+	"n":     `(-?[0-9]+)`,                                 // a whole number
+	"span":  `(-?[0-9][0-9.]*(?:[hmnµ]?s|h|m)[0-9hms.]*)`, // a time as Go writes it
+	"size":  `([0-9.]+ (?:B|KiB|MiB|GiB))`,
+	"list":  `([^;:()]+?)`,     // names: a, b and c
+	"code":  `([A-Z][0-9]{3})`, // of a rule
+	"text":  `(.+?)`,           // what others wrote: kept
+	"say":   `(.+?)`,           // a sentence of ham's
+	"try":   `(.+?)`,           // a sentence of ham's, or of others
+	"aside": `( \(.*\))?`,      // nothing, or what others wrote or ham said, in brackets
+	"tail":  `(; .+?)?`,        // nothing, or further sentences
+	"then":  `(, .+?)?`,        // nothing, or a further clause
+	"more":  `(.*?)`,           // anything or nothing: kept
+}
+
+var holeForm = regexp.MustCompile(`\{([a-z_0-9]+)(?::([a-z]*))?\}`)
+
+func newSpeaker(l Lang, texts map[string]string, catalogs ...[][2]string) *Speaker {
+	s := &Speaker{lang: l, texts: texts}
+	for _, c := range catalogs {
+		for _, pair := range c {
+			s.entries = append(s.entries, newEntry(pair[0], pair[1]))
+		}
+	}
+	slices.SortStableFunc(s.entries, func(a, b *entry) int { return cmp.Compare(b.weight, a.weight) })
+	return s
+}
+
+// newEntry panics on a catalog that contradicts itself: that is a fault of the program, found by any test.
+func newEntry(english, other string) *entry {
+	e := &entry{english: english}
+	var re strings.Builder
+	re.WriteString(`(?s)^`)
+	names := map[string]bool{}
+	for _, p := range cut(english) {
+		re.WriteString(regexp.QuoteMeta(p.literal))
+		e.weight += len(p.literal)
+		if len(p.literal) > len(e.anchor) {
+			e.anchor = p.literal
+		}
+		if p.hole == "" {
+			continue
+		}
+		name, kind, _ := strings.Cut(p.hole, ":")
+		form, ok := kinds[kind]
+		if !ok {
+			panic("words: no such kind of hole: " + english)
+		}
+		re.WriteString(form)
+		e.holes = append(e.holes, hole{name, kind})
+		names[name] = true
+	}
+	e.re = regexp.MustCompile(re.String() + `$`)
+	for _, p := range cut(other) {
+		if p.hole != "" && !names[p.hole] {
+			panic("words: {" + p.hole + "} is not in the English of: " + english)
+		}
+		delete(names, "-"+p.hole)
+		e.other = append(e.other, p)
+	}
+	return e
+}
+
+// cut takes a format apart.
+func cut(format string) []piece {
+	var out []piece
+	at := 0
+	for _, m := range holeForm.FindAllStringIndex(format, -1) {
+		out = append(out, piece{format[at:m[0]], format[m[0]+1 : m[1]-1]})
+		at = m[1]
+	}
+	if at < len(format) {
+		out = append(out, piece{literal: format[at:]})
+	}
+	return out
+}
+
+// match returns what fills the holes, nil where the sentence was not made with this format.
+func (e *entry) match(in string) []string {
+	m := e.re.FindStringSubmatch(in)
+	if m == nil {
+		return nil
+	}
+	m = m[1:]
+	first := map[string]string{}
+	for i, h := range e.holes {
+		if had, ok := first[h.name]; ok && had != m[i] {
+			return nil
+		}
+		first[h.name] = m[i]
+	}
+	if m == nil {
+		return []string{}
+	}
+	return m
+}
+
+// Formats returns the English of every format that has a translation; none for English. Tests compare it with what services say.
+func (s *Speaker) Formats() []string {
+	out := make([]string, len(s.entries))
+	for i, e := range s.entries {
+		out[i] = e.english
+	}
+	return out
+}
+
+// Lost returns the formats whose other side leaves out something that the English names. Tests hold that there are none.
+func (s *Speaker) Lost() []string {
+	var out []string
+	for _, e := range s.entries {
+		for _, h := range e.holes {
+			if !slices.ContainsFunc(e.other, func(p piece) bool { return p.hole == h.name }) {
+				out = append(out, e.english+": {"+h.name+"}")
+			}
+		}
+	}
+	return out
+}
