@@ -43,16 +43,32 @@ type Endpoint struct {
 
 // Service is what Serve started.
 type Service struct {
-	svc     micro.Service
-	cancel  context.CancelFunc
-	running *sync.WaitGroup
+	svc    micro.Service
+	cancel context.CancelFunc
+
+	mu      sync.Mutex
+	stopped bool // no handler is begun any more
+	running sync.WaitGroup
 }
 
 // Stop ends the service and waits for its handlers.
 func (s *Service) Stop() {
 	_ = s.svc.Stop() // fails only where the link is gone
 	s.cancel()
+	s.mu.Lock()
+	s.stopped = true // what came in before the server heard of the end may still be handed over
+	s.mu.Unlock()
 	s.running.Wait()
+}
+
+// begin runs a handler, unless the service has ended.
+func (s *Service) begin(f func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.stopped {
+		s.running.Go(f)
+	}
+	return !s.stopped
 }
 
 // Serve makes this process a NATS micro service: it answers $SRV.PING, INFO and STATS under name, and the endpoints. version is a semantic version.
@@ -65,7 +81,7 @@ func (b *Bus) Serve(name, version, description string, endpoints ...Endpoint) (*
 		return nil, fmt.Errorf("serve %s: %w", name, err)
 	}
 	ctx, cancel := b.with(context.Background())
-	s := &Service{svc: svc, cancel: cancel, running: &sync.WaitGroup{}}
+	s := &Service{svc: svc, cancel: cancel}
 	slots := make(chan struct{}, 64)
 	for _, e := range endpoints {
 		if e.Limit <= 0 {
@@ -84,12 +100,15 @@ func (b *Bus) Serve(name, version, description string, endpoints ...Endpoint) (*
 				_ = r.Error("503", "busy: 64 requests are being answered, ask again in a moment", nil)
 				return
 			}
-			s.running.Go(func() {
+			if !s.begin(func() {
 				defer func() { <-slots }()
 				hctx, done := context.WithTimeout(ctx, e.Limit)
 				defer done()
 				b.answer(hctx, e, r)
-			})
+			}) {
+				<-slots
+				_ = r.Error("503", "this service has just ended, ask again in a moment", nil)
+			}
 		}), opts...)
 		if err != nil {
 			s.Stop()

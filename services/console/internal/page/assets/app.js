@@ -21,9 +21,14 @@
     if (inside && /^(INPUT|TEXTAREA|SELECT)$/.test(at.tagName)) return;
     for (const d of old.querySelectorAll('details[open][id]')) fresh.querySelector('#' + CSS.escape(d.id))?.setAttribute('open', '');
     for (const s of old.querySelectorAll('input[id], textarea[id]')) { const f = fresh.querySelector('#' + CSS.escape(s.id)); if (f) f.value = s.value; }
-    old.replaceWith(fresh);
+    if (old.hasAttribute('aria-live')) { // who listens to it goes on hearing it
+      old.className = fresh.className;
+      old.replaceChildren(...fresh.childNodes);
+    } else {
+      old.replaceWith(fresh);
+    }
     if (inside && at.id) document.getElementById(at.id)?.focus();
-    if (fresh.querySelector('[data-disarm]')) document.dispatchEvent(new Event('disarm'));
+    if (document.getElementById(id)?.querySelector('[data-disarm]')) document.dispatchEvent(new Event('disarm'));
   };
 
   const stillThere = () => {
