@@ -35,6 +35,7 @@ type DoorOptions struct {
 // Where the door finds what its pages share with the console's.
 const (
 	stylePath  = "/assets/style.css"
+	iconPath   = "/assets/icon.svg"
 	assetsPath = "/assets/"
 )
 
@@ -44,7 +45,7 @@ func OpenDoor(o DoorOptions) (Door, *tls.Config, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	do := door.Options{Console: o.Console, Name: o.Name, Site: o.Site, Secrets: o.Secrets, Style: stylePath, Public: assetsPath, Log: o.Log}
+	do := door.Options{Console: o.Console, Name: o.Name, Site: o.Site, Secrets: o.Secrets, Style: stylePath, Icon: iconPath, Public: assetsPath, Log: o.Log}
 	if o.Bus != nil {
 		t := &teller{bus: o.Bus, name: cmp.Or(o.Name, o.Bus.Name()), run: strings.ToLower(rand.Text()[:10]), log: o.Log, slots: make(chan struct{}, tellsAtOnce)}
 		do.Tell = t.tell

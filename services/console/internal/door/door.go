@@ -26,8 +26,8 @@ type Options struct {
 	Name, Site string
 	// Secrets reads references; default spec.LookupSecret. It is asked when the door is made.
 	Secrets spec.Lookup
-	// Style is the path of the style sheet, and Public the beginning of the paths that anybody may load: the assets.
-	Style, Public string
+	// Style and Icon are the paths of the style sheet and of the icon, and Public is how the paths begin that anybody may load: the assets.
+	Style, Icon, Public string
 	// Tell is called with what happened at the door. It must not block. May be nil.
 	Tell func(Event)
 	// Log gets the same; nil: nothing is logged.

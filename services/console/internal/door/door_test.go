@@ -239,6 +239,7 @@ func TestSignInWithAPassword(t *testing.T) {
 	for _, wrong := range [][2]string{{"ana", "wrong horse"}, {"ana", ""}, {"nobody", horse}, {"", ""}, {"Ana", horse}, {"ana ", horse}} {
 		a = b.signIn(wrong[0], wrong[1])
 		require.Equal(t, http.StatusUnauthorized, a.StatusCode)
+		require.NotContains(t, a.text, horse)
 		require.Contains(t, a.text, "do not belong together", "one sentence for all that may be wrong")
 		require.Nil(t, cookieOf(k, a))
 		require.Nil(t, b.person())

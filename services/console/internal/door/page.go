@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"github.com/isacloud/ha-manager/pkg/spec"
 )
 
 //go:embed pages/*.html
@@ -35,7 +37,10 @@ func (d *Door) headers(h http.Header) {
 // view is what a page of the door shows.
 type view struct {
 	Style      string
+	Icon       string
 	Name, Site string
+	Siblings   []spec.Sibling
+	As         string // the name that was typed, to be kept where the password was wrong
 	Title      string
 	Sentence   string // why somebody stands here again
 	Do         string
@@ -44,11 +49,10 @@ type view struct {
 	Passwords  bool
 	Shown      string // the certificate's owner; empty: none was shown
 	Provider   string // the host of the identity provider; empty: none
-	SignIn     bool
 }
 
 func (d *Door) show(w http.ResponseWriter, page string, status int, v view) {
-	v.Style, v.Name, v.Site = d.o.Style, d.o.Name, d.o.Site
+	v.Style, v.Icon, v.Name, v.Site, v.Siblings = d.o.Style, d.o.Icon, d.o.Name, d.o.Site, d.o.Console.Siblings
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	_ = pages.ExecuteTemplate(w, page, v) // who has gone sees no page
@@ -104,7 +108,7 @@ func (d *Door) signInPage(w http.ResponseWriter, r *http.Request) {
 }
 
 func (d *Door) showSignIn(w http.ResponseWriter, r *http.Request, status int, target, sentence string) {
-	v := view{Title: "Sign in", Sentence: sentence, Next: target, Passwords: d.users.passwords(), SignIn: true}
+	v := view{Title: "Sign in", Sentence: sentence, Next: target, As: clip(r.PostForm.Get("name")), Passwords: d.users.passwords()}
 	if leaf := leafOf(r); leaf != nil {
 		v.Shown = clip(leaf.Subject.CommonName)
 		if u, err := d.users.named(leaf); err == nil {
