@@ -28,6 +28,7 @@ type Server struct {
 	mu  sync.Mutex
 	srv *server.Server // replaced by a restart
 
+	away     chan time.Duration // asks the watch to take the server away for so long
 	stop     context.CancelFunc // ends the watch
 	watching sync.WaitGroup
 	shutdown sync.Once
@@ -44,7 +45,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{opts: o, log: o.Log.With("server", o.Name), lock: held, addr: o.Listen, down: make(chan struct{})}
+	s := &Server{opts: o, log: o.Log.With("server", o.Name), lock: held, addr: o.Listen, away: make(chan time.Duration, 1), down: make(chan struct{})}
 	if len(o.Users) > 0 {
 		s.inside = User{Name: "inside-" + o.Name, Password: rand.Text()}
 	}

@@ -28,6 +28,12 @@ func (s *Server) watch(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case d := <-s.away:
+			s.log.Warn("the server goes away, as it was told", "for", d)
+			if err := s.restart(ctx, d); err != nil && ctx.Err() == nil {
+				s.log.Error("the server did not come back", "error", err)
+			}
+			continue
 		case <-t.C:
 		}
 		problem := writeProblem(s.current())
@@ -44,7 +50,7 @@ func (s *Server) watch(ctx context.Context) {
 			continue
 		}
 		s.log.Warn("the disk takes writes again: restarting the server to open its streams", "store", s.opts.StoreDir, "problem", problem)
-		if err := s.restart(ctx); err != nil {
+		if err := s.restart(ctx, 0); err != nil {
 			s.log.Error("the server did not come back, trying again", "error", err)
 			continue
 		}
@@ -80,10 +86,31 @@ func (s *Server) tryWrite() error {
 	return err
 }
 
-func (s *Server) restart(ctx context.Context) error {
+// Away takes the server away for d, as a host that is switched off and on again: for rehearsals of what happens without it. It returns
+// at once; what was acknowledged is there when it is back. False: it is on its way out already.
+func (s *Server) Away(d time.Duration) bool {
+	select {
+	case s.away <- d:
+		return true
+	default:
+		return false
+	}
+}
+
+// restart shuts the server down, and boots it again after pause.
+func (s *Server) restart(ctx context.Context, pause time.Duration) error {
 	old := s.current()
 	old.Shutdown()
 	old.WaitForShutdown()
+	if pause > 0 {
+		wait := time.NewTimer(pause)
+		defer wait.Stop()
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-wait.C:
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	for {

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"syscall"
@@ -27,7 +28,18 @@ func (d *demo) faults() []console.Fault {
 			return d.mendSite(ctx, name)
 		})
 	}
-	return out
+	return append(out, console.Fault{Name: "bus-gone", Label: "Take the bus away for 10 s", Says: "the nats-server is shut down, and started again after ten seconds", Group: group, Do: d.loseBus})
+}
+
+// busGone is how long the bus is away.
+const busGone = 10 * time.Second
+
+func (d *demo) loseBus(context.Context) error {
+	if !d.stack.LoseBus(busGone) {
+		return errors.New("it is away already")
+	}
+	d.say(red, "you", "took the bus away for %s: nobody swaps without it, and clients go on", busGone)
+	return nil
 }
 
 func (d *demo) site(name string) *process {

@@ -83,6 +83,9 @@ func (s *Stack) URL() string {
 	return ""
 }
 
+// LoseBus takes the embedded server away for d, as if its host were switched off; false where there is none, or it is away already.
+func (s *Stack) LoseBus(d time.Duration) bool { return s.server != nil && s.server.Away(d) }
+
 // Start opens everything that can fail at once: directories, ports, the bus. On an error nothing stays open.
 // Close what it returns, whether Run was called or not.
 func Start(ctx context.Context, o Options) (_ *Stack, err error) {

@@ -372,6 +372,7 @@ func (p *Pages) figuresAround(ctx context.Context, rep incident.Report) ([]figur
 	type cell struct{ all, lost, unknown int }
 	points := map[key][]plot.Point{}
 	counts := map[key][]cell{}
+	lags := map[string][]plot.Point{} // by member: how far it was behind, in bytes, by whoever measured it
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	done := false
@@ -397,6 +398,13 @@ func (p *Pages) figuresAround(ctx context.Context, rep incident.Report) ([]figur
 		}
 		i := min(buckets-1, max(0, int(float64(d.Time.Sub(begins))/float64(length)*buckets)))
 		pt, c := &points[k][i], &counts[k][i]
+		if lag, ok := h.Perf["lag_bytes"]; ok && lag >= 0 {
+			if lags[h.Member] == nil {
+				lags[h.Member] = make([]plot.Point, buckets)
+			}
+			l := &lags[h.Member][i]
+			l.Any, l.Value = true, max(l.Value, lag)
+		}
 		pt.Any = true
 		c.all++
 		switch h.Answer {
@@ -414,9 +422,15 @@ func (p *Pages) figuresAround(ctx context.Context, rep incident.Report) ([]figur
 	}
 	keys := slices.SortedFunc(maps.Keys(points), func(a, b key) int { return cmp.Or(cmp.Compare(a.member, b.member), cmp.Compare(a.vantage, b.vantage)) })
 	var out []figure
+	draw := func(title string, points []plot.Point, say func(float64) string) {
+		svg := plot.Series(title, points, float64(rep.From.Sub(begins))/float64(length), float64(rep.Until.Sub(begins))/float64(length), length, clock(begins), say)
+		out = append(out, figure{Title: title, SVG: svg})
+	}
 	for _, k := range keys {
-		title := k.member + " as " + k.vantage + " saw it: latency, and looks that failed (from above)"
-		out = append(out, figure{Title: title, SVG: plot.Series(title, points[k], float64(rep.From.Sub(begins))/float64(length), float64(rep.Until.Sub(begins))/float64(length), length, clock(begins))})
+		draw(k.member+" as "+k.vantage+" saw it: latency, and looks that failed (from above)", points[k], plot.Millis)
+	}
+	for _, member := range slices.Sorted(maps.Keys(lags)) {
+		draw(member+": how far it was behind", lags[member], func(v float64) string { return bytesOf(int64(v)) })
 	}
 	return out, nil
 }

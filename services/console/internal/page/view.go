@@ -72,8 +72,12 @@ type View struct {
 	Hard           bool
 	InARow         int
 	Age            string
+	Old            string // the age again, where it is worth a word on the overview
 	Evidence       string
 }
+
+// Quiet says that the shape is enough where there is little room: it is well, or all of it is said to be old.
+func (v View) Quiet() bool { return v.Mark.Tone == "ok" || v.Mark.Icon == stale.Icon }
 
 // Lease is who may act.
 type Lease struct {
@@ -245,10 +249,12 @@ func member(s *message.GroupStatus, m message.MemberStatus, since time.Duration,
 		if !fresh {
 			mk = Mark{"was " + x.Says, "gone", "off"}
 		}
-		v.Views = append(v.Views, View{
-			Vantage: x.Vantage, Check: x.Check, Mark: mk, Hard: x.Hard, InARow: x.InARow,
-			Age: age(time.Duration(x.AgoMS)*time.Millisecond + since), Evidence: x.Evidence,
-		})
+		ago := time.Duration(x.AgoMS)*time.Millisecond + since
+		one := View{Vantage: x.Vantage, Check: x.Check, Mark: mk, Hard: x.Hard, InARow: x.InARow, Age: age(ago), Evidence: x.Evidence}
+		if ago >= 2*time.Second {
+			one.Old = one.Age + " ago"
+		}
+		v.Views = append(v.Views, one)
 	}
 	if s.Lease == nil {
 		return v

@@ -61,13 +61,14 @@ func Gantt(title string, bars []Bar, held time.Duration) template.HTML {
 // Point is one bucket of a series: what was seen in it.
 type Point struct {
 	Any     bool
-	Value   float64 // the worst latency, in milliseconds
+	Value   float64 // the worst of it
 	Lost    float64 // the share of looks that failed, 0 to 1
 	Unknown float64 // the share of looks that were no evidence
 }
 
-// Series draws latency as a line, and lost looks as bars from above, over one axis of time. The span from..to (as shares of the axis, 0 to 1) is shaded.
-func Series(title string, points []Point, from, to float64, length time.Duration, begins string) template.HTML {
+// Series draws values as a line, and lost looks as bars from above, over one axis of time. The span from..to (as shares of the axis, 0 to 1) is
+// shaded; say writes a value.
+func Series(title string, points []Point, from, to float64, length time.Duration, begins string, say func(float64) string) template.HTML {
 	const left, right, top, height = 50, 10, 8, 110
 	high := 1.0
 	for _, p := range points {
@@ -80,7 +81,7 @@ func Series(title string, points []Point, from, to float64, length time.Duration
 	fmt.Fprintf(&w, `<svg viewBox="0 0 %d %d" role="img" aria-label="%s">`, width, top+height+24, esc(title))
 	fmt.Fprintf(&w, `<rect class="span" x="%.1f" y="%d" width="%.1f" height="%d"/>`, x(from*n), top, math.Max(1, x(to*n)-x(from*n)), height)
 	for _, v := range []float64{0, high / 2, high} {
-		fmt.Fprintf(&w, `<line class="axis" x1="%d" y1="%.1f" x2="%d" y2="%.1f"/><text x="%d" y="%.1f" text-anchor="end">%s</text>`, left, y(v), width-right, y(v), left-6, y(v)+4, esc(short(time.Duration(v*float64(time.Millisecond)))))
+		fmt.Fprintf(&w, `<line class="axis" x1="%d" y1="%.1f" x2="%d" y2="%.1f"/><text x="%d" y="%.1f" text-anchor="end">%s</text>`, left, y(v), width-right, y(v), left-6, y(v)+4, esc(say(v)))
 	}
 	for i, p := range points {
 		if lost := math.Max(p.Lost, 0); lost > 0 {
@@ -101,6 +102,9 @@ func Series(title string, points []Point, from, to float64, length time.Duration
 	fmt.Fprintf(&w, `<text x="%d" y="%d">%s</text><text x="%d" y="%d" text-anchor="end">+%s</text></svg>`, left, top+height+16, esc(begins), width-right, top+height+16, esc(short(length)))
 	return template.HTML(w.String())
 }
+
+// Millis writes a value that is in milliseconds.
+func Millis(v float64) string { return short(time.Duration(v * float64(time.Millisecond))) }
 
 // Times draws one bar for each duration, and the objective (0: none) as a line across them.
 func Times(title string, bars []Bar, goal time.Duration) template.HTML {
