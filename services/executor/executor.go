@@ -239,6 +239,7 @@ func (x *Executor) hear(d bus.Delivery) {
 	case *message.Instruction:
 		x.desk(d.Parts.Group).Instruct(m)
 	case *message.Fenced:
+		x.desk(d.Parts.Group).Fenced(m)
 		if k := x.keeper(d.Parts.Group); k != nil {
 			k.Fenced(m)
 		}

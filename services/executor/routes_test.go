@@ -13,6 +13,7 @@ import (
 	"github.com/isacloud/ha-manager/pkg/spec"
 	"github.com/isacloud/ha-manager/pkg/spec/file"
 	"github.com/isacloud/ha-manager/pkg/spec/store"
+	"github.com/isacloud/ha-manager/pkg/subject"
 )
 
 // rightWithin is what is promised: a proxy is set right this long after it can be reached.
@@ -213,6 +214,30 @@ func TestRoutesDuringASwap(t *testing.T) {
 	p.instruct("web", 2, message.VerbSkip, "one", 1)
 	p.run("web", 2, message.StateDone)
 	p.right(t, "the swap is done", ledToB)
+}
+
+// While the primary is fenced nobody leads clients back to it: a person may have led them elsewhere, with a word that no epoch says yet.
+func TestRoutesOfAFencedPrimary(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, "auto")
+	p.start("x1")
+	p.swap(t, 1, message.KindAdopt, "", "a")
+	p.right(t, "adopted", ledToA)
+	word := &message.Fenced{
+		ID: "fenced.web.a.1", Group: "web", Member: "a", Epoch: 1, How: message.FencedItself, Executor: "x1", Sentence: "a does not act", At: time.Now().UnixMicro(),
+	}
+	if _, err := p.bus.Publish(t.Context(), subject.Safety("web", subject.SafetyFenced, "x1"), word); err != nil {
+		t.Fatal(err)
+	}
+	await(p.lab, "that it is told", func(m *message.Event) bool { return m.ID == "ev."+word.ID })
+	p.hand(t, "s1", haproxy.Maint)
+	p.hand(t, "s2", haproxy.Ready)
+	p.stays(t, "the primary is fenced", ledToB)
+	p.sites[0].Kill()
+	p.swap(t, 2, message.KindFailover, "a", "b")
+	p.run("web", 2, message.StateDone)
+	p.hand(t, "s2", haproxy.Maint)
+	p.right(t, "a foreign hand shut s2", ledToB)
 }
 
 // No proxy can be reached during a failover: the step is tried again, then waits for a person, and goes on when told to.

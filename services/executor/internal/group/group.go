@@ -51,6 +51,8 @@ type Keeper interface {
 	Chain(v chain.View, paused bool)
 	// Hold takes the lease of the command's epoch and then has `held` written.
 	Hold(ctx context.Context, cmd *message.Command, write func(context.Context) error) error
+	// Vouched says whether the member acts on a person's word, of which the chain knows nothing yet.
+	Vouched() bool
 }
 
 // Group is one desk. Run it; its other methods do not block and are safe for concurrent use.
@@ -70,6 +72,7 @@ type Group struct {
 	refused  error              // why nothing is done for the group
 	active   *active            // the run of the newest command
 	over     map[uint64]plan.Record
+	fenced   map[string]uint64 // by member, the highest epoch at which it does not act any more
 	untold   map[uint64]untold
 	mine     map[uint64]bool        // runs that this life turns, or has closed
 	orders   []*message.Instruction // for the newest epoch
@@ -94,7 +97,7 @@ type active struct {
 func New(name string, deps Deps, onChange func()) *Group {
 	return &Group{
 		name: name, deps: deps, log: deps.Log.With("group", name), inbox: make(chan struct{}, 1),
-		over: map[uint64]plan.Record{}, untold: map[uint64]untold{}, mine: map[uint64]bool{}, onChange: onChange,
+		over: map[uint64]plan.Record{}, fenced: map[string]uint64{}, untold: map[uint64]untold{}, mine: map[uint64]bool{}, onChange: onChange,
 	}
 }
 
@@ -152,6 +155,16 @@ func (g *Group) Instruct(in *message.Instruction) {
 	g.orders = append(g.orders, in)
 	if a := g.active; a != nil && a.cmd.Epoch == in.Epoch {
 		a.news.Instruct(in)
+	}
+}
+
+// Fenced hands over that a member does not act at an epoch or below, ever again; however late, and however often.
+func (g *Group) Fenced(f *message.Fenced) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if f.Epoch > g.fenced[f.Member] {
+		g.fenced[f.Member] = f.Epoch
+		g.changed()
 	}
 }
 

@@ -21,7 +21,14 @@ type Target struct {
 }
 
 // Target tells how the routes should be, and whether they may be set right now.
+//
+// Invariant: no route is led to a primary that does not act any more. After a break-glass the chain names the old one until a swap
+// says what was vouched for, while a person has led the clients to the new one.
 func (g *Group) Target() Target {
+	g.mu.Lock()
+	keeper := g.keeper
+	g.mu.Unlock()
+	vouched := keeper != nil && keeper.Vouched() // asked without the lock: a keeper may be at the guard for some milliseconds
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	t := Target{Group: g.name, Spec: g.spec}
@@ -47,6 +54,10 @@ func (g *Group) Target() Target {
 		t.Wait = "a swap is under way"
 	case !over, rec.State != message.StateDone && rec.State != message.StateAborted:
 		t.Wait = "a swap is under way"
+	case vouched:
+		t.Wait = "a person's word stands in for the record"
+	case g.fenced[t.Primary] >= t.Epoch:
+		t.Wait = t.Primary + " is fenced"
 	}
 	return t
 }

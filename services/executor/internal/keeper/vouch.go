@@ -147,6 +147,13 @@ func (k *Keeper) armVouched() error {
 	return k.o.Guard.Arm(k.o.Now() + vouchSpan)
 }
 
+// Vouched says whether the member acts on a person's word.
+func (k *Keeper) Vouched() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.vouched != nil
+}
+
 // keepVouched holds the guard of a vouched primary open, and tells the record of it until it is there. Called by turn.
 func (k *Keeper) keepVouched(ctx context.Context) {
 	k.mu.Lock()
