@@ -3,6 +3,7 @@ module github.com/isacloud/ha-manager/pkg
 go 1.26.0
 
 require (
+	github.com/adhocore/gronx v1.20.4
 	github.com/cockroachdb/datadriven v1.0.3
 	github.com/go-playground/validator/v10 v10.30.6
 	github.com/jackc/pgx/v5 v5.12.0

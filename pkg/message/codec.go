@@ -65,6 +65,7 @@ var kinds = []kind{
 	{"held", 1, func() Message { return new(Held) }},
 	{"mark", 1, func() Message { return new(Mark) }},
 	{"drillend", 1, func() Message { return new(DrillEnd) }},
+	{"approval", 1, func() Message { return new(Approval) }},
 	{"step", 1, func() Message { return new(StepResult) }},
 	{"run", 1, func() Message { return new(RunResult) }},
 	{"instruction", 1, func() Message { return new(Instruction) }},
@@ -72,6 +73,7 @@ var kinds = []kind{
 	{"deadletter", 1, func() Message { return new(DeadLetter) }},
 	{"spec", 1, func() Message { return new(Spec) }},
 	{"incident", 1, func() Message { return new(Incident) }},
+	{"planned", 1, func() Message { return new(Planned) }},
 	{"status", 1, func() Message { return new(GroupStatus) }},
 	{"preview", 1, func() Message { return new(Preview) }},
 	{"looked", 1, func() Message { return new(Looked) }},
@@ -117,6 +119,8 @@ func kindOf(m Message) kind {
 		name = "mark"
 	case *DrillEnd:
 		name = "drillend"
+	case *Approval:
+		name = "approval"
 	case *StepResult:
 		name = "step"
 	case *RunResult:
@@ -131,6 +135,8 @@ func kindOf(m Message) kind {
 		name = "spec"
 	case *Incident:
 		name = "incident"
+	case *Planned:
+		name = "planned"
 	case *GroupStatus:
 		name = "status"
 	case *Preview:

@@ -44,6 +44,8 @@ type Command struct {
 	Request  string   `json:"request,omitempty" validate:"max=128"`
 	Actor    string   `json:"actor,omitempty" validate:"max=64"`
 	Why      string   `json:"why,omitempty" validate:"max=1024"` // the asker's reason
+	// Approver is the second person, where the group wants two.
+	Approver string `json:"approver,omitempty" validate:"max=64"`
 	// Drill is set where the command is part of a rehearsal.
 	Drill *Drill `json:"drill,omitempty"`
 

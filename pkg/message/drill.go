@@ -71,6 +71,7 @@ const (
 	DrillDone        = "done"        // there, held, and back
 	DrillStayed      = "stayed"      // a person wanted the roles as they were
 	DrillGivenUp     = "given-up"    // the way back was not possible for too long
+	DrillHalted      = "halted"      // something unhealthy showed, so it went back before its time
 	DrillInterrupted = "interrupted" // somebody or something else moved roles, or aborted a swap of it
 )
 
@@ -78,7 +79,7 @@ const (
 type DrillStatus struct {
 	ID    string     `json:"id" validate:"required,max=128,id"`
 	Stage DrillStage `json:"stage" validate:"required,oneof=there holds waits back over"`
-	How   string     `json:"how,omitempty" validate:"omitempty,oneof=done stayed given-up interrupted"`
+	How   string     `json:"how,omitempty" validate:"omitempty,oneof=done stayed given-up halted interrupted"`
 	// Home is the primary before the drill, Away the one during it.
 	Home  string   `json:"home" validate:"required,name"`
 	Away  string   `json:"away" validate:"required,name"`
@@ -97,6 +98,8 @@ type DrillStatus struct {
 	// RTO and RPO are the group's objectives and whether they were met; nil where none is declared, or nothing was measured.
 	RTO *DrillObjective `json:"rto,omitempty"`
 	RPO *DrillObjective `json:"rpo,omitempty"`
+	// OverAt is when it was over, in Unix microseconds of the stream's clock; 0 before.
+	OverAt int64 `json:"over_at_us,omitempty" validate:"min=0"`
 }
 
 // DrillSwap is one of the two swaps of a drill.

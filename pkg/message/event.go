@@ -44,6 +44,8 @@ const (
 	EventRoute      EventKind = "route"      // what a route's proxy was seen to do
 	EventDrift      EventKind = "drift"      // roles or routes no longer match the record, or match again
 	EventDrill      EventKind = "drill"      // a drill began, holds, waits, goes back, is over
+	EventApproval   EventKind = "approval"   // a swap waits for a second person, was approved, rejected, or expired
+	EventJudged     EventKind = "judged"     // a person judged an entry of the shadow ledger
 	EventMode       EventKind = "mode"       // paused, unpaused, mode changed
 	EventSpec       EventKind = "spec"       // a spec was applied
 	EventDeadLetter EventKind = "deadletter" // a message was put to the dead letters
@@ -55,7 +57,7 @@ const (
 // EventKinds lists every kind, in the order above.
 var EventKinds = []EventKind{
 	EventVerdict, EventReadiness, EventIncident, EventDecision, EventOutcome, EventRefused, EventShadow, EventStep, EventRun, EventRoute,
-	EventDrift, EventDrill, EventMode, EventSpec, EventDeadLetter, EventService, EventNote, EventNotify,
+	EventDrift, EventDrill, EventApproval, EventJudged, EventMode, EventSpec, EventDeadLetter, EventService, EventNote, EventNotify,
 }
 
 // Event is something that happened, with its evidence. All events together are the audit log.
@@ -92,6 +94,9 @@ type Event struct {
 	Outcome *Outcome       `json:"outcome,omitempty"`
 	Drill   *DrillStatus   `json:"drill,omitempty"`
 	Opened  *bool          `json:"opened,omitempty"` // incident: opened or closed
+	// Approval and Judged are set in events of those kinds.
+	Approval *ApprovalStatus `json:"approval,omitempty"`
+	Judged   *Judgement      `json:"judged,omitempty"`
 }
 
 // Verdict is what the decider concludes of a member from all vantages.

@@ -81,6 +81,9 @@ func leaves(typ reflect.Type, path string) map[string]bool {
 	for f := range fields(typ) {
 		inner := under(f.Type)
 		at := path + "." + jsonName(f)
+		if inner == reflect.TypeFor[message.Request]() {
+			continue // its own golden files set its fields
+		}
 		if inner.Kind() == reflect.Struct {
 			maps.Copy(all, leaves(inner, at))
 			continue

@@ -28,7 +28,17 @@ type GroupStatus struct {
 	// Swap is the swap under way, if there is one.
 	Swap *SwapStatus `json:"swap,omitempty"`
 	// Drill is the rehearsal that runs, if there is one.
-	Drill   *DrillStatus   `json:"drill,omitempty"`
+	Drill *DrillStatus `json:"drill,omitempty"`
+	// LastDrill is the newest that is over; DrilledAt is when the newest that went there and back was over, in Unix microseconds of the
+	// stream's clock; 0: none ever was.
+	LastDrill *DrillStatus `json:"last_drill,omitempty"`
+	DrilledAt int64        `json:"drilled_at_us,omitempty" validate:"min=0"`
+	// Agenda is what is to happen by the spec's schedule or by a plan, the soonest first.
+	Agenda []AgendaEntry `json:"agenda,omitempty" validate:"dive"`
+	// Approvals are the swaps that wait for a second person, oldest first.
+	Approvals []ApprovalStatus `json:"approvals,omitempty" validate:"dive"`
+	// Ledger is the shadow ledger's score; nil where it has no entry.
+	Ledger  *LedgerStatus  `json:"ledger,omitempty"`
 	Members []MemberStatus `json:"members" validate:"dive"`
 	Routes  []RouteSeen    `json:"routes,omitempty" validate:"dive"`
 	// Lease is set where at most one member may act.

@@ -153,6 +153,9 @@ func (m *Request) consistent() *Invalid {
 	if len(m.Override) > 0 && strings.TrimSpace(m.Reason) == "" {
 		return &Invalid{Type: "request", Field: "reason", Want: "a reason: overriding " + strings.Join(m.Override, ", ") + " is recorded with one"}
 	}
+	if bad := m.about(); bad != nil {
+		return bad
+	}
 	if m.Verb != VerbDrill {
 		if m.Hold != nil {
 			return &Invalid{Type: "request", Field: "hold", Got: m.Hold.String(), Want: "nothing: only a drill holds"}
@@ -169,6 +172,42 @@ func (m *Request) consistent() *Invalid {
 		return &Invalid{Type: "request", Field: "hold", Got: m.Hold.String(), Want: "nothing: the drill is to end"}
 	}
 	return holds(*m.Hold).within("request", "")
+}
+
+// about checks the fields that belong to some verbs alone.
+func (m *Request) about() *Invalid {
+	field := func(name, got, want string) *Invalid {
+		return &Invalid{Type: "request", Field: name, Got: got, Want: want}
+	}
+	swap := m.Verb == VerbFailover || m.Verb == VerbSwitchover || m.Verb == VerbFailback || m.Verb == VerbDrill && m.End == ""
+	switch {
+	case !swap && m.At != 0:
+		return field("at_us", strconv.FormatInt(m.At, 10), "nothing: only a swap and a drill are planned ahead")
+	case !swap && m.Due != 0:
+		return field("due_us", strconv.FormatInt(m.Due, 10), "nothing: only a swap and a drill are planned ahead")
+	case m.Judge != "" && m.Verb != VerbJudge:
+		return field("judge", m.Judge, "nothing: only judge judges")
+	}
+	switch m.Verb {
+	case VerbApprove, VerbReject, VerbCancel:
+		if m.Of == "" {
+			return field("of", "", "the id of the request to "+string(m.Verb)+": ham status "+m.Group+" shows it")
+		}
+	case VerbJudge:
+		switch {
+		case m.Judge == "":
+			return field("judge", "", "one of right, wrong, miss")
+		case m.Judge != JudgeMiss && m.Of == "":
+			return field("of", "", "the id of the entry: ham shadow "+m.Group+" shows it")
+		case strings.TrimSpace(m.Reason) == "":
+			return field("reason", "", "a reason: a judgement without one convinces nobody")
+		}
+	default:
+		if m.Of != "" {
+			return field("of", strconv.Quote(m.Of), "nothing: only approve, reject, cancel and judge are about something")
+		}
+	}
+	return nil
 }
 
 // holds checks how long a drill holds.

@@ -37,8 +37,13 @@ type Group struct {
 	// Verify is looked at from an executor after a swap, beside the checks of the new primary. Nil: those alone.
 	Verify *Check
 	Notify []NotifyRule
+	// Drills are the rehearsals by the calendar, Blocked the times in which nothing planned happens.
+	Drills  []Drill
+	Blocked []Blocked
 	// Revision is that of the bucket entry it was read from; 0 where it was read from a file.
 	Revision uint64
+	// Applied is when it was put into force, in Unix microseconds of the stream's clock; 0 where it was read from a file.
+	Applied int64
 }
 
 // Objectives are what the service promises. Zero: none declared.
@@ -106,8 +111,21 @@ type Policy struct {
 	UndoWindow time.Duration
 	// MaxLate is how late a vantage's own look may begin before the vantage is too slow to be a witness.
 	MaxLate time.Duration
+	// TwoPerson: a swap that a person asks for waits until another person approves it.
+	TwoPerson bool
+	// DrillWithin, if set, is how long ago the last successful drill may be for a swap to happen by itself.
+	DrillWithin time.Duration
+	// Trust is what the shadow ledger must show before mode auto swaps by itself. Zero: nothing.
+	Trust Trust
 	// SwapLimit supersedes a swap whose primary has not held it by then.
 	SwapLimit time.Duration
+}
+
+// Trust is what the shadow ledger must show: at least so many swaps that would have happened and were judged, and that share of them right.
+type Trust struct {
+	Swaps int
+	// Precision is 0 to 1.
+	Precision float64
 }
 
 // DefaultPolicy is what a group has that declares none. Quorum depends on the vantages: see [Group.Quorum].

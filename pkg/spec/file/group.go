@@ -1,6 +1,7 @@
 package file
 
 import (
+	"slices"
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/spec"
@@ -28,7 +29,7 @@ func (c cursor) most(n, most int, what string) {
 var groupObject = object[spec.Group]{
 	title: "group",
 	means: "One service that has a primary and at least one standby infrastructure.",
-	keys: append(presetKeys[spec.Group](), []key[spec.Group]{
+	keys: slices.Concat(presetKeys[spec.Group](), []key[spec.Group]{
 		groupName(),
 		choice("mode", spec.DryRun, []spec.Mode{spec.Auto, spec.Manual, spec.DryRun},
 			"How far ham may go by itself. auto: swaps by itself and when asked. manual: when asked only. dry-run: applies nothing and records what it would have done.",
@@ -77,7 +78,7 @@ var groupObject = object[spec.Group]{
 				c.most(len(g.Notify), maxRules, "rule")
 			},
 		},
-	}...),
+	}, drillKeys()),
 }
 
 func groupName() key[spec.Group] {

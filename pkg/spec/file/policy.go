@@ -17,7 +17,7 @@ var policyObject = object[spec.Policy]{
 func policyKeys(def spec.Policy) []key[spec.Policy] {
 	quorum := number("quorum", 0, 1, 1000, "How many vantages that can see must say down.", func(p *spec.Policy) *int { return &p.Quorum })
 	quorum.def, quorum.limits = "a majority of the vantages of the group", "1 to the number of vantages"
-	return []key[spec.Policy]{
+	return append([]key[spec.Policy]{
 		quorum,
 		number("fall", def.Fall, 1, 1000, "How many looks in a row must fail for one vantage to say down. Hard evidence, such as a refused connection, needs one.",
 			func(p *spec.Policy) *int { return &p.Fall }),
@@ -37,7 +37,7 @@ func policyKeys(def spec.Policy) []key[spec.Policy] {
 			func(p *spec.Policy) *time.Duration { return &p.MaxLate }),
 		duration("swap_limit", def.SwapLimit, time.Second, day, "A swap that the new primary has not taken over by then is superseded.",
 			func(p *spec.Policy) *time.Duration { return &p.SwapLimit }),
-	}
+	}, deskPolicyKeys()...)
 }
 
 var budget = regexp.MustCompile(`^([0-9]{1,4}) +per +([0-9a-zµ.]+)$`)

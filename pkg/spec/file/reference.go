@@ -33,7 +33,7 @@ func sections() []section {
 		sectionOf(&checkObject), sectionOf(&httpObject), sectionOf(&tcpObject), sectionOf(&execObject),
 		sectionOf(&postgresCheckObject), sectionOf(&redisCheckObject), sectionOf(&tlsObject),
 		sectionOf(&routeObject), sectionOf(&haproxyObject), sectionOf(&vipObject), sectionOf(&pgbouncerObject),
-		sectionOf(&leaseObject), sectionOf(&fenceObject), sectionOf(&policyObject),
+		sectionOf(&leaseObject), sectionOf(&fenceObject), sectionOf(&policyObject), sectionOf(&trustObject), sectionOf(&drillObject), sectionOf(&blockedObject),
 		sectionOf(&stepObject), sectionOf(&stepExecObject), sectionOf(&stepHTTPObject), sectionOf(&stepLookObject),
 		sectionOf(&verifyObject), sectionOf(&notifyObject),
 		sectionOf(&processObject), sectionOf(&busObject), sectionOf(&busUserObject), sectionOf(&busClusterObject), sectionOf(&proberObject), sectionOf(&executorObject),

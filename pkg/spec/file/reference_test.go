@@ -83,6 +83,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		"step exec": {"steps[].exec"}, "step http": {"steps[].http"}, "step wait, step assert": {"steps[].wait", "steps[].assert"}, "verify": {"verify"},
 		"notify": {"notify[]"}, "ham": {"ham"}, "bus": {"ham.bus"}, "bus user": {"ham.bus.users[]"}, "bus cluster": {"ham.bus.cluster"}, "prober": {"ham.prober"}, "executor": {"ham.executor"},
 		"channel": {"ham.channels[]"}, "console": {"ham.console"}, "console user": {"ham.console.users.*"}, "oidc": {"ham.console.oidc"}, "session": {"ham.console.session"},
+		"trust": {"policy.trust"}, "drill": {"drills[]"}, "blocked": {"blocked[]"},
 	}
 	for _, s := range sections() {
 		require.NotEmpty(t, places[s.title], "say where a %s stands", s.title)

@@ -52,7 +52,7 @@ func read(r bus.Record) Applied {
 		a.Problem = err
 		return a
 	}
-	g.Revision = r.Revision
+	g.Revision, g.Applied = r.Revision, r.Time.UnixMicro()
 	a.Spec = g
 	return a
 }

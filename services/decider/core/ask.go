@@ -40,18 +40,22 @@ func (s *State) serve(at Time) {
 		// While the bus is away nobody can tell what became of it: the chain says so when it is back.
 		late := s.linked && at.Mono-a.since > answerLimit
 		waits := s.proposal != nil || a.step != "" || at.Mono < s.proposeAfter || !s.linked ||
-			rule.who&(swapAsked|drillAsked|drillBack|adoptAsked) != 0 && s.spec != nil && !s.judging(at) && s.interval() <= blindPatience
+			rule.who&(swapAsked|drillAsked|drillBack|adoptAsked|approveAsked) != 0 && s.spec != nil && !s.judging(at) && s.interval() <= blindPatience
 		if waits && !late {
 			return
 		}
 		q := s.asking(at, a, rule)
 		q.waited = waits && late
-		stand, aside := override(s.refusals(at, q), a.request.Override)
+		stand, aside := override(s.refusals(at, q), q.request.Override)
 		if len(stand) > 0 {
 			s.refuseAsk(at, a, append(stand, s.others(at, q)...))
 			continue
 		}
 		a.aside = aside
+		if s.needsSecond(q) {
+			s.askSecond(at, q, rule, s.words(a, q))
+			return
+		}
 		n := len(s.asks)
 		rule.act(s, at, a, q, rule)
 		if len(s.asks) == n {
@@ -74,8 +78,15 @@ func (s *State) done(a *ask) (*message.Outcome, bool) {
 		return o, true
 	}
 	led, ok := s.chain.of(a.request.ID)
+	if !ok && a.request.Verb == message.VerbApprove { // what it leads to is the command of the request that waited
+		led, ok = s.chain.of(a.request.Of)
+		ok = ok && led.approved
+	}
 	if !ok {
 		return nil, false
+	}
+	if led.approval != nil {
+		return s.waitsOutcome(a, led.approval), true
 	}
 	o := s.outcome(a)
 	o.Accepted, o.Epoch, o.Command = true, led.epoch, led.command
@@ -97,6 +108,9 @@ func (s *State) Outcome(request string) (*message.Outcome, bool) {
 
 // asking is the question that a request puts.
 func (s *State) asking(at Time, a *ask, rule *requestRule) question {
+	if rule.who&(approveAsked|rejectAsked) != 0 {
+		return s.approving(at, a, rule)
+	}
 	q := question{who: rule.who, from: s.chain.primary(), to: a.request.Target, request: a.request, stored: a.stored, step: a.request.Step}
 	switch a.request.Verb {
 	case message.VerbFailover:

@@ -40,6 +40,8 @@ type chain struct {
 	swaps []swap
 	// asked are the entries that requests led to, oldest first.
 	asked []asked
+	// waiting are the swaps that wait for a second person, oldest first.
+	waiting []waiting
 }
 
 // swap is what cool-down, budget and the undo window count.
@@ -60,6 +62,9 @@ type asked struct {
 	request string
 	epoch   uint64
 	command string
+	// approval is set where it led to an entry about a second person.
+	approval *message.Approval
+	approved bool // a second person approved it
 }
 
 // keep bounds what is remembered of the past.
@@ -111,7 +116,8 @@ func (c *chain) take(at Time, in ChainRead) (bool, error) {
 			c.swaps = remember(c.swaps, swap{epoch: e.Epoch, kind: e.Kind, from: e.From, to: e.Primary, automatic: automatic, drill: drill, at: now})
 		}
 		if e.Request != "" {
-			c.asked = remember(c.asked, asked{request: e.Request, epoch: e.Epoch, command: e.ID})
+			c.asked = remember(c.asked, asked{request: e.Request, epoch: e.Epoch, command: e.ID, approved: e.Approver != ""})
+			c.settle(e.Request)
 		}
 	case *message.Held:
 		if c.command == nil || e.Epoch != c.command.Epoch || e.Command != c.command.ID || e.Primary != c.command.Primary {
@@ -137,6 +143,8 @@ func (c *chain) take(at Time, in ChainRead) (bool, error) {
 		if e.Request != "" {
 			c.asked = remember(c.asked, asked{request: e.Request, epoch: c.epoch()})
 		}
+	case *message.Approval:
+		c.approvalTaken(e, now)
 	case *message.DrillEnd:
 		if e.Request != "" {
 			c.asked = remember(c.asked, asked{request: e.Request, epoch: c.epoch()})

@@ -41,6 +41,9 @@ func (s *State) compose(at Time, q question, rule *Rule, w words, aside []messag
 	}
 	if q.request != nil {
 		c.Request, c.Actor, c.Why = q.request.ID, q.request.Actor, q.request.Reason
+		if q.approval != nil {
+			c.Approver = q.by
+		}
 	} else if m := s.member(q.from); m != nil && q.who == itself {
 		c.DetectMicros = max(0, (m.since - m.failingSince).Microseconds())
 		c.DecideMicros = max(0, (at.Mono - m.since).Microseconds())

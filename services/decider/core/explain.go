@@ -138,6 +138,7 @@ func (s *State) Status(at Time) *message.GroupStatus {
 	if s.drill.running() {
 		st.Drill = s.drillStatus(at)
 	}
+	st.Approvals = s.approvals(at)
 	if c := s.chain.command; c == nil {
 		st.Refusals = s.refusals(at, s.adoptAs(adoption, s.declared()))
 	} else {

@@ -20,7 +20,7 @@ func (s *State) Preview(at Time, r *message.Request) *message.Preview {
 	rule := s.requestRule(r.Verb, r.End)
 	q := s.asking(at, &ask{request: r}, rule)
 	reasons := s.refusals(at, q)
-	stand, aside := override(reasons, r.Override)
+	stand, aside := override(reasons, q.request.Override)
 	p := &message.Preview{
 		Group: s.group, Verb: r.Verb, From: q.from, To: q.to, Epoch: s.chain.epoch() + 1, DryRun: s.dryRun(),
 		Accepted: len(stand) == 0, Reasons: reasons,
@@ -33,6 +33,9 @@ func (s *State) Preview(at Time, r *message.Request) *message.Preview {
 	if c := s.chain.command; c != nil && rule.who == abortAsked {
 		w["what"], w["back"] = s.what(c), s.back()
 	}
+	if q.approval != nil {
+		w["by"], w["what"] = r.Actor, q.approval.Sentence
+	}
 	switch {
 	case !p.Accepted:
 		p.Sentence = clip("refused: "+sentences(stand), 2000)
@@ -41,10 +44,13 @@ func (s *State) Preview(at Time, r *message.Request) *message.Preview {
 	default:
 		p.Sentence = fill(rule.Says, w)
 	}
+	if p.Accepted && s.needsSecond(q) {
+		p.Sentence = clip(p.Sentence+"; it waits for a second person then, for "+span(message.ApprovalPatience.Std()), 2000)
+	}
 	if len(aside) > 0 {
 		p.Sentence = clip(p.Sentence+"; set aside: "+codes(aside), 2000)
 	}
-	if rule.who&anySwap == 0 || s.member(q.from) == nil || s.member(q.to) == nil {
+	if q.who&anySwap == 0 || s.member(q.from) == nil || s.member(q.to) == nil {
 		return p
 	}
 	plan, err := s.plan(q)
@@ -54,9 +60,9 @@ func (s *State) Preview(at Time, r *message.Request) *message.Preview {
 	p.Plan = &plan
 	p.WayBack = "ham failback " + s.group + " moves it back to " + q.from + " once that has been up for " + span(s.spec.Policy.StableFor)
 	switch {
-	case rule.who == drillAsked:
+	case q.who&drillAsked != 0:
 		p.WayBack = "it goes back to " + q.from + " by itself " + span(q.drill.Hold.Std()) + " after " + q.to + " is primary; at once with ham drill " + s.group + " --back"
-	case rule.who == drillBack:
+	case q.who&drillBack != 0:
 		p.WayBack = ""
 	}
 	if i := slices.IndexFunc(s.previews, func(k preview) bool { return k.hash == plan.Hash }); i < 0 {

@@ -21,6 +21,9 @@ type question struct {
 	step    string
 	// died asks what would be if the primary died now: what its vantages say of it does not matter then.
 	died bool
+	// approval is what waits for a second person, where it is that one's turn: by is who it is.
+	approval *waiting
+	by       string
 	// waited: the bus was given its time, and did not store it.
 	waited bool
 	// drill is what the swap is part of.
@@ -357,7 +360,7 @@ func wouldUndo(s *State, at Time, q question) words {
 	if s.spec == nil || last == nil || q.request == nil || q.request.ExpectEpoch != nil || q.request.PlanHash != "" {
 		return nil
 	}
-	if q.who == drillAsked && s.drill.running() {
+	if q.who&drillAsked != 0 && s.drill.running() {
 		return nil // R337 says it
 	}
 	ago := at.since(last.heldAt)

@@ -114,7 +114,7 @@ var situationRules = []situationRule{
 }
 
 // who asks a question, and thereby which refusals concern it.
-type who uint16
+type who uint32
 
 const (
 	itself     who = 1 << iota // a swap that the decider would do by itself
@@ -133,8 +133,13 @@ const (
 	drillAsked // an asked drill: the way there
 	drillBack  // the way back of a drill, by itself or asked for
 	drillEnds  // an asked end of a drill where the roles are
+	approveAsked
+	rejectAsked
+	judgeAsked
+	cancelAsked
+	planAsked // a swap or a drill asked for ahead of its time
 
-	anyAsked = drillAsked | drillBack | drillEnds | swapAsked | adoptAsked | pauseAsked | resumeAsked | abortAsked | stepAsked | noteAsked | otherAsked
+	anyAsked = approveAsked | rejectAsked | judgeAsked | cancelAsked | planAsked | drillAsked | drillBack | drillEnds | swapAsked | adoptAsked | pauseAsked | resumeAsked | abortAsked | stepAsked | noteAsked | otherAsked
 	anySwap  = itself | swapAsked | drillAsked | drillBack
 )
 
@@ -301,6 +306,15 @@ var refusalRules = []refusalRule{
 	{Rule{"R357", "the bus did not take it in time", "",
 		"it could not be stored within {limit}: see ham status {group}, then ask again"},
 		anyAsked, false, unstored},
+	{Rule{codeSecond, "the group wants two persons, and one has asked", "",
+		"this waits for a second person, for {for}: somebody else says ham approve {group} {request}, or ham reject {group} {request}"},
+		0, false, notAsked},
+	{Rule{"R361", "nothing waits for a second person under this id", "",
+		"no swap of {group} waits under {request}: it has expired, was settled, or never was; ham status {group} shows what waits"},
+		approveAsked | rejectAsked, false, nothingWaits},
+	{Rule{"R362", "who approves is who asked", "",
+		"{by} asked for it, so somebody else has to approve {request}"},
+		approveAsked, false, sameActor},
 }
 
 // requestRule is what a verb leads to.
@@ -339,6 +353,10 @@ var requestRules = []requestRule{
 		"{actor} asked for the drill of {group} to go back from {from} to {to} now{reason}"}, message.VerbDrill, message.EndBack, drillBack, (*State).askedSwap},
 	{Rule{"R413", "a drill is to end where the roles are", "end of the drill",
 		"{actor} ended the drill of {group}: {from} stays primary{reason}"}, message.VerbDrill, message.EndStay, drillEnds, (*State).askedStay},
+	{Rule{"R414", "a second person approves a swap that waits", "that swap with the plan as it was shown, if nothing refuses",
+		"{by} approved{reason}: {what}"}, message.VerbApprove, "", approveAsked, (*State).askedApprove},
+	{Rule{"R415", "a swap that waits for a second person is rejected", "entry in the chain: rejected",
+		"{by} rejected{reason}: {what}"}, message.VerbReject, "", rejectAsked, (*State).askedReject},
 }
 
 // otherRequest stands for the verbs that have no row: R355 refuses them.

@@ -143,6 +143,8 @@ func change(t *testing.T, g *spec.Group, args []datadriven.CmdArg) {
 			n, window, _ := strings.Cut(value, "/")
 			p.Budget, value = number(n), window
 			p.BudgetWindow = duration()
+		case "two":
+			p.TwoPerson = value == "yes"
 		case "quorum":
 			p.Quorum = number(value)
 		case "adopt":
@@ -220,6 +222,10 @@ func (s *script) command(t *testing.T, d *datadriven.TestData) string {
 			fmt.Fprintf(&b, "drill %s %s home=%s away=%s back at %s %s\n", r.ID, r.Stage, r.Home, r.Away,
 				time.Duration(r.BackAt-epochStart.UnixMicro())*time.Microsecond, codes(r.Waits))
 		}
+		for _, w := range st.Approvals {
+			fmt.Fprintf(&b, "waits for a second person: %s %s %s→%s by %s until %s\n", w.Request, w.Verb, w.From, w.Target, w.Actor,
+				time.Duration(w.Until-epochStart.UnixMicro())*time.Microsecond)
+		}
 		if st.Lease != nil {
 			fmt.Fprintf(&b, "armed=%t promotable=%s %s\n", st.Lease.Armed, strings.Join(st.Lease.Promotable, ","), st.Lease.Protection)
 		}
@@ -253,6 +259,8 @@ func (s *script) command(t *testing.T, d *datadriven.TestData) string {
 				fmt.Fprintf(&b, "held epoch %d by %s\n", m.Epoch, m.Primary)
 			case *message.Mark:
 				fmt.Fprintf(&b, "mark paused=%t for %s\n", m.Paused, m.For)
+			case *message.Approval:
+				fmt.Fprintf(&b, "approval of %s: %s by %s\n", m.Of, m.State, m.Actor)
 			case *message.DrillEnd:
 				fmt.Fprintf(&b, "end of drill %s: %s %s\n", m.Drill, m.How, m.Rule)
 			}
@@ -327,7 +335,7 @@ func (s *script) happen(t *testing.T, what string) {
 		default:
 			v.state = flags[1]
 		}
-	case "ask": // ask failover [target=b] [expect=1] [plan=shown] [override=R322,R323] [reason=…] [for=10m] [hold=2m] [end=back|stay] [id=x] [by=ana] [age=1h]
+	case "ask": // ask failover [target=b] [expect=1] [plan=shown] [override=R322,R323] [reason=…] [for=10m] [hold=2m] [end=back|stay] [id=x] [by=ana] [of=rq1] [judge=right] [age=1h]
 		s.asked++
 		r := &message.Request{ID: "rq" + strconv.Itoa(s.asked), Group: "web", Verb: message.Verb(flags[0]), Actor: "ana", Target: args["target"], Reason: args["reason"], Step: args["step"]}
 		if id := args["id"]; id != "" {
@@ -349,7 +357,7 @@ func (s *script) happen(t *testing.T, what string) {
 		if o := args["override"]; o != "" {
 			r.Override = strings.Split(o, ",")
 		}
-		r.End = args["end"]
+		r.End, r.Of, r.Judge = args["end"], args["of"], args["judge"]
 		if d := args["hold"]; d != "" {
 			r.Hold = new(message.Duration)
 			if err := r.Hold.UnmarshalText([]byte(d)); err != nil {
@@ -361,7 +369,7 @@ func (s *script) happen(t *testing.T, what string) {
 				t.Fatal(err)
 			}
 		}
-		if err := message.Validate(r); err != nil {
+		if err := message.Validate(r); err != nil && r.End != "later" { // of a later version
 			t.Fatal(err)
 		}
 		in := RequestReceived{r, s.stream()}

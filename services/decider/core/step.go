@@ -103,6 +103,7 @@ func (s *State) conclude(at Time) []Output {
 		s.keepIncident(at)
 		s.keepDrill(at)
 		s.tellPauseOver(at)
+		s.tellExpired(at)
 	}
 	s.serve(at)
 	if rule, w := s.situation(at); rule.act != nil {
@@ -135,6 +136,7 @@ func (s *State) declare(at Time, g *spec.Group) {
 
 // read takes an entry of the chain and tells what it brought.
 func (s *State) read(at Time, in ChainRead) {
+	before := s.chain.waiting
 	taken, err := s.chain.take(at, in)
 	if err != nil {
 		s.emit(Reject{Seq: in.Seq, Entry: in.Entry, Reason: err.Error()})
@@ -163,6 +165,9 @@ func (s *State) read(at Time, in ChainRead) {
 		if retell {
 			s.tellMark(at, e)
 		}
+	}
+	if retell {
+		s.tellApproval(at, in, before)
 	}
 	s.drillRead(at, in, retell)
 }

@@ -727,6 +727,8 @@ func describe(o Output) string {
 			return fmt.Sprintf("PROPOSE   epoch %d %s %s→%s %s", e.Epoch, e.Kind, e.From, e.Primary, e.Rule)
 		case *message.Mark:
 			return fmt.Sprintf("PROPOSE   mark paused=%t", e.Paused)
+		case *message.Approval:
+			return fmt.Sprintf("PROPOSE   approval of %s: %s", e.Of, e.State)
 		case *message.DrillEnd:
 			return fmt.Sprintf("PROPOSE   end of drill %s: %s %s", e.Drill, e.How, e.Rule)
 		}

@@ -26,6 +26,8 @@ type wish struct {
 	noWait                     bool
 	hold                       *message.Duration
 	end                        string
+	of, judge                  string
+	at                         int64
 }
 
 func (k *wish) reasonFlag(c *cobra.Command) {
@@ -44,6 +46,7 @@ func (k *wish) request(group string, verb message.Verb, actor string) *message.R
 	r := &message.Request{
 		ID: ask.RequestID(), Group: group, Verb: verb, Actor: actor, Via: "cli", Target: k.to, Reason: k.reason,
 		PlanHash: k.planHash, Override: k.override, Step: k.step, For: message.Duration(k.pauseFor), Hold: k.hold, End: k.end,
+		Of: k.of, Judge: k.judge, At: k.at,
 	}
 	if k.expectEpoch >= 0 {
 		e := uint64(k.expectEpoch)
@@ -121,8 +124,30 @@ func (a *app) careCommands() []*cobra.Command {
 		simple(message.VerbRetry, "Try the step again at which a swap stopped", step),
 		simple(message.VerbSkip, "Go on without the step at which a swap stopped", step),
 		simple(message.VerbAbort, "End the swap that is under way", nil),
+		a.about(message.VerbApprove, "approve GROUP REQUEST", "As the second person, fire a swap that waits for one"),
+		a.about(message.VerbReject, "reject GROUP REQUEST", "End a swap that waits for a second person"),
 		adopt, note, a.promote(),
 	}
+}
+
+// about is a request about something that waits.
+func (a *app) about(verb message.Verb, use, short string) *cobra.Command {
+	k := &wish{expectEpoch: -1}
+	c := &cobra.Command{
+		Use: use, Short: short, Args: cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			if k.of = args[1]; verb == message.VerbApprove {
+				return a.swap(c.Context(), args[0], verb, k)
+			}
+			return a.care(c.Context(), args[0], verb, k)
+		},
+	}
+	k.reasonFlag(c)
+	if verb == message.VerbApprove {
+		c.Flags().BoolVarP(&a.yes, "yes", "y", false, "do not ask")
+		c.Flags().BoolVar(&k.noWait, "no-wait", false, "do not wait for the swap to end")
+	}
+	return c
 }
 
 func (a *app) care(ctx context.Context, group string, verb message.Verb, k *wish) error {
@@ -178,10 +203,17 @@ func (a *app) outcome(o *message.Outcome) error {
 // undoes is the code of the refusal that is set aside by naming the epoch; its sentence speaks of the message's field.
 const undoes = "R335"
 
+// waitsForSecond is the code of an outcome that is neither: another person has to approve.
+const waitsForSecond = "R360"
+
 func (a *app) sayOutcome(o *message.Outcome) {
 	if !o.Accepted {
 		if len(o.Reasons) == 0 {
 			a.printf("%s %s", a.paint(red, "Refused:"), clean(o.Sentence))
+			return
+		}
+		if o.Reasons[0].Code == waitsForSecond {
+			a.printf("%s %s", a.paint(yellow, "Waits:"), clean(o.Sentence))
 			return
 		}
 		a.printf("%s", a.paint(red, "Refused:"))
@@ -218,7 +250,7 @@ func (a *app) swap(ctx context.Context, group string, verb message.Verb, k *wish
 			a.printf("Not confirmed; nothing was asked.")
 			return refusedError{&message.Outcome{Sentence: "not confirmed; nothing was asked"}}
 		}
-		if k.planHash == "" && preview.Plan != nil {
+		if k.planHash == "" && preview.Plan != nil && verb != message.VerbApprove { // what waits has its plan
 			k.planHash = preview.Plan.Hash // what was shown is what is fired
 		}
 	}
@@ -231,7 +263,7 @@ func (a *app) swap(ctx context.Context, group string, verb message.Verb, k *wish
 	if err != nil {
 		return err
 	}
-	if !out.Accepted || k.noWait {
+	if !out.Accepted || k.noWait || k.at != 0 {
 		return a.outcome(out)
 	}
 	if a.output != "json" {

@@ -1,0 +1,106 @@
+package spec
+
+import (
+	"time"
+
+	"github.com/adhocore/gronx"
+)
+
+// Drill is a rehearsal by the calendar.
+type Drill struct {
+	// At is a cron expression of five fields: minute, hour, day of month, month, day of week.
+	At string
+	// Zone is whose clocks it is read by, an IANA name.
+	Zone string
+	// Hold is how long the other member stays primary.
+	Hold time.Duration
+	// To is the member that becomes primary meanwhile; empty: the decider chooses.
+	To     string
+	Reason string
+}
+
+// Blocked is a time in which nothing that was planned or scheduled happens. It is either From to Until, or weekly.
+type Blocked struct {
+	// From and Until are moments: From belongs to it, Until does not.
+	From, Until time.Time
+	// Days are those of a weekly window, by time.Weekday; it lasts from Start to End of the day, both from midnight by the clocks of Zone. An End
+	// that is not after Start is that of the day after.
+	Days       [7]bool
+	Start, End time.Duration
+	Zone       string
+	// Why is told to whoever is refused.
+	Why string
+}
+
+// Weekly says that it is a weekly window.
+func (b *Blocked) Weekly() bool { return b.From.IsZero() && b.Until.IsZero() }
+
+// Covers says whether t lies in it. It is pure.
+func (b *Blocked) Covers(t time.Time) bool {
+	if !b.Weekly() {
+		return !t.Before(b.From) && t.Before(b.Until)
+	}
+	t = t.In(zone(b.Zone))
+	since := time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute + time.Duration(t.Second())*time.Second
+	today, before := t.Weekday(), (t.Weekday()+6)%7
+	if b.Start < b.End {
+		return b.Days[today] && since >= b.Start && since < b.End
+	}
+	return b.Days[today] && since >= b.Start || b.Days[before] && since < b.End
+}
+
+// BlockedAt is the first window that covers t, or nil.
+func (g *Group) BlockedAt(t time.Time) *Blocked {
+	for i := range g.Blocked {
+		if g.Blocked[i].Covers(t) {
+			return &g.Blocked[i]
+		}
+	}
+	return nil
+}
+
+// Next is the first time after t at which the drill is due; false: it never is. A time that the clocks of its zone skip is due as much later as
+// they skip; one that they show twice is due the first time, once. It is pure.
+func (d *Drill) Next(t time.Time) (time.Time, bool) {
+	loc := zone(d.Zone)
+	local := t.In(loc)
+	// The expression is about what clocks show, so it is worked out on clocks that never jump.
+	shown := time.Date(local.Year(), local.Month(), local.Day(), local.Hour(), local.Minute(), local.Second(), 0, time.UTC)
+	for range 100 { // the clocks were set back: what they show has been already
+		next, err := gronx.NextTickAfter(d.At, shown, false)
+		if err != nil {
+			return time.Time{}, false
+		}
+		if due := moment(next, loc); due.After(t) {
+			return due, true
+		}
+		shown = next
+	}
+	return time.Time{}, false
+}
+
+// moment is when the clocks of loc show what shown says in UTC.
+func moment(shown time.Time, loc *time.Location) time.Time {
+	offset := func(t time.Time) time.Duration {
+		_, seconds := t.In(loc).Zone()
+		return time.Duration(seconds) * time.Second
+	}
+	before, after := offset(shown.Add(-26*time.Hour)), offset(shown.Add(26*time.Hour))
+	first := shown.Add(-before)
+	if offset(first) == before {
+		return first
+	}
+	if second := shown.Add(-after); offset(second) == after {
+		return second
+	}
+	return first // no clock shows it: as much later as they skip
+}
+
+// zone is the location of that name, UTC where it is not known: what was read was checked.
+func zone(name string) *time.Location {
+	loc, err := time.LoadLocation(name)
+	if err != nil {
+		return time.UTC
+	}
+	return loc
+}
