@@ -335,6 +335,12 @@ func TestADrillGoesThereAndBack(t *testing.T) {
 	out, code = w.run("postmortem", incidents[0].ID)
 	require.Zero(t, code, out)
 	require.Contains(t, out, "## Drill web-drill-2")
+	require.Contains(t, out, "```yaml", "the spec in force")
+	out, code = w.run("postmortem", incidents[0].ID, "--format", "html", "--lang", "pt-BR", "--zone", "America/Sao_Paulo")
+	require.Zero(t, code, out)
+	require.Contains(t, out, `<html lang="pt-BR">`)
+	require.Contains(t, out, "Os horários são de America/Sao_Paulo")
+	require.Regexp(t, `Um ensaio de [a-z]+: b assumiu no lugar de a em [0-9,]+m?s`, out)
 
 	t.Log("Ctrl-C ends the watching, not the drill")
 	watch := exec.Command(ham, "drill", "web", "--hold", "1h", "--yes")
@@ -458,6 +464,7 @@ func TestBadFilesAreRefusedWithLineAndColumn(t *testing.T) {
 func TestWrongUseIsExitCodeTwo(t *testing.T) {
 	w := newWorld(t)
 	for _, args := range [][]string{{"nonsense"}, {"status", "--nonsense"}, {"switchover"}, {"status", "--output", "xml"}, {"postmortem", "web"},
+		{"postmortem", "web-1", "--format", "pdf"}, {"postmortem", "web-1", "--zone", "Nowhere/At_All"}, {"status", "--lang", "tlh"},
 		{"drill", "web", "--back", "--stay"}, {"drill", "web", "--back", "--hold", "1m"}, {"drill", "web", "--hold", "25h", "--yes"}} {
 		_, code := w.run(args...)
 		require.Equal(t, 2, code, strings.Join(args, " "))

@@ -66,3 +66,23 @@ func (c Client) Objective(ctx context.Context, group string) (time.Duration, err
 	}
 	return applied.Spec.Objectives.RTO, nil
 }
+
+// Specs are the revisions of the group's spec that the bus still holds, the oldest first, as a report shows them.
+func (c Client) Specs(ctx context.Context, group string) ([]incident.Spec, error) {
+	ctx, cancel := c.bound(ctx)
+	defer cancel()
+	history, err := store.History(ctx, c.Bus, group)
+	if errors.Is(err, bus.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var out []incident.Spec
+	for _, a := range history {
+		if !a.Deleted {
+			out = append(out, incident.Spec{Revision: a.Revision, At: a.Stored, Actor: a.Written.Actor, Reason: a.Written.Reason, Text: a.Written.Text})
+		}
+	}
+	return out, nil
+}

@@ -6,293 +6,313 @@ import (
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/words"
 )
 
-// Markdown writes the report as a post-mortem: what a person needs to read it without any other tool, and blanks for
-// what only people know.
-func (r Report) Markdown() string {
-	var w strings.Builder
-	p := func(format string, args ...any) { fmt.Fprintf(&w, format+"\n", args...) }
+// Markdown writes the report as a post-mortem in English: what a person needs to read it without any other tool, and blanks for
+// what only people know. Times are UTC.
+func (r Report) Markdown() string { return r.MarkdownIn(words.English, nil) }
 
-	p("# Post-mortem %s", r.ID)
-	p("")
+// MarkdownIn writes it in a language, with times by the clock of zone; nil is UTC.
+func (r Report) MarkdownIn(lang words.Lang, zone *time.Location) string {
+	p := &paper{Speaker: words.Of(lang), zone: zone}
+	p.line("# %s %s", p.T("Post-mortem"), text(r.ID))
+	p.line("")
 	if r.DryRun {
-		p("> **DRY RUN.** Nothing was changed. This is what would have happened.")
-		p("")
+		p.line("> **%s** %s", p.T("DRY RUN."), p.T("Nothing was changed. This is what would have happened."))
+		p.line("")
 	}
-	p("%s", r.Summary)
-	p("")
-	p("| | |")
-	p("|---|---|")
-	p("| group | %s |", cell(r.Group))
-	p("| began | %s |", stamp(r.From))
+	p.line("%s", p.say(r.Summary))
+	p.line("")
+	p.table("", "")
+	p.row(p.T("group"), cell(r.Group))
+	p.row(p.T("began"), p.Time(r.From, zone))
 	if r.Open {
-		p("| ended | still open, last record %s |", stamp(r.Until))
+		p.row(p.T("ended"), p.T("still open, last record %s", p.Time(r.Until, zone)))
 	} else {
-		p("| ended | %s, after %s |", stamp(r.Until), round(r.Until.Sub(r.From)))
+		p.row(p.T("ended"), p.T("%s, after %s", p.Time(r.Until, zone), r.Until.Sub(r.From)))
 	}
 	if r.Objective > 0 {
-		p("| objective | recovery within %s |", r.Objective)
+		p.row(p.T("objective"), p.T("recovery within %s", r.Objective))
 	}
 	for _, d := range r.Drills {
-		drill(p, d)
+		p.drill(d)
 	}
 	for _, s := range r.Swaps {
-		r.swap(p, s)
+		p.swap(r, s)
 	}
-	if len(r.Refused) > 0 {
-		p("")
-		p("## What was refused, and why")
-		p("")
-		for _, f := range r.Refused {
-			p("- %s %s", clock(f.At), text(f.Sentence))
-			for _, reason := range f.Reasons {
-				p("  - `%s` %s", reason.Code, text(reason.Sentence))
-			}
-		}
+	p.refused(r)
+	p.people(r)
+	p.heading("Timeline")
+	if zone == nil || zone == time.UTC {
+		p.line("%s", p.T("Times are UTC, as the streams stored the messages."))
+	} else {
+		p.line("%s", p.T("Times are those of %s, as the streams stored the messages.", cell(zone.String())))
 	}
-	p("")
-	p("## Timeline")
-	p("")
-	p("Times are UTC, as the streams stored the messages.")
-	p("")
-	p("| time | after | severity | what | |")
-	p("|---|---|---|---|---|")
+	p.line("")
+	p.table(p.T("time"), p.T("after"), p.T("severity"), p.T("what"), "")
 	for _, l := range r.Timeline {
-		p("| %s | %s | %s | %s | %s |", clock(l.At), round(l.At.Sub(r.From)), l.Severity, cell(l.What), cell(l.Sentence+by(l.Writer)))
+		p.row(p.Clock(l.At, zone), p.Duration(l.At.Sub(r.From)), p.T(string(l.Severity)), cell(p.T(l.What)), cell(p.Say(l.Sentence)+by(l.Writer)))
 	}
-	p("")
-	p("## To be written by people")
-	p("")
-	p("- What did users notice, and who told us?")
-	p("- What was the cause?")
-	p("- What went well, what did not?")
-	p("- Action items, each with a name and a date:")
-	p("")
-	return w.String()
+	p.inForce(r)
+	p.heading("To be written by people")
+	for _, question := range questions {
+		p.line("- %s", p.T(question))
+	}
+	p.line("")
+	p.table(p.T("action"), p.T("who"), p.T("until"), p.T("done"))
+	for range blanks {
+		p.row("", "", "", "[ ]")
+	}
+	return p.String()
 }
 
+// questions are what only people can answer; behind the last one stand as many blanks.
+var questions = []string{
+	"What did users notice, and who told us?",
+	"What was the cause?",
+	"What went well, what did not?",
+	"Action items, each with a name and a date:",
+}
+
+const blanks = 3
+
+// paper is a page of Markdown in a language.
+type paper struct {
+	*words.Speaker
+	strings.Builder
+	zone *time.Location
+}
+
+func (p *paper) line(format string, args ...any) { fmt.Fprintf(&p.Builder, format+"\n", args...) }
+
+func (p *paper) heading(text string) {
+	p.line("")
+	p.line("## %s", p.T(text))
+	p.line("")
+}
+
+func (p *paper) row(cells ...string) {
+	p.WriteString("|")
+	for _, c := range cells {
+		if c != "" {
+			p.WriteString(" " + c)
+		}
+		p.WriteString(" |")
+	}
+	p.WriteString("\n")
+}
+
+func (p *paper) table(head ...string) {
+	if strings.Join(head, "") == "" {
+		p.line("|%s", strings.Repeat(" |", len(head)))
+	} else {
+		p.row(head...)
+	}
+	p.line("|%s", strings.Repeat("---|", len(head)))
+}
+
+// say translates a sentence and makes it safe as a line of its own, cell as a cell of a table.
+func (p *paper) say(sentence string) string  { return text(p.Say(sentence)) }
+func (p *paper) cell(sentence string) string { return cell(p.Say(sentence)) }
+
+func (p *paper) micros(us int64) string { return p.Duration(time.Duration(us) * time.Microsecond) }
+
 // drill writes what was rehearsed, and what it took.
-func drill(p func(string, ...any), d *message.DrillStatus) {
-	p("")
-	p("## Drill %s: %s → %s → %s", d.ID, d.Home, d.Away, d.Home)
-	p("")
-	p("| | |")
-	p("|---|---|")
-	p("| asked by | %s%s |", cell(d.Actor), cell(because(d.Why)))
-	p("| outcome | %s |", outcome(d))
-	p("| hold | %s asked, %s held |", d.Hold, known(d.HeldMicros))
+func (p *paper) drill(d *message.DrillStatus) {
+	p.line("")
+	p.line("## %s %s: %s → %s → %s", p.T("Drill"), d.ID, d.Home, d.Away, d.Home)
+	p.line("")
+	p.table("", "")
+	p.row(p.T("asked by"), cell(d.Actor)+p.because(d.Why))
+	p.row(p.T("outcome"), outcome(p.Speaker, d))
+	p.row(p.T("hold"), p.T("%s asked, %s held", d.Hold.Std(), time.Duration(d.HeldMicros)*time.Microsecond))
 	for _, o := range []struct {
 		name string
 		is   *message.DrillObjective
-	}{{"recovery", d.RTO}, {"loss", d.RPO}} {
+	}{{"objective: recovery", d.RTO}, {"objective: loss", d.RPO}} {
 		switch {
 		case o.is == nil:
-			p("| objective: %s | not declared, or not measured |", o.name)
+			p.row(p.T(o.name), p.T("not declared, or not measured"))
 		case o.is.Met:
-			p("| objective: %s | met: %s of %s |", o.name, round(o.is.Achieved.Std()), o.is.Objective)
+			p.row(p.T(o.name), p.T("met: %s of %s", o.is.Achieved.Std(), o.is.Objective.Std()))
 		default:
-			p("| objective: %s | **missed**: %s of %s |", o.name, round(o.is.Achieved.Std()), o.is.Objective)
+			p.row(p.T(o.name), p.T("**missed**: %s of %s", o.is.Achieved.Std(), o.is.Objective.Std()))
 		}
 	}
-	p("")
-	p("| way | epoch | execute | verify | together |")
-	p("|---|---|---|---|---|")
+	p.line("")
+	p.table(p.T("way"), p.T("epoch"), p.T("execute"), p.T("verify"), p.T("together"))
 	for _, w := range []struct {
 		name string
 		is   *message.DrillSwap
 	}{{"there", d.There}, {"back", d.Back}} {
-		switch {
+		switch name := p.T(w.name); {
 		case w.is == nil:
-			p("| %s | – | – | – | – |", w.name)
+			p.row(name, "–", "–", "–", "–")
 		case !w.is.Done:
-			p("| %s | %d | not done | not done | – |", w.name, w.is.Epoch)
+			p.row(name, fmt.Sprint(w.is.Epoch), p.T("not done"), p.T("not done"), "–")
 		default:
-			p("| %s | %d | %s | %s | **%s** |", w.name, w.is.Epoch, known(w.is.ExecuteMicros), known(w.is.VerifyMicros), known(w.is.TookMicros()))
+			p.row(name, fmt.Sprint(w.is.Epoch), p.micros(w.is.ExecuteMicros), p.micros(w.is.VerifyMicros), "**"+p.micros(w.is.TookMicros())+"**")
 		}
 	}
 }
 
 // outcome says how a drill was over, for a table.
-func outcome(d *message.DrillStatus) string {
+func outcome(s *words.Speaker, d *message.DrillStatus) string {
 	switch d.How {
 	case message.DrillDone:
-		return "done: there, held, and back"
+		return s.T("done: there, held, and back")
 	case message.DrillStayed:
-		return "ended by a person where the roles were: " + d.Away + " stayed primary"
+		return s.T("ended by a person where the roles were: %s stayed primary", d.Away)
 	case message.DrillGivenUp:
-		return "**given up**: the way back was not possible for too long"
+		return s.T("**given up**: the way back was not possible for too long")
 	case message.DrillInterrupted:
-		return "**interrupted**: something else moved the roles, or a swap of it came to nothing"
+		return s.T("**interrupted**: something else moved the roles, or a swap of it came to nothing")
 	}
-	return "not over yet: " + string(d.Stage)
+	return s.T("not over yet: %s", s.T(string(d.Stage)))
 }
 
-func known(micros int64) string { return round(time.Duration(micros) * time.Microsecond).String() }
-
-func (r Report) swap(p func(string, ...any), s Swap) {
+func (p *paper) swap(r Report, s Swap) {
 	c := s.Command
-	p("")
 	rehearsed := ""
 	if s.DryRun {
-		rehearsed = " (dry run: only rehearsed)"
+		rehearsed = " (" + p.T("dry run: only rehearsed") + ")"
 	}
-	p("## %s of epoch %d: %s%s", title(c.Kind), c.Epoch, direction(c), rehearsed)
-	p("")
-	p("%s", text(s.Sentence))
-	p("")
-	p("| | |")
-	p("|---|---|")
-	p("| decided | %s by %s, rule `%s`: %s |", stamp(s.At), cell(c.Decider), c.Rule, cell(c.Sentence))
+	p.line("")
+	p.line("## %s: %s%s", p.T("%s of epoch %d", p.T(title(c.Kind)), c.Epoch), direction(c), rehearsed)
+	p.line("")
+	p.line("%s", p.say(s.Sentence))
+	p.line("")
+	p.table("", "")
+	p.row(p.T("decided"), p.T("%s by %s, rule `%s`: %s", p.Time(s.At, p.zone), cell(c.Decider), c.Rule, p.cell(c.Sentence)))
 	if c.Actor != "" {
-		p("| asked by | %s%s |", cell(c.Actor), cell(because(c.Why)))
+		p.row(p.T("asked by"), cell(c.Actor)+p.because(c.Why))
 	}
 	for _, o := range c.Reasons {
-		p("| overridden | `%s` %s |", o.Code, cell(o.Sentence))
+		p.row(p.T("overridden"), "`"+o.Code+"` "+p.cell(o.Sentence))
 	}
-	p("| spec | revision %d |", c.SpecRevision)
-	p("| plan | `%s` |", c.Plan.Hash)
-	state := string(s.State)
-	if state == "" {
-		state = "no executor told anything"
-	}
-	p("| outcome | %s |", state)
-	p("")
-	p("| detect | decide | execute | verify | together | objective |")
-	p("|---|---|---|---|---|---|")
-	p("| %s | %s | %s | %s | **%s** | %s |", round(s.Times.Detect), round(s.Times.Decide), round(s.Times.Execute), round(s.Times.Verify),
-		round(s.Times.Total()), r.verdict(s))
+	p.row(p.T("spec"), p.T("revision %d", c.SpecRevision))
+	p.row(p.T("plan"), "`"+c.Plan.Hash+"`")
+	p.row(p.T("outcome"), cell(p.T(state(s.State, "no executor told anything"))))
+	p.line("")
+	p.table(p.T("detect"), p.T("decide"), p.T("execute"), p.T("verify"), p.T("together"), p.T("objective"))
+	p.row(p.Duration(s.Times.Detect), p.Duration(s.Times.Decide), p.Duration(s.Times.Execute), p.Duration(s.Times.Verify),
+		"**"+p.Duration(s.Times.Total())+"**", r.verdict(p.Speaker, s, "**"))
 	if len(c.Evidence) > 0 {
-		p("")
-		p("What was seen when it was decided:")
-		p("")
-		p("| member | vantage | check | says | since | evidence |")
-		p("|---|---|---|---|---|---|")
+		p.line("")
+		p.line("%s", p.T("What was seen when it was decided:"))
+		p.line("")
+		p.table(p.T("member"), p.T("vantage"), p.T("check"), p.T("says"), p.T("since"), p.T("evidence"))
 		for _, v := range c.Evidence {
-			says := v.Says
-			if v.Hard {
-				says += " (hard)"
-			}
-			p("| %s | %s | %s | %s | %d ms before | %s |", cell(v.Member), cell(v.Vantage), cell(v.Check), cell(says), v.AgoMS, cell(v.Evidence))
+			p.row(cell(v.Member), cell(v.Vantage), cell(v.Check), cell(says(p.Speaker, v)), p.T("%d ms before", v.AgoMS), p.cell(v.Evidence))
 		}
 	}
 	if len(s.Steps) > 0 {
-		p("")
-		p("| step | what | state | took | tries | by | found → wanted, evidence |")
-		p("|---|---|---|---|---|---|---|")
+		p.line("")
+		p.table(p.T("step"), p.T("what"), p.T("state"), p.T("took"), p.T("tries"), p.T("by"), p.T("found → wanted, evidence"))
 		for _, row := range s.Steps {
-			state := string(row.State)
-			if state == "" {
-				state = "not begun"
-			}
-			p("| %s | %s | %s | %s | %d | %s | %s |", cell(row.Name), cell(row.Says), state, round(row.Took), row.Attempts, cell(row.Executor), cell(row.detail()))
+			p.row(cell(row.Name), p.cell(row.Says), cell(p.T(state(row.State, "not begun"))), p.Duration(row.Took), fmt.Sprint(row.Attempts), cell(row.Executor), cell(row.detail(p.Speaker)))
 		}
 	}
 }
 
-func (row StepRow) detail() string {
+func (p *paper) refused(r Report) {
+	if len(r.Refused) == 0 {
+		return
+	}
+	p.heading("What was refused, and why")
+	for _, f := range r.Refused {
+		p.line("- %s %s", p.Clock(f.At, p.zone), p.say(f.Sentence))
+		for _, reason := range f.Reasons {
+			p.line("  - `%s` %s", reason.Code, p.say(reason.Sentence))
+		}
+	}
+}
+
+// people writes who asked for what and from where, and what they wrote down.
+func (p *paper) people(r Report) {
+	if len(r.Asked) > 0 {
+		p.heading("Who asked for what")
+		p.table(p.T("time"), p.T("who"), p.T("from where"), p.T("what"), p.T("answer"))
+		for _, a := range r.Asked {
+			p.row(p.Clock(a.At, p.zone), cell(a.Actor), cell(a.where()), cell(p.T(string(a.Verb))), p.cell(a.Sentence))
+		}
+	}
+	if len(r.Notes) > 0 {
+		p.heading("What people wrote down")
+		for _, n := range r.Notes {
+			p.line("- %s %s", p.Clock(n.At, p.zone), p.say(n.Sentence))
+		}
+	}
+}
+
+// inForce writes what the decisions rested on: the specs as they were applied, and ham's own version.
+func (p *paper) inForce(r Report) {
+	if len(r.Specs) == 0 && r.Version == "" {
+		return
+	}
+	p.heading("In force at the time")
+	if r.Version != "" {
+		p.line("%s", p.T("This report was written by ham %s.", cell(r.Version)))
+	}
+	for i, s := range r.Specs {
+		if i > 0 || r.Version != "" {
+			p.line("")
+		}
+		p.line("%s%s", p.T("Spec, revision %d, applied %s by %s", s.Revision, p.Time(s.At, p.zone), cell(s.Actor)), p.because(s.Reason))
+		p.line("")
+		fence := "```"
+		for strings.Contains(s.Text, fence) {
+			fence += "`"
+		}
+		p.line("%syaml\n%s\n%s", fence, strings.TrimRight(s.Text, "\n"), fence)
+	}
+}
+
+func (p *paper) because(why string) string {
+	if why == "" {
+		return ""
+	}
+	return ", " + p.T("because %s", cell(why))
+}
+
+func state(s message.State, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return string(s)
+}
+
+func says(s *words.Speaker, v message.View) string {
+	if v.Hard {
+		return s.T(v.Says) + " (" + s.T("hard") + ")"
+	}
+	return s.T(v.Says)
+}
+
+func (row StepRow) detail(s *words.Speaker) string {
 	var parts []string
 	if row.Found != "" || row.Wanted != "" {
-		parts = append(parts, row.Found+" → "+row.Wanted)
+		parts = append(parts, s.Say(row.Found)+" → "+s.Say(row.Wanted))
 	}
 	if row.Evidence != "" {
-		parts = append(parts, row.Evidence)
+		parts = append(parts, s.Say(row.Evidence))
 	}
 	if row.Problem != "" {
-		parts = append(parts, "problem: "+row.Problem)
+		parts = append(parts, s.T("problem: %s", s.Say(row.Problem)))
 	}
 	return strings.Join(parts, "; ")
 }
 
-func (r Report) verdict(s Swap) string {
-	if r.Objective == 0 || s.State != message.StateDone {
+// verdict says whether a swap met the objective; what was missed is marked.
+func (r Report) verdict(s *words.Speaker, swap Swap, mark string) string {
+	if r.Objective == 0 || swap.State != message.StateDone {
 		return "–"
 	}
-	if s.Times.Total() <= r.Objective {
-		return "met (" + r.Objective.String() + ")"
+	if swap.Times.Total() <= r.Objective {
+		return s.T("met (%s)", r.Objective)
 	}
-	return "**missed** (" + r.Objective.String() + ")"
-}
-
-// summarize says in a sentence or two how it ended. What was only rehearsed is told where nothing real happened.
-func summarize(r Report) string {
-	var last *Swap // the newest that was done; a real one before a rehearsal, one that was about roles before what only changed terms after it
-	undone, tried := 0, false
-	for i := range r.Swaps {
-		s := &r.Swaps[i]
-		switch {
-		case s.State != message.StateDone:
-			if !s.DryRun {
-				undone++
-			}
-		case last == nil, last.DryRun && !s.DryRun,
-			last.DryRun == s.DryRun && (s.Command.Kind != message.KindReconfigure || last.Command.Kind == message.KindReconfigure):
-			last, tried = s, undone > 0
-		}
-	}
-	if n := len(r.Drills); n > 0 && r.endsInDrill() {
-		return rehearsed(r.Drills[n-1])
-	}
-	switch {
-	case last != nil && last.Command.Kind == message.KindResume:
-		again := fmt.Sprintf("%s is primary again as of epoch %d, rule %s: %s.",
-			last.Command.Primary, last.Command.Epoch, last.Command.Rule, text(strings.TrimSuffix(last.Command.Sentence, ".")))
-		if tried {
-			again += " What was tried before did not complete; see below."
-		}
-		return again
-	case last != nil:
-		return took(last)
-	case undone > 0:
-		return "A swap was decided and did not complete. See below."
-	case len(r.Refused) > 0:
-		return "No swap happened. What was refused, and why, is below."
-	}
-	return "No swap happened and none was refused."
-}
-
-// endsInDrill says that the last swap was part of a drill. What changed no roles came after it as a matter of course.
-func (r Report) endsInDrill() bool {
-	for i := len(r.Swaps) - 1; i >= 0; i-- {
-		switch c := r.Swaps[i].Command; c.Kind {
-		case message.KindFailover, message.KindSwitchover:
-			return c.Drill != nil && !c.DryRun
-		}
-	}
-	return false
-}
-
-// rehearsed says in a sentence how a drill went.
-func rehearsed(d *message.DrillStatus) string {
-	text := fmt.Sprintf("A drill by %s: %s took over from %s", d.Actor, d.Away, d.Home)
-	if d.There != nil && d.There.Done {
-		text += " in " + known(d.There.TookMicros())
-	}
-	switch d.How {
-	case message.DrillDone:
-		text += fmt.Sprintf(", was primary for %s, and %s took back over in %s.", known(d.HeldMicros), d.Home, known(d.Back.TookMicros()))
-		if d.RTO != nil && !d.RTO.Met {
-			text += " The recovery objective was missed."
-		}
-		return text
-	case "":
-		return text + "; it is not over yet."
-	}
-	return text + "; it was " + strings.ReplaceAll(d.How, "-", " ") + "."
-}
-
-func took(s *Swap) string {
-	c := s.Command
-	what := "took over from " + c.From
-	if c.From == "" || c.From == c.Primary {
-		what = "is primary"
-	}
-	text := fmt.Sprintf("%s %s in %s (detect %s, decide %s, execute %s, verify %s), epoch %d, rule %s.", c.Primary, what, round(s.Times.Total()),
-		round(s.Times.Detect), round(s.Times.Decide), round(s.Times.Execute), round(s.Times.Verify), c.Epoch, c.Rule)
-	if s.DryRun {
-		return "It would have been so: " + text
-	}
-	return text
+	return mark + s.T("missed") + mark + " (" + s.Duration(r.Objective) + ")"
 }
 
 func title(k message.Kind) string {
@@ -314,24 +334,7 @@ func by(writer string) string {
 	return " (" + writer + ")"
 }
 
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000 UTC") }
-func clock(t time.Time) string { return t.UTC().Format("15:04:05.000") }
-
-// round keeps three digits or so: nobody reads microseconds of a minute.
-func round(d time.Duration) time.Duration {
-	switch {
-	case d < time.Millisecond:
-		return d.Round(time.Microsecond)
-	case d < time.Second:
-		return d.Round(100 * time.Microsecond)
-	}
-	return d.Round(time.Millisecond)
-}
-
-var cellEscapes = strings.NewReplacer("|", "\\|", "\r", "", "\n", " ⏎ ", "<", "&lt;", "`", "'")
+var cellEscapes = strings.NewReplacer("|", "\\|", "\r", "", "\n", " ⏎ ", "<", "&lt;", "`", "'", "[", "\\[")
 
 // cell makes s safe inside a table: evidence is what somebody's server said.
 func cell(s string) string { return cellEscapes.Replace(s) }
-
-// text makes s safe as a line of its own.
-func text(s string) string { return strings.NewReplacer("\n", " ", "\r", "", "<", "&lt;").Replace(s) }

@@ -30,8 +30,66 @@ type Report struct {
 	Timeline []Line    `json:"timeline"`
 	// Drills are the rehearsals in it, as far as they were told.
 	Drills []*message.DrillStatus `json:"drills,omitempty"`
+	// Asked is what people and schedules asked for, and how it was answered; Notes what they wrote down.
+	Asked []Asked `json:"asked,omitempty"`
+	Notes []Line  `json:"notes,omitempty"`
+	// Specs are those that its decisions rested on, Version is that of the ham that wrote the report: see [Report.InForce].
+	Specs   []Spec `json:"specs,omitempty"`
+	Version string `json:"version,omitempty"`
 	// Objective is the declared RTO; zero: none.
 	Objective time.Duration `json:"objective_ns,omitempty"`
+}
+
+// Asked is one request and its answer.
+type Asked struct {
+	At       time.Time    `json:"at"`
+	Actor    string       `json:"actor"`
+	Via      string       `json:"via,omitempty"`  // cli, console, chat, schedule, nats
+	From     string       `json:"from,omitempty"` // an address, or a chat's user id
+	Verb     message.Verb `json:"verb"`
+	Accepted bool         `json:"accepted"`
+	Sentence string       `json:"sentence"`
+}
+
+// where says how it came, and from where: "console, 192.0.2.7".
+func (a Asked) where() string {
+	if a.Via != "" && a.From != "" {
+		return a.Via + ", " + a.From
+	}
+	return cmp.Or(a.Via, a.From, "–")
+}
+
+// Spec is one revision of the group's spec, as somebody applied it. It holds no secret: specs name files and variables for those.
+type Spec struct {
+	Revision uint64    `json:"revision"`
+	At       time.Time `json:"at"`
+	Actor    string    `json:"actor,omitempty"`
+	Reason   string    `json:"reason,omitempty"`
+	Text     string    `json:"text"`
+}
+
+// InForce adds what the decisions rested on: of the group's history those specs that its commands name; where there is no
+// command, the newest one that was applied before the end. Version is that of this program.
+func (r *Report) InForce(history []Spec, version string) {
+	r.Version, r.Specs = version, nil
+	named := map[uint64]bool{}
+	for _, s := range r.Swaps {
+		named[s.Command.SpecRevision] = true
+	}
+	var newest *Spec
+	for i := range history {
+		s := &history[i]
+		if named[s.Revision] {
+			r.Specs = append(r.Specs, *s)
+		}
+		if !s.At.After(r.Until) && (newest == nil || s.Revision > newest.Revision) {
+			newest = s
+		}
+	}
+	if len(named) == 0 && newest != nil {
+		r.Specs = []Spec{*newest}
+	}
+	slices.SortFunc(r.Specs, func(a, b Spec) int { return cmp.Compare(a.Revision, b.Revision) })
 }
 
 // Swap is one command and what became of it.
@@ -45,6 +103,8 @@ type Swap struct {
 	Executor string           `json:"executor,omitempty"`
 	Times    Times            `json:"times"`
 	Steps    []StepRow        `json:"steps"`
+	// HeldAt is when the record that it took effect was stored; zero: it never was.
+	HeldAt time.Time `json:"held_at,omitzero"`
 }
 
 // Times is the recovery time, split. A part that is not known is zero.
@@ -72,6 +132,9 @@ type StepRow struct {
 	Wanted   string        `json:"wanted,omitempty"`
 	Evidence string        `json:"evidence,omitempty"`
 	Problem  string        `json:"problem,omitempty"`
+	// Began and Ended are by the streams' clock: when its first attempt began and the last word about it was stored. Zero: nobody told.
+	Began time.Time `json:"began,omitzero"`
+	Ended time.Time `json:"ended,omitzero"`
 }
 
 // Refusal is a swap that did not happen, and why.
@@ -104,10 +167,13 @@ func Build(id string, objective time.Duration, records []Record) Report {
 			swaps.add(m, rec.Time)
 			r.line(rec, message.Warning, "decided", m.Rule+": "+m.Sentence, m.Decider, m.Evidence)
 		case *message.Held:
+			if s := swaps.of(m.Command); s != nil {
+				s.HeldAt = rec.Time
+			}
 			r.line(rec, message.Info, "held", m.Primary+" holds the epoch; the swap only goes forward", m.Executor, nil)
 		case *message.StepResult:
 			if s := swaps.of(m.Command); s != nil {
-				s.step(m)
+				s.step(m, rec.Time)
 			}
 			r.stepLine(rec, m)
 		case *message.RunResult:
@@ -159,6 +225,12 @@ func (r *Report) event(rec Record, m *message.Event, swaps *swapList) {
 		r.drill(m.Drill)
 	case message.EventRefused:
 		r.Refused = append(r.Refused, Refusal{At: rec.Time, Sentence: m.Sentence, Reasons: m.Reasons})
+	case message.EventNote:
+		r.Notes = append(r.Notes, Line{At: rec.Time, Severity: m.Severity, What: string(m.Kind), Sentence: m.Sentence, Writer: m.Writer})
+	case message.EventOutcome:
+		if o := m.Outcome; o != nil && m.Actor != "" {
+			r.Asked = append(r.Asked, Asked{At: rec.Time, Actor: m.Actor, Via: m.Via, From: m.From, Verb: o.Verb, Accepted: o.Accepted, Sentence: o.Sentence})
+		}
 	case message.EventShadow:
 		if m.Command != nil {
 			swaps.add(m.Command, rec.Time)
@@ -168,7 +240,7 @@ func (r *Report) event(rec Record, m *message.Event, swaps *swapList) {
 			return
 		}
 		if s := swaps.of(m.Step.Command); s != nil {
-			s.step(m.Step)
+			s.step(m.Step, rec.Time)
 		}
 		r.stepLine(rec, m.Step)
 		return
@@ -252,12 +324,18 @@ func newSwap(c *message.Command, at time.Time) *Swap {
 	return s
 }
 
-func (s *Swap) step(m *message.StepResult) {
+func (s *Swap) step(m *message.StepResult, at time.Time) {
 	i := slices.IndexFunc(s.Steps, func(r StepRow) bool { return r.Name == m.Step })
 	if i < 0 {
 		return
 	}
 	row := &s.Steps[i]
+	if began := at.Add(-time.Duration(m.TookMicros) * time.Microsecond); row.Began.IsZero() || began.Before(row.Began) {
+		row.Began = began
+	}
+	if at.After(row.Ended) {
+		row.Ended = at
+	}
 	if m.Attempt < row.Attempts {
 		return // an older attempt, told late
 	}

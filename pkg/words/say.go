@@ -2,6 +2,7 @@ package words
 
 import (
 	"cmp"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -24,7 +25,7 @@ type said struct {
 	missing []string
 }
 
-var speakers = map[Lang]*Speaker{English: {lang: English}, Portuguese: newSpeaker(Portuguese, portugueseTexts, rules, core, executor, others)}
+var speakers = map[Lang]*Speaker{English: {lang: English}, Portuguese: newSpeaker(Portuguese, []map[string]string{reportTexts, consoleTexts}, rules, core, executor, others)}
 
 // Of returns the speaker of a language, that of English where there is no such language.
 func Of(l Lang) *Speaker {
@@ -98,7 +99,8 @@ func (t *translation) say(in string, depth int) said {
 		}
 	}
 	if len(out.missing) > 0 {
-		if list := t.list(in, depth); list.text != "" && gap(list) < gap(out) {
+		// Many sentences have an "and": only where each part is one of its own was it a list.
+		if list := t.list(in, depth); list.text != "" && len(list.missing) == 0 {
 			out = list
 		}
 	}
@@ -287,8 +289,11 @@ var kinds = map[string]string{
 
 var holeForm = regexp.MustCompile(`\{([a-z_0-9]+)(?::([a-z]*))?\}`)
 
-func newSpeaker(l Lang, texts map[string]string, catalogs ...[][2]string) *Speaker {
-	s := &Speaker{lang: l, texts: texts}
+func newSpeaker(l Lang, texts []map[string]string, catalogs ...[][2]string) *Speaker {
+	s := &Speaker{lang: l, texts: map[string]string{}}
+	for _, t := range texts {
+		maps.Copy(s.texts, t)
+	}
 	for _, c := range catalogs {
 		for _, pair := range c {
 			s.entries = append(s.entries, newEntry(pair[0], pair[1]))

@@ -71,10 +71,20 @@ func (a *app) incidents() *cobra.Command {
 }
 
 func (a *app) postmortem() *cobra.Command {
-	return &cobra.Command{
-		Use: "postmortem INCIDENT", Short: "Write an incident's post-mortem as Markdown", Args: cobra.ExactArgs(1),
+	format, zone := "", ""
+	c := &cobra.Command{
+		Use: "postmortem INCIDENT", Short: "Write an incident's post-mortem as Markdown or as one HTML page", Args: cobra.ExactArgs(1),
+		Long: "Write an incident's post-mortem: as Markdown, or as one HTML page that needs nothing else, to be mailed, printed and kept.\n" +
+			"--lang pt-BR (or HAM_LANG) writes it in Portuguese; the record itself stays English.",
 		RunE: func(c *cobra.Command, args []string) error {
 			id := args[0]
+			if format != "md" && format != "html" {
+				return usagef("--format is %q, want md or html", format)
+			}
+			where, err := time.LoadLocation(zone)
+			if err != nil {
+				return usagef("--zone is %q, want the name of a time zone that this host knows, such as America/Sao_Paulo: %v", zone, err)
+			}
 			group, ok := incident.GroupOf(id)
 			if !ok {
 				return usagef("incident %q: want <group>-<number>, as `ham incidents` lists them", id)
@@ -96,11 +106,23 @@ func (a *app) postmortem() *cobra.Command {
 			if len(r.Timeline) == 0 {
 				return hinted{fmt.Errorf("incident %s is not on record", id), "`ham incidents` lists those that are"}
 			}
-			if a.output == "json" {
-				return a.json(r)
+			specs, err := a.client(b).Specs(c.Context(), group)
+			if err != nil {
+				return err
 			}
-			_, err = fmt.Fprint(a.Out, r.Markdown())
+			r.InForce(specs, Version())
+			switch {
+			case a.output == "json":
+				return a.json(r)
+			case format == "html":
+				_, err = fmt.Fprint(a.Out, r.HTMLIn(a.lang, where))
+			default:
+				_, err = fmt.Fprint(a.Out, r.MarkdownIn(a.lang, where))
+			}
 			return err
 		},
 	}
+	c.Flags().StringVarP(&format, "format", "f", "md", "`md` or html")
+	c.Flags().StringVar(&zone, "zone", "UTC", "time `zone` of the times, such as America/Sao_Paulo")
+	return c
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/isacloud/ha-manager/pkg/spec"
+	"github.com/isacloud/ha-manager/pkg/words"
 )
 
 // IO is what a command may touch of its surroundings.
@@ -28,6 +29,7 @@ type IO struct {
 type app struct {
 	IO
 	output  string
+	lang    words.Lang
 	server  string
 	creds   string
 	nkey    string
@@ -62,6 +64,7 @@ func (a *app) report(err error) {
 }
 
 func (a *app) root() *cobra.Command {
+	lang := ""
 	root := &cobra.Command{
 		Use:           "ham",
 		Short:         "Keep a service's primary and secondary infrastructure available",
@@ -76,6 +79,13 @@ func (a *app) root() *cobra.Command {
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
 			if a.output != "table" && a.output != "json" {
 				return usagef("--output is %q, want table or json", a.output)
+			}
+			if lang == "" {
+				lang = a.Env("HAM_LANG")
+			}
+			var err error
+			if a.lang, err = words.Parse(lang); err != nil {
+				return usagef("--lang or HAM_LANG: %v", err)
 			}
 			return nil
 		},
@@ -93,6 +103,7 @@ func (a *app) root() *cobra.Command {
 	f.StringVar(&a.tls.CertFile, "cert", a.Env("HAM_CERT"), "`file` with the certificate to show to a bus that asks for one (default $HAM_CERT)")
 	f.StringVar(&a.tls.KeyFile, "key", a.Env("HAM_KEY"), "`file` with its key (default $HAM_KEY)")
 	f.StringVar(&a.actor, "as", "", "who asks, in the record (default $HAM_ACTOR, else the user's name)")
+	f.StringVar(&lang, "lang", "", "`language` of what people read: en or pt-BR (default $HAM_LANG, else en); what programs read is always English")
 	f.DurationVar(&a.timeout, "timeout", 10*time.Second, "how long to wait for an answer")
 	f.StringVar(&a.logging.level, "log-level", "", "debug, info, warn or error (default info for services, warn for the demo)")
 	f.StringVar(&a.logging.format, "log-format", "auto", "auto, text or json")
