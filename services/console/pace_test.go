@@ -40,6 +40,20 @@ func TestTwoHundredGroups(t *testing.T) {
 	w.get("/")
 	t.Logf("%d bytes with everything; the page alone %d, made and read in %s", total, len(p.body), time.Since(began))
 
+	// Every group is loud, and says at length why.
+	w.set(func() {
+		w.status = func(g string) *message.GroupStatus {
+			s := healthy(g)
+			s.Sentence = "If a died now: nobody takes over, because " + strings.Repeat("of this and that, ", 45) + "and so on."
+			s.Refusals = []message.Reason{{Code: "R322", Sentence: s.Sentence}}
+			return s
+		}
+	})
+	loud := w.until("/", "would not be moved by themselves.", "nobody takes over, because of this")
+	require.LessOrEqual(t, len(loud.body)+total-len(p.body), weightLimit)
+	w.set(func() { w.status = healthy })
+	w.until("/", "All is well: 200 groups.")
+
 	// The worst: nobody answers any more, and every group is loud.
 	w.decider.Stop()
 	w.clock.Add(int64(time.Minute))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/incident"
@@ -26,6 +27,7 @@ const (
 type piece struct {
 	id, template string
 	data         any
+	inside       bool // it was sent inside another element just now: only remembered
 }
 
 // live sends the elements of a page as they change, and a beat each second, so that silence is noticed.
@@ -68,21 +70,18 @@ func (p *Pages) live(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	for {
-		now := map[string]bool{}
 		for _, x := range pieces(r.Context(), sent) {
 			html, err := p.fragment(x.template, x.data)
 			if err != nil {
 				p.o.Log.Error("an element could not be made", "element", x.id, "error", err)
 				return // the page says that it is out of date
 			}
-			now[x.id] = true
 			sum := maphash.String(seed, html)
 			if sent[x.id] == sum {
 				continue
 			}
 			sent[x.id] = sum
-			data, err := json.Marshal(map[string]string{"id": x.id, "html": html}) // one line: JSON holds no bare line feed
-			if err != nil || !send("put", string(data)) {
+			if !x.inside && !send("put", putData(x.id, html)) {
 				return
 			}
 		}
@@ -111,34 +110,40 @@ func (p *Pages) live(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// putData is one line: JSON holds no bare line feed.
+func putData(id, html string) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)                                  // it is data of an event stream, never markup by itself
+	_ = e.Encode(map[string]string{"id": id, "html": html}) // two strings always encode
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
 // follower gives what makes the elements of the page that the request names.
 func (p *Pages) follower(r *http.Request, person *who.Person) (func(context.Context, map[string]uint64) []piece, bool) {
 	q := r.URL.Query()
-	top := func() piece { return piece{"top", "top", p.top(person)} }
+	top := func() piece { return piece{id: "top", template: "top", data: p.top(person)} }
 	switch q.Get("at") {
 	case "overview":
 		order := ""
 		return func(_ context.Context, sent map[string]uint64) []piece {
 			d := p.overviewParts(person)
-			out := []piece{top(), {"sum", "sum", d.Sum}, {"latest", "latest", d.Latest}}
+			out := []piece{top(), {id: "sum", template: "sum", data: d.Sum}, {id: "latest", template: "latest", data: d.Latest}}
 			now := ""
 			for _, g := range d.Groups {
 				now += fmt.Sprint(g.Name, g.Compact, " ")
 			}
-			if now != order { // others came, went, or stand elsewhere
-				order = now
-				for _, g := range d.Groups {
-					delete(sent, "g-"+g.Name)
-				}
-				return append(out, piece{"groups", "groups", d.Groups})
+			moved := now != order // others came, went, or stand elsewhere: all of them are sent as one
+			if order = now; moved {
+				delete(sent, "groups")
+				out = append(out, piece{id: "groups", template: "groups", data: d.Groups})
 			}
-			delete(sent, "groups")
 			for _, g := range d.Groups {
 				name := "card"
 				if g.Compact {
 					name = "row"
 				}
-				out = append(out, piece{"g-" + g.Name, name, g})
+				out = append(out, piece{id: "g-" + g.Name, template: name, data: g, inside: moved})
 			}
 			return out
 		}, true
@@ -153,9 +158,9 @@ func (p *Pages) follower(r *http.Request, person *who.Person) (func(context.Cont
 				return []piece{top()}
 			}
 			d := p.groupData(r, g)
-			out := []piece{top(), {"g-head", "g-head", d.G}, {"g-said", "g-said", d}, {"g-run", "g-run", d}}
+			out := []piece{top(), {id: "g-head", template: "g-head", data: d.G}, {id: "g-said", template: "g-said", data: d}, {id: "g-run", template: "g-run", data: d}}
 			for _, id := range []string{"g-members", "g-why", "g-figures", "g-lines", "g-incidents"} {
-				out = append(out, piece{id, id, d.G})
+				out = append(out, piece{id: id, template: id, data: d.G})
 			}
 			return out
 		}, true
@@ -171,15 +176,15 @@ func (p *Pages) follower(r *http.Request, person *who.Person) (func(context.Cont
 			if now := p.o.Now(); now.Sub(last) >= time.Second && is.Changed == "" { // once it has changed, it stays so
 				is, last = p.stillHolds(ctx, name, k, q.Get("plan"), person), now
 			}
-			return []piece{top(), {"changed", "changed", is}}
+			return []piece{top(), {id: "changed", template: "changed", data: is}}
 		}, true
 	case "incidents":
 		return func(context.Context, map[string]uint64) []piece {
-			return []piece{top(), {"incidentlist", "incidentlist", p.incidentList(person)}}
+			return []piece{top(), {id: "incidentlist", template: "incidentlist", data: p.incidentList(person)}}
 		}, true
 	case "drills":
 		return func(context.Context, map[string]uint64) []piece {
-			return []piece{top(), {"drilllist", "drilllist", p.drillList(person)}}
+			return []piece{top(), {id: "drilllist", template: "drilllist", data: p.drillList(person)}}
 		}, true
 	case "incident":
 		id := q.Get("id")
@@ -194,7 +199,7 @@ func (p *Pages) follower(r *http.Request, person *who.Person) (func(context.Cont
 			if n := p.aboutIncident(group, id); n != lines && p.o.Now().Sub(last) > 2*time.Second {
 				lines, last = n, p.o.Now()
 				if d, _, err := p.report(ctx, r, id); err == nil {
-					out = append(out, piece{"i-body", "i-body", d})
+					out = append(out, piece{id: "i-body", template: "i-body", data: d})
 				}
 			}
 			return out

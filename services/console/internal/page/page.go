@@ -252,7 +252,7 @@ func (p *Pages) seen(person *who.Person) []board.Group {
 
 // freshly waits a moment for new answers where nobody looked for a while.
 func (p *Pages) freshly(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 400*time.Millisecond)
+	ctx, cancel := context.WithTimeout(ctx, 150*time.Millisecond)
 	defer cancel()
 	p.o.Board.Fresh(ctx)
 }
@@ -274,6 +274,17 @@ type overviewParts struct {
 type listed struct {
 	*Group
 	Compact bool
+}
+
+// briefly is how much of a sentence a line of the overview holds, in runes: the group's own page has all of it.
+const briefly = 110
+
+// Brief is the beginning of the group's sentence.
+func (l *listed) Brief() string {
+	if r := []rune(l.Sentence); len(r) > briefly {
+		return string(r[:briefly-1]) + "…"
+	}
+	return l.Sentence
 }
 
 // sum is the first sentence of the overview.

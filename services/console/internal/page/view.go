@@ -251,7 +251,10 @@ func member(s *message.GroupStatus, m message.MemberStatus, since time.Duration,
 		}
 		ago := time.Duration(x.AgoMS)*time.Millisecond + since
 		one := View{Vantage: x.Vantage, Check: x.Check, Mark: mk, Hard: x.Hard, InARow: x.InARow, Age: age(ago), Evidence: x.Evidence}
-		if ago >= 2*time.Second {
+		switch {
+		case ago >= 10*time.Second: // in steps: a card is sent anew with each change
+			one.Old = age(ago.Truncate(10*time.Second)) + " ago"
+		case ago >= 2*time.Second:
 			one.Old = one.Age + " ago"
 		}
 		v.Views = append(v.Views, one)

@@ -42,15 +42,26 @@
   };
 
   if (live) {
+    let source = null, rest = 0;
+    const end = () => { source?.close(); source = null; };
     const begin = () => {
-      const source = new EventSource(live);
+      end();
+      source = new EventSource(live);
       source.addEventListener('put', (e) => { heard = Date.now(); const m = JSON.parse(e.data); put(m.id, m.html); });
       source.addEventListener('beat', (e) => { heard = Date.now(); behind = e.data; stillThere(); });
       // A page of another version of the console: its fragments no longer fit.
       source.addEventListener('reload', () => location.reload());
-      source.onerror = () => { if (source.readyState === EventSource.CLOSED) { setTimeout(begin, 1500); } };
+      source.onerror = () => { if (source?.readyState === EventSource.CLOSED) { end(); setTimeout(() => { if (!source && !document.hidden) begin(); }, 1500); } };
     };
     begin();
+    // A browser has few connections to one host: a page that nobody sees lets go of its own after a while, and says that it is out of date until it has it again.
+    document.addEventListener('visibilitychange', () => {
+      clearTimeout(rest);
+      if (document.hidden) rest = setTimeout(end, 20000);
+      else if (!source) begin();
+    });
+    addEventListener('pagehide', end);
+    addEventListener('pageshow', (e) => { if (e.persisted) begin(); });
     setInterval(stillThere, 500);
   }
 
