@@ -251,7 +251,7 @@ func TestSlowBody(t *testing.T) {
 				go func() { _ = server.Serve(&oneConn{conn: theirs}) }()
 				head := "POST /sign-in HTTP/1.1\r\n"
 				if tc.cookie {
-					token := k.door.sessions.begin(who.Person{Name: "ana", Roles: map[string]who.Role{"*": who.Operator}}, print{}, time.Time{})
+					token := k.door.sessions.begin(who.Person{Name: "ana", Roles: map[string]who.Role{"*": who.Operator}}, fingerprint{}, time.Time{})
 					head = "POST /act HTTP/1.1\r\nCookie: " + k.door.cookie + "=" + token + "\r\n"
 				}
 				begun := time.Now()

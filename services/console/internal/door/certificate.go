@@ -23,11 +23,11 @@ func leafOf(r *http.Request) *x509.Certificate {
 	return r.TLS.PeerCertificates[0]
 }
 
-// printOf is the print of the certificate that a person has shown.
-func printOf(r *http.Request) print {
+// fingerprintOf is the fingerprint of the certificate that a person has shown.
+func fingerprintOf(r *http.Request) fingerprint {
 	leaf := leafOf(r)
 	if leaf == nil {
-		return print{}
+		return fingerprint{}
 	}
 	return sha256.Sum256(leaf.Raw)
 }
@@ -78,7 +78,7 @@ func (d *Door) signInCertificate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d.addresses.back(addressKey(from))
-	d.enter(w, r, who.Person{Name: u.Name, Via: who.Certificate, Roles: u.roles}, printOf(r), leaf.NotAfter)
+	d.enter(w, r, who.Person{Name: u.Name, Via: who.Certificate, Roles: u.roles}, fingerprintOf(r), leaf.NotAfter)
 	http.Redirect(w, r, target, http.StatusSeeOther)
 }
 

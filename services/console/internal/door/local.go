@@ -168,7 +168,7 @@ func (d *Door) signInLocal(w http.ResponseWriter, r *http.Request) {
 	d.users.tries.back(key)
 	d.addresses.back(addressKey(from))
 	d.users.signedIn(u.Name, from)
-	d.enter(w, r, who.Person{Name: u.Name, Via: who.Local, Roles: u.roles}, print{}, time.Time{})
+	d.enter(w, r, who.Person{Name: u.Name, Via: who.Local, Roles: u.roles}, fingerprint{}, time.Time{})
 	http.Redirect(w, r, target, http.StatusSeeOther)
 }
 

@@ -50,7 +50,7 @@ type provider struct {
 	why     error
 
 	mu       sync.Mutex
-	attempts map[print]attempt
+	attempts map[fingerprint]attempt
 	// pinned is whom each name belongs to, in the provider's own terms: a second one who is given the same name is not let in under it.
 	pinned map[string]string
 }
@@ -91,7 +91,7 @@ func newProvider(c *spec.Console, look spec.Lookup) (*provider, error) {
 		scopes = append([]string{oidc.ScopeOpenID}, scopes...)
 	}
 	return &provider{
-		c: o, host: issuer.Host, starts: newLimiter(20, 3*time.Second), attempts: map[print]attempt{}, pinned: map[string]string{},
+		c: o, host: issuer.Host, starts: newLimiter(20, 3*time.Second), attempts: map[fingerprint]attempt{}, pinned: map[string]string{},
 		oauth:  oauth2.Config{ClientID: o.ClientID, ClientSecret: secret, Scopes: scopes, RedirectURL: strings.TrimSuffix(c.URL, "/") + pathCallback},
 		client: &http.Client{Timeout: providerWithin, Transport: bounded{&http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: trust, ForceAttemptHTTP2: true, MaxIdleConns: 4, IdleConnTimeout: time.Minute}}},
 	}, nil
@@ -140,7 +140,7 @@ func (p *provider) begin(a attempt) (cookie string) {
 	cookie = secret()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	oldest := print{}
+	oldest := fingerprint{}
 	for key, x := range p.attempts {
 		if a.begun.Sub(x.begun) > attemptFor {
 			delete(p.attempts, key)
@@ -157,7 +157,7 @@ func (p *provider) begin(a attempt) (cookie string) {
 
 // take ends an attempt and returns it: whoever comes a second time finds none.
 func (p *provider) take(cookie string, now time.Time) (attempt, bool) {
-	key := print(sha256.Sum256([]byte(cookie)))
+	key := fingerprint(sha256.Sum256([]byte(cookie)))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	a, ok := p.attempts[key]
@@ -198,7 +198,7 @@ func (d *Door) oidcBack(w http.ResponseWriter, r *http.Request) {
 		d.showSignIn(w, r, http.StatusForbidden, target, "Signing in at "+d.oidc.host+" did not work: "+err.Error()+".")
 		return
 	}
-	d.enter(w, r, p, print{}, time.Time{})
+	d.enter(w, r, p, fingerprint{}, time.Time{})
 	d.onward(w, target) // and no redirect: the browser would still count the provider as the one who sends it, and keep the cookie back
 }
 
@@ -299,16 +299,16 @@ func (d *Door) personOf(subject string, claims map[string]any) (who.Person, erro
 }
 
 // pin says whether a name belongs to the subject: it does to the first one who comes with it.
-func (o *provider) pin(name, subject string) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if first, known := o.pinned[name]; known {
+func (p *provider) pin(name, subject string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if first, known := p.pinned[name]; known {
 		return first == subject
 	}
-	if len(o.pinned) >= mostPinned {
+	if len(p.pinned) >= mostPinned {
 		return false
 	}
-	o.pinned[name] = subject
+	p.pinned[name] = subject
 	return true
 }
 

@@ -370,7 +370,7 @@ func TestProviderAway(t *testing.T) {
 // TestAttempts: those who never come back are forgotten, and their number is bounded.
 func TestAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := &provider{attempts: map[print]attempt{}}
+		p := &provider{attempts: map[fingerprint]attempt{}}
 		first := p.begin(attempt{begun: time.Now()})
 		time.Sleep(time.Second)
 		for range mostAttempts {

@@ -22,24 +22,24 @@ const (
 	mostCookieLen = 64
 )
 
-// print is the hash of a session's secret, or of a certificate: what is kept in its place.
-type print [sha256.Size]byte
+// fingerprint is the hash of a session's secret, or of a certificate: what is kept in its place.
+type fingerprint [sha256.Size]byte
 
 // sessions are those of one console. They live in memory alone.
 type sessions struct {
 	idle, max time.Duration
 
 	mu sync.Mutex
-	by map[print]*session
+	by map[fingerprint]*session
 }
 
 // session is one sign-in.
 type session struct {
 	all    *sessions
-	key    print
+	key    fingerprint
 	person who.Person // without From, which each request has of its own
 	// certificate that must be shown with each request, until certEnds; zero: none.
-	certificate print
+	certificate fingerprint
 	born        time.Time
 	ends        time.Time // at the latest
 	ctx         context.Context
@@ -51,7 +51,7 @@ type session struct {
 }
 
 func newSessions(idle, max time.Duration) *sessions {
-	return &sessions{idle: idle, max: max, by: map[print]*session{}}
+	return &sessions{idle: idle, max: max, by: map[fingerprint]*session{}}
 }
 
 var errEnded = errors.New("the session has ended")
@@ -64,7 +64,7 @@ func secret() string {
 }
 
 // begin makes a session, and its secret, which is known to nobody yet.
-func (s *sessions) begin(p who.Person, certificate print, until time.Time) (token string) {
+func (s *sessions) begin(p who.Person, certificate fingerprint, until time.Time) (token string) {
 	now := time.Now()
 	token = secret()
 	p.CSRF, p.Session = secret(), strings.ToLower(rand.Text()[:12])
@@ -194,7 +194,7 @@ func (d *Door) session(r *http.Request) *session {
 	if s == nil {
 		return nil
 	}
-	if s.certificate != (print{}) && s.certificate != printOf(r) {
+	if s.certificate != (fingerprint{}) && s.certificate != fingerprintOf(r) {
 		return nil
 	}
 	return s
@@ -202,7 +202,7 @@ func (d *Door) session(r *http.Request) *session {
 
 // enter signs a person in: whatever session the browser came with ends, and a new one begins under a secret of its own. So nobody who
 // knew the old one, or had planted it, is in.
-func (d *Door) enter(w http.ResponseWriter, r *http.Request, p who.Person, certificate print, until time.Time) {
+func (d *Door) enter(w http.ResponseWriter, r *http.Request, p who.Person, certificate fingerprint, until time.Time) {
 	d.sessions.end(d.cookieOf(r))
 	d.put(w, d.cookie, d.sessions.begin(p, certificate, until), http.SameSiteStrictMode, 0)
 	d.tell(Event{What: SignedIn, Name: p.Name, Via: p.Via, From: fromOf(r.Context()).String()})

@@ -43,7 +43,7 @@ func TestSessionsEnd(t *testing.T) {
 			code, _ := ask(token, accept)
 			return code == http.StatusOK
 		}
-		idle := d.sessions.begin(ana, print{}, time.Time{})
+		idle := d.sessions.begin(ana, fingerprint{}, time.Time{})
 		time.Sleep(d.sessions.idle - time.Second)
 		require.True(t, ok(idle, "text/html"))
 		time.Sleep(d.sessions.idle - time.Second)
@@ -53,7 +53,7 @@ func TestSessionsEnd(t *testing.T) {
 		synctest.Wait()
 		require.Zero(t, d.sessions.count(), "what has ended is not kept")
 
-		busy := d.sessions.begin(ana, print{}, time.Time{})
+		busy := d.sessions.begin(ana, fingerprint{}, time.Time{})
 		begun := time.Now()
 		for time.Since(begun) < d.sessions.max-time.Minute {
 			require.True(t, ok(busy, "text/html"))
@@ -65,7 +65,7 @@ func TestSessionsEnd(t *testing.T) {
 		synctest.Wait()
 		require.Zero(t, d.sessions.count())
 
-		short := d.sessions.begin(ana, print{}, time.Now().Add(time.Minute))
+		short := d.sessions.begin(ana, fingerprint{}, time.Now().Add(time.Minute))
 		require.True(t, ok(short, "text/html"))
 		time.Sleep(time.Minute)
 		require.False(t, ok(short, "text/html"), "not longer than the certificate that opened it")
@@ -83,7 +83,7 @@ func TestStreamsEndWithTheirSession(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d, err := New(Options{Console: people(), Name: "sp1"})
 				require.NoError(t, err)
-				token := d.sessions.begin(ana, print{}, time.Time{})
+				token := d.sessions.begin(ana, fingerprint{}, time.Time{})
 				r := httptest.NewRequest(http.MethodGet, "/live", nil)
 				r.AddCookie(&http.Cookie{Name: d.cookie, Value: token})
 				r.Header.Set("Accept", "text/event-stream")
@@ -108,11 +108,11 @@ func TestStreamsEndWithTheirSession(t *testing.T) {
 // TestSessionsAreBounded: one person has so many and no more, and so have all together; those used least recently end.
 func TestSessionsAreBounded(t *testing.T) {
 	bubble(t, func(t *testing.T, d *Door, ask func(string, string) (int, context.Context)) {
-		first := d.sessions.begin(ana, print{}, time.Time{})
+		first := d.sessions.begin(ana, fingerprint{}, time.Time{})
 		time.Sleep(time.Second)
 		var last string
 		for range mostOfOne {
-			last = d.sessions.begin(ana, print{}, time.Time{})
+			last = d.sessions.begin(ana, fingerprint{}, time.Time{})
 		}
 		require.Equal(t, mostOfOne, d.sessions.count())
 		code, _ := ask(first, "")
@@ -120,7 +120,7 @@ func TestSessionsAreBounded(t *testing.T) {
 		code, _ = ask(last, "")
 		require.Equal(t, http.StatusOK, code)
 		for i := range mostSessions + 50 {
-			d.sessions.begin(who.Person{Name: fmt.Sprintf("user%d", i)}, print{}, time.Time{})
+			d.sessions.begin(who.Person{Name: fmt.Sprintf("user%d", i)}, fingerprint{}, time.Time{})
 		}
 		require.Equal(t, mostSessions, d.sessions.count())
 	})
@@ -129,16 +129,16 @@ func TestSessionsAreBounded(t *testing.T) {
 // TestOnlyTheHashIsKept: what lies in memory opens nothing.
 func TestOnlyTheHashIsKept(t *testing.T) {
 	bubble(t, func(t *testing.T, d *Door, ask func(string, string) (int, context.Context)) {
-		token := d.sessions.begin(ana, print{}, time.Time{})
+		token := d.sessions.begin(ana, fingerprint{}, time.Time{})
 		for key, s := range d.sessions.by {
-			require.Equal(t, print(sha256.Sum256([]byte(token))), key)
+			require.Equal(t, fingerprint(sha256.Sum256([]byte(token))), key)
 			require.NotContains(t, fmt.Sprintf("%+v", s), token)
 			code, _ := ask(s.person.Session, "")
 			require.Equal(t, http.StatusUnauthorized, code, "the session's name in the record opens nothing")
 			code, _ = ask(base64.RawURLEncoding.EncodeToString(key[:]), "")
 			require.Equal(t, http.StatusUnauthorized, code)
 		}
-		other := d.sessions.begin(ana, print{}, time.Time{})
+		other := d.sessions.begin(ana, fingerprint{}, time.Time{})
 		require.NotEqual(t, token, other)
 	})
 }
