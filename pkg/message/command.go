@@ -56,13 +56,47 @@ type Command struct {
 	SpecRevision uint64 `json:"spec_revision"`
 	// Positions are the last stream sequences that the decision rests on, so that replay can follow it.
 	Positions map[string]uint64 `json:"positions,omitempty" validate:"max=16"`
-	Decider   string            `json:"decider" validate:"required,name"`
+	// Basis is what the decision rests on that no stream holds.
+	Basis   *Basis `json:"basis,omitempty"`
+	Decider string `json:"decider" validate:"required,name"`
 	// DetectMicros is the time from the first failing observation to the verdict, DecideMicros from there to
 	// this command, both on the decider's monotonic clock. Zero for swaps that were asked for.
 	DetectMicros int64 `json:"detect_us,omitempty" validate:"min=0"`
 	DecideMicros int64 `json:"decide_us,omitempty" validate:"min=0"`
 	// At is the decider's wall clock in Unix microseconds, for people.
 	At int64 `json:"at_us" validate:"min=0"`
+}
+
+// Basis is what only the decider itself knew when it decided: when that was, since when it watched, and which looks it had heard. With it and
+// with what the streams hold the decision can be made again, by whoever doubts it.
+type Basis struct {
+	// Stream is the bus's clock in Unix microseconds, as the decider knew it.
+	Stream int64 `json:"stream_us" validate:"min=0"`
+	// RunningMicros is for how long the decider had been running, WatchedMicros since when it had watched without a break.
+	RunningMicros int64 `json:"running_us" validate:"min=0"`
+	WatchedMicros int64 `json:"watched_us" validate:"min=0"`
+	// WaitedMicros is for how long the decider had had the request that led to this.
+	WaitedMicros int64 `json:"waited_us,omitempty" validate:"min=0"`
+	// Looks are the newest look of each vantage that was heard until then: the first MaxLooks of them.
+	Looks []HeardLook `json:"looks,omitempty" validate:"max=1024,dive"`
+	// Executors are those that had ever answered the decider's call, by name: how many microseconds ago. Absent: it had called none.
+	Executors map[string]int64 `json:"executors,omitempty" validate:"max=256"`
+}
+
+// MaxLooks bounds Basis.Looks.
+const MaxLooks = 1024
+
+// HeardLook names one heartbeat, and says how long ago it was heard.
+type HeardLook struct {
+	Member    string `json:"member" validate:"required,name"`
+	Check     string `json:"check" validate:"required,name"`
+	Vantage   string `json:"vantage" validate:"required,name"`
+	Boot      string `json:"boot" validate:"required,max=32,id"`
+	Seq       uint64 `json:"seq" validate:"min=1"`
+	AgoMicros int64  `json:"ago_us" validate:"min=0"`
+	// RowSeq is the look that the present row of failures began with, RowAgoMicros how long ago that was heard; 0: it does not fail.
+	RowSeq       uint64 `json:"row_seq,omitempty"`
+	RowAgoMicros int64  `json:"row_ago_us,omitempty" validate:"min=0"`
 }
 
 // View is what one vantage saw of one member, as evidence of a decision.

@@ -23,6 +23,7 @@ func (s *State) compose(at Time, q question, rule *Rule, w words, aside []messag
 		Plan: plan, SpecRevision: s.spec.Revision, Decider: s.decider, At: at.Wall,
 		Positions: map[string]uint64{"commands": s.chain.seq, "safety": s.run.seen, "heartbeats": s.hbSeq},
 	}
+	c.Basis = s.basis(at, q)
 	c.Lease = s.leaseOf(q)
 	if q.drill != nil {
 		d := *q.drill
@@ -54,6 +55,37 @@ func (s *State) compose(at Time, q question, rule *Rule, w words, aside []messag
 	// The place in the chain and the decider make it unique; the rest tells decisions for the same place apart.
 	c.ID = s.group + "." + epoch(c.Epoch) + "." + hash(s.decider, epoch(s.chain.seq), string(q.kind), q.from, q.to, rule.Code, c.Request, strings.Join(c.Members, ","), c.Sentence)
 	return c, nil
+}
+
+// basis is what replay needs beside what the streams hold.
+func (s *State) basis(at Time, q question) *message.Basis {
+	b := &message.Basis{Stream: max(0, at.Stream), RunningMicros: max(0, at.Mono.Microseconds()), WatchedMicros: max(0, (at.Mono - s.watchFrom).Microseconds())}
+	for _, a := range s.asks {
+		if q.request != nil && a.request.ID == q.request.ID {
+			b.WaitedMicros = max(0, (at.Mono - a.since).Microseconds())
+		}
+	}
+	for _, m := range s.members {
+		for _, w := range slices.Concat(m.decides, m.readies, m.tells) {
+			for _, v := range w.sights {
+				if v.boot != "" && len(b.Looks) < message.MaxLooks {
+					l := message.HeardLook{Member: m.name, Check: w.check.Name, Vantage: v.vantage, Boot: v.boot, Seq: v.seq,
+						AgoMicros: max(0, (at.Mono - v.heardAt).Microseconds())}
+					if v.class() == failing && v.markBoot == v.boot {
+						l.RowSeq, l.RowAgoMicros = v.markSeq, max(0, (at.Mono-v.failingSince).Microseconds())
+					}
+					b.Looks = append(b.Looks, l)
+				}
+			}
+		}
+	}
+	if s.executorsTold {
+		b.Executors = make(map[string]int64, len(s.executors))
+		for name, heard := range s.executors {
+			b.Executors[name] = max(0, (at.Mono - heard).Microseconds())
+		}
+	}
+	return b
 }
 
 // command proposes the command that a question leads to.

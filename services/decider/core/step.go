@@ -158,6 +158,7 @@ func (s *State) read(at Time, in ChainRead) {
 		s.late(at)
 		if retell {
 			told := *e
+			told.Basis = nil                           // it stands in the chain; the event is for people
 			told.DecideMicros += stored.Microseconds() // the command itself cannot know how long it took to be stored
 			s.tellDecision(at, &told)
 		}
