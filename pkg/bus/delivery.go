@@ -34,7 +34,7 @@ func decode(subj string, h message.Header, body []byte, seq uint64, at time.Time
 	if parts.What == "request" || parts.What == "ask" {
 		fresh := ""
 		if seq > 0 {
-			fresh = "rq-" + strconv.FormatUint(seq, 10) + "-" + strconv.FormatInt(at.UnixMilli(), 36)
+			fresh = FreshRequestID(seq, at)
 		}
 		m, err := DecodeRequest(parts, h, body, fresh)
 		if err != nil {
@@ -130,6 +130,11 @@ func kindIs(name, got, want string) error {
 		return nil
 	}
 	return &message.Invalid{Type: name, Got: "it on a subject of kind " + got, Want: "kind " + want}
+}
+
+// FreshRequestID is the id of a stored request that names none itself.
+func FreshRequestID(seq uint64, at time.Time) string {
+	return "rq-" + strconv.FormatUint(seq, 10) + "-" + strconv.FormatInt(at.UnixMilli(), 36)
 }
 
 // DecodeRequest reads a request from either subject. An empty body is valid; what the body leaves out is taken from the

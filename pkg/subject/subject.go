@@ -128,6 +128,13 @@ func EventsOf(group string) string       { return join("event", group) + ".*.*" 
 func SafetyOf(group string) string       { return join("safety", group) + ".*.*" }
 func StoredSafetyOf(group string) string { return storedPrefix + ".safety." + token(group) + ".*.*" }
 
+// EventsOfKind is every event of the group of one kind, HeartbeatsOf every heartbeat of the group, RequestsOf every request.
+func EventsOfKind(group string, kind message.EventKind) string {
+	return join("event", group, string(kind)) + ".*"
+}
+func HeartbeatsOf(group string) string { return join("heartbeat", group) + ".*.*" }
+func RequestsOf(group string) string   { return join("request", group) + ".*.*" }
+
 // DeadLetter is ham.v1.deadletter.<stream>.<writer>; a message that was in no stream has "core" in its place.
 func DeadLetter(stream, writer string) string { return join("deadletter", stream, writer) }
 
