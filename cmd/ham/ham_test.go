@@ -293,6 +293,32 @@ func TestOnesOwnTwoServers(t *testing.T) {
 		require.Contains(t, out, want)
 	}
 
+	t.Log("the incident's evidence: signed, verified, decided again; changed, it is noticed")
+	pack := filepath.Join(w.dir, "pack.evidence")
+	out, code = w.run("evidence", incidents[0].ID, "-f", pack)
+	require.Zero(t, code, out)
+	require.Contains(t, out, "its public key is")
+	out, code = w.run("evidence", "verify", pack)
+	require.Zero(t, code, out)
+	require.Contains(t, out, "is intact")
+	out, code = w.run("replay", pack)
+	require.Zero(t, code, out)
+	require.Contains(t, out, "The same: ")
+	out, code = w.run("replay", "web")
+	require.Zero(t, code, out)
+	require.Contains(t, out, "The same: ")
+	out, code = w.run("replay", "web", "--policy", w.file("policy.yaml", "{quorum: 1, fall: 9, rise: 2, stable_for: 1s}\n"))
+	require.Zero(t, code, out)
+	require.Contains(t, out, "DETECTION")
+	text, err := os.ReadFile(pack)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(pack, bytes.Replace(text, []byte("connection refused"), []byte("connection accepted"), 1), 0o600))
+	for _, args := range [][]string{{"evidence", "verify", pack}, {"replay", pack}} {
+		out, code = w.run(args...)
+		require.Equal(t, 1, code, out)
+		require.Regexp(t, `is not to be relied on: line \d+ `, out)
+	}
+
 	t.Log("a request that cannot be: refused with its reasons, exit code 3")
 	out, code = w.run("switchover", "web", "--yes")
 	require.Equal(t, 3, code, out)
@@ -341,6 +367,8 @@ func TestADrillGoesThereAndBack(t *testing.T) {
 	require.Contains(t, out, `<html lang="pt-BR">`)
 	require.Contains(t, out, "Os horários são de America/Sao_Paulo")
 	require.Regexp(t, `Um ensaio de [a-z]+: b assumiu no lugar de a em [0-9,]+m?s`, out)
+	out, code = w.run("replay", "web")
+	require.Zero(t, code, out)
 
 	t.Log("Ctrl-C ends the watching, not the drill")
 	watch := exec.Command(ham, "drill", "web", "--hold", "1h", "--yes")
@@ -465,6 +493,8 @@ func TestWrongUseIsExitCodeTwo(t *testing.T) {
 	w := newWorld(t)
 	for _, args := range [][]string{{"nonsense"}, {"status", "--nonsense"}, {"switchover"}, {"status", "--output", "xml"}, {"postmortem", "web"},
 		{"postmortem", "web-1", "--format", "pdf"}, {"postmortem", "web-1", "--zone", "Nowhere/At_All"}, {"status", "--lang", "tlh"},
+		{"evidence", "web"}, {"evidence", "verify"}, {"replay"}, {"replay", "no.such.file"}, {"replay", "web", "--since", "-1h"},
+		{"replay", "web", "--policy", "no.such.file"},
 		{"drill", "web", "--back", "--stay"}, {"drill", "web", "--back", "--hold", "1m"}, {"drill", "web", "--hold", "25h", "--yes"}} {
 		_, code := w.run(args...)
 		require.Equal(t, 2, code, strings.Join(args, " "))

@@ -34,7 +34,6 @@ type Reader struct {
 	line   int
 	spill  []byte
 	count  End
-	ended  bool
 	fail   error
 	names  map[string]string
 	before [sha256.Size]byte // the chain before the line at hand

@@ -10,6 +10,7 @@ func rows() []row {
 		{"silent", "the host of the primary HTTP server falls silent: how long are clients not served?", 10 * time.Minute, measureSilent},
 		{"core", "the decider's core alone, on one thread: how many heartbeats does it take?", 2 * time.Minute, measureCore},
 		{"heartbeats", "how many heartbeats go through the bus into the decider's core?", 3 * time.Minute, measureHeartbeats},
+		{"replay", "how many recorded heartbeats are decided again in a second?", 5 * time.Minute, measureReplay},
 		{"chat", "how soon after it happened does the chat hear of an event?", 3 * time.Minute, measureChat},
 		{"prober", "one prober with 5 000 checks at 1 s: what does it need, and is it on time?", 5 * time.Minute, measureProber},
 		{"idle", "ham up with 10 groups while nothing happens: what does it need?", 5 * time.Minute, measureIdle},
