@@ -99,7 +99,7 @@ func (a *app) showPreview(p *message.Preview, looked *message.Looked) {
 		mark = a.paint(yellow, " (DRY RUN: it would only be rehearsed)")
 	}
 	a.printf("%s of %s: %s → %s, epoch %d%s", p.Verb, p.Group, cmp.Or(p.From, "nobody"), cmp.Or(p.To, "nobody"), p.Epoch, mark)
-	a.printf("%s", clean(p.Sentence))
+	a.printf("%s", a.say(p.Sentence))
 	if !p.Accepted {
 		a.printf("%s", a.paint(red, "It would be refused now:"))
 		a.reasons(p.Reasons)
@@ -109,7 +109,7 @@ func (a *app) showPreview(p *message.Preview, looked *message.Looked) {
 	}
 	rows := [][]string{}
 	for i, s := range p.Plan.Steps {
-		rows = append(rows, []string{fmt.Sprintf("%d", i+1), s.Name, string(s.Phase), s.Driver, "on " + s.On, "≤ " + s.Timeout.String(), clean(s.Says)})
+		rows = append(rows, []string{fmt.Sprintf("%d", i+1), s.Name, string(s.Phase), s.Driver, "on " + s.On, "≤ " + s.Timeout.String(), a.say(s.Says)})
 	}
 	table(a.Out, "  ", rows)
 	if looked == nil {
@@ -128,7 +128,7 @@ func (a *app) showPreview(p *message.Preview, looked *message.Looked) {
 	}
 	a.printf("  predicted recovery time: %s", predicted)
 	if p.WayBack != "" {
-		a.printf("  the way back: %s", clean(p.WayBack))
+		a.printf("  the way back: %s", a.say(p.WayBack))
 	}
 	a.printf("  plan %s; fire exactly this one with `ham %s %s --plan %s`", p.Plan.Hash, p.Verb, p.Group, p.Plan.Hash)
 }

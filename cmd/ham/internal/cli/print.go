@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/words"
 )
 
 // json prints v as indented JSON.
@@ -45,6 +46,9 @@ const (
 	bold   = "\x1b[1m"
 	dim    = "\x1b[2m"
 )
+
+// say is a sentence of ham's in the language that was asked for, safe for the screen.
+func (a *app) say(sentence string) string { return clean(words.Of(a.lang).Say(sentence)) }
 
 // clean takes control characters out of what somebody else wrote: evidence must not drive a terminal.
 func clean(s string) string {

@@ -86,7 +86,7 @@ func (a *app) showStatus(s *message.GroupStatus) {
 		head += "  " + a.paint(red, "incident "+s.Incident)
 	}
 	a.printf("%s", head)
-	a.printf("%s", clean(s.Sentence))
+	a.printf("%s", a.say(s.Sentence))
 	rows := [][]string{{"MEMBER", "SITE", "ROLE", "VERDICT", "READY", "SEEN BY"}}
 	for _, m := range s.Members {
 		ready := "–"
@@ -105,7 +105,7 @@ func (a *app) showStatus(s *message.GroupStatus) {
 	for _, m := range s.Members {
 		if !m.Ready && m.Role != message.RolePrimary {
 			for _, r := range m.Reasons {
-				a.printf("  %s  %s", r.Code, clean(r.Sentence))
+				a.printf("  %s  %s", r.Code, a.say(r.Sentence))
 			}
 		}
 	}
@@ -113,7 +113,7 @@ func (a *app) showStatus(s *message.GroupStatus) {
 		what := "serves " + strings.Join(r.Serves, ", ")
 		switch {
 		case !r.Reachable:
-			what = a.paint(red, "cannot be reached: "+clean(r.Problem))
+			what = a.paint(red, "cannot be reached: "+a.say(r.Problem))
 		case len(r.Serves) == 0:
 			what = a.paint(red, "serves nobody")
 		}
@@ -143,7 +143,7 @@ func (a *app) showLease(l *message.LeaseStatus) {
 		if l.Protected {
 			color = ""
 		}
-		a.printf("  %s", a.paint(color, clean(l.Protection)))
+		a.printf("  %s", a.paint(color, a.say(l.Protection)))
 	}
 	for _, s := range l.Standbys {
 		text := clean(s.State)
@@ -174,7 +174,7 @@ func (a *app) showSwap(s *message.SwapStatus) {
 		if state == "" {
 			state = "not begun"
 		}
-		rows = append(rows, []string{step.Name, state, clean(step.Says), clean(step.Problem)})
+		rows = append(rows, []string{step.Name, state, a.say(step.Says), a.say(step.Problem)})
 	}
 	table(a.Out, "    ", rows)
 }
