@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/user"
@@ -107,6 +108,9 @@ func unanswered(err error) error {
 	switch {
 	case errors.Is(err, ask.ErrNobody):
 		return hinted{err, "start one with `ham up` or `ham decider`; `ham doctor` says what else is missing"}
+	case errors.Is(err, bus.ErrUnavailable):
+		return hinted{fmt.Errorf("the bus is reached, but it has no majority of its servers, and answers nothing before it has one (%w)", err),
+			"`ham doctor` on each host says what is away: bring one back. Where none can be, and the primary is gone: `ham promote GROUP` on the surviving host"}
 	case errors.Is(err, ask.ErrLate):
 		return hinted{err, "`ham doctor` looks for the reason; --timeout waits longer"}
 	}

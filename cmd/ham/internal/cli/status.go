@@ -49,7 +49,7 @@ func (a *app) statuses(ctx context.Context, b *bus.Bus, groups []string) ([]*mes
 	if len(groups) == 0 {
 		var err error
 		if groups, err = a.client(b).Groups(ctx); err != nil {
-			return nil, err
+			return nil, unanswered(err)
 		}
 	}
 	all := []*message.GroupStatus{}
