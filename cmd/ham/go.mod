@@ -6,6 +6,7 @@ require (
 	charm.land/bubbletea/v2 v2.0.10
 	charm.land/lipgloss/v2 v2.0.6
 	github.com/charmbracelet/x/ansi v0.11.8
+	github.com/creack/pty v1.1.24
 	github.com/isacloud/ha-manager/pkg v0.0.0
 	github.com/isacloud/ha-manager/pkg/bus/embedded v0.0.0
 	github.com/isacloud/ha-manager/services/console v0.0.0

@@ -35,7 +35,7 @@ type Options struct {
 const (
 	// frame is how often the screen is drawn anew where nothing happens: ages and the clock go on.
 	frame = 250 * time.Millisecond
-	// looking bounds what the executors are asked, within the time of the whole plan.
+	// planTime bounds all questions of a plan together.
 	planTime = 8 * time.Second
 )
 
@@ -48,7 +48,7 @@ func Run(ctx context.Context, o Options) error {
 
 	sh := &shell{o: o, ask: ask.Client{Bus: o.Bus, Timeout: o.Timeout}, ctx: feedCtx, board: glance.New(glance.Options{Bus: o.Bus, Log: slog.New(slog.DiscardHandler)})}
 	sh.model = NewModel(o.Me, o.Groups, !unicodeTerminal(o.Env), nil)
-	program := tea.NewProgram(sh, tea.WithInput(o.In), tea.WithOutput(o.Out), tea.WithoutSignalHandler())
+	program := sh.program()
 	broken := make(chan error, 2)
 	run := func(f func() error) {
 		all.Go(func() {
@@ -97,6 +97,11 @@ type shell struct {
 	ctx   context.Context
 	board *glance.Board
 	model Model
+}
+
+// program draws on the terminal. Signals are the process's own matter, and a panic of the screen puts the terminal back.
+func (s *shell) program() *tea.Program {
+	return tea.NewProgram(s, tea.WithInput(s.o.In), tea.WithOutput(s.o.Out), tea.WithoutSignalHandler())
 }
 
 type tick struct{}

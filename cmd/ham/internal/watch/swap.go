@@ -183,6 +183,10 @@ func (m Model) swapKey(k tea.KeyPressMsg) (Model, []effect) {
 			s.stage, s.hold, s.note = looking, hold{}, "Not armed any more."
 			return m, nil
 		}
+		if why := m.deafened(); why != "" {
+			m.swap = s.stop(why + " Nothing was asked.")
+			return m, nil
+		}
 		held := false
 		if s.hold, held = s.hold.press(m.now); !held {
 			return m, nil

@@ -160,6 +160,17 @@ func (m Model) title() line {
 // deaf is for how long nothing came from the board before that is said.
 const deaf = 3 * time.Second
 
+// deafened says why nothing on the screen is how it is now; "": it may be.
+func (m Model) deafened() string {
+	if quiet := m.now.Sub(m.snap.At); quiet > deaf {
+		return "OLD: this program has learnt nothing for " + glance.Age(quiet) + "."
+	}
+	if !m.snap.Bus.Up {
+		return "OLD: the bus is away for " + glance.Age(m.now.Sub(m.snap.Bus.Since)) + "."
+	}
+	return ""
+}
+
 // alarms say what of the screen is not so any more. They stand above everything else, on every screen.
 func (m Model) alarms(w int) []line {
 	var out []line
@@ -171,12 +182,8 @@ func (m Model) alarms(w int) []line {
 	if m.snap.At.IsZero() {
 		return []line{row(t(off, " reading what is declared …"))}
 	}
-	if quiet := m.now.Sub(m.snap.At); quiet > deaf {
-		shout("OLD: this program has learnt nothing for " + glance.Age(quiet) + ". Nothing below is how it is now.")
-		return out
-	}
-	if !m.snap.Bus.Up {
-		shout("OLD: the bus is away for " + glance.Age(m.now.Sub(m.snap.Bus.Since)) + ". What stands below is how it was; nothing can be asked. Without a bus: `ham promote` on the host.")
+	if why := m.deafened(); why != "" {
+		shout(why + " What stands below is how it was; nothing can be asked. Without a bus: `ham promote` on the host.")
 		return out
 	}
 	why := map[string][]string{}
@@ -187,7 +194,11 @@ func (m Model) alarms(w int) []line {
 			continue
 		}
 		text := cmp.Or(g.Problem, "it was not asked yet")
-		if age, known := g.Age(m.now); known && m.screen != overview {
+		age, known := g.Age(m.now)
+		if known {
+			text = cmp.Or(g.Problem, "no newer answer came")
+		}
+		if known && m.screen != overview {
 			text += ", the last answer is " + glance.Age(age) + " old"
 		}
 		if why[text] == nil {
@@ -234,9 +245,9 @@ func (m Model) overviewLines(w, room int) []line {
 	for _, v := range all {
 		name = max(name, min(len(v.Name)+2, 24))
 	}
-	wide := w >= name+64
+	wide := w >= name+70
 	if wide {
-		out = append(out, row(cell(off, "", 2), cell(off, "GROUP", name), cell(off, "STATE", 23), cell(off, "PRIMARY", 14), cell(off, "LEASE", 12), cell(off, "LAG, AGE", 15)))
+		out = append(out, row(cell(off, "", 2), cell(off, "GROUP", name), cell(off, "STATE", 22), cell(off, "PRIMARY", 10), cell(off, "LEASE", 18), cell(off, "LAG, AGE", 19)))
 	}
 	for _, v := range all[from:min(len(all), from+shown)] {
 		point := "  "
@@ -245,7 +256,7 @@ func (m Model) overviewLines(w, room int) []line {
 			point, nameTone = "> ", strong
 		}
 		k := mark(v.Mark)
-		l := row(t(strong, point), cell(nameTone, v.Name, name), cell(k.tone, k.text, 23))
+		l := row(t(strong, point), cell(nameTone, v.Name, name), cell(k.tone, k.text, 22))
 		if wide {
 			lease, lag := "none", "–"
 			leaseTone := off
@@ -255,17 +266,22 @@ func (m Model) overviewLines(w, room int) []line {
 			}
 			for _, b := range v.Members {
 				if b.Lag != "" {
-					lag = b.Lag + ", " + b.LagAge
+					size, _, _ := strings.Cut(b.Lag, ", ") // how much; how long stands on the group's page
+					lag = size + ", " + b.LagAge
 				}
 			}
 			primary := cmp.Or(v.Primary, "nobody")
 			if !v.Fresh {
 				primary = "was " + primary
 			}
-			l = append(l, cell(plain, primary, 14), cell(leaseTone, lease, 12), cell(plain, lag, 15))
+			l = append(l, cell(plain, primary, 10), cell(leaseTone, lease, 18), cell(plain, lag, 19))
 		}
+		incident := t(plain, "")
 		if v.Incident != "" {
-			l = append(l, t(bad, " "+v.Incident))
+			incident = t(bad, v.Incident+"  ")
+		}
+		if !two {
+			l = append(l, incident)
 		}
 		out = append(out, l)
 		if two {
@@ -273,7 +289,7 @@ func (m Model) overviewLines(w, room int) []line {
 			if !v.Fresh && v.Sentence != "" {
 				sentence = "was: " + sentence
 			}
-			out = append(out, row(t(off, "    "), t(off, sentence)))
+			out = append(out, row(t(plain, "    "), incident, t(off, sentence)))
 		}
 	}
 	if left := len(all) - shown; left > 0 {
