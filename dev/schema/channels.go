@@ -99,11 +99,6 @@ var channels = []channel{
 		says:     "The key-value bucket with each group's newest incident; written by compare-and-set.",
 		messages: []message.Message{&message.Incident{}},
 	},
-	{
-		name: "agenda", pattern: "$KV." + subject.BucketAgenda + ".*.*", params: []string{"group", "id"}, sends: true, stream: "KV_" + subject.BucketAgenda,
-		says:     "The key-value bucket of requests that are planned ahead.",
-		messages: []message.Message{&message.Planned{}},
-	},
 }
 
 // address is the pattern with its parameters in the place of the wildcards.
@@ -134,7 +129,6 @@ func parameters() map[string]parameter {
 		"safety":   {Description: "The kind of message.", Enum: []string{subject.SafetyStep, subject.SafetyRun, subject.SafetyInstruction, subject.SafetyFenced, subject.SafetyReplication}},
 		"event":    {Description: "What happened. Newer programs may know more kinds.", Examples: kinds},
 		"executor": {Description: "The executor's name."},
-		"id":       {Description: "The id of the request that planned it."},
 		"decider":  {Description: "The decider's name."},
 		"stream":   {Description: "The stream that the message was in; core for one that was in none."},
 		"writer":   {Description: "The name of the process that writes."},

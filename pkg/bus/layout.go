@@ -93,7 +93,7 @@ func (l Layout) assets() []asset {
 	limit(&dl, l.DeadLetterMaxAge, 90*day, l.DeadLetterMaxBytes, 256*mib)
 
 	out := []asset{hb, req, cmd, saf, ev, dl}
-	for _, b := range []string{subject.BucketSpec, subject.BucketJournal, subject.BucketIncident, subject.BucketAgenda, subject.BucketLedger} {
+	for _, b := range []string{subject.BucketSpec, subject.BucketJournal, subject.BucketIncident, subject.BucketLedger} {
 		out = append(out, bucket(b, l.Replicas))
 	}
 	return out

@@ -73,7 +73,6 @@ var kinds = []kind{
 	{"deadletter", 1, func() Message { return new(DeadLetter) }},
 	{"spec", 1, func() Message { return new(Spec) }},
 	{"incident", 1, func() Message { return new(Incident) }},
-	{"planned", 1, func() Message { return new(Planned) }},
 	{"status", 1, func() Message { return new(GroupStatus) }},
 	{"preview", 1, func() Message { return new(Preview) }},
 	{"looked", 1, func() Message { return new(Looked) }},
@@ -135,8 +134,6 @@ func kindOf(m Message) kind {
 		name = "spec"
 	case *Incident:
 		name = "incident"
-	case *Planned:
-		name = "planned"
 	case *GroupStatus:
 		name = "status"
 	case *Preview:

@@ -18,15 +18,14 @@ const (
 	VerbAbort      Verb = "abort"
 	VerbAdopt      Verb = "adopt"
 	VerbNote       Verb = "note"
-	VerbCancel     Verb = "cancel" // of a planned request
-	VerbJudge      Verb = "judge"  // of an entry of the shadow ledger
+	VerbJudge      Verb = "judge" // of an entry of the shadow ledger
 )
 
 // Verbs lists every verb, in the order of the manual.
 var Verbs = []Verb{
 	VerbFailover, VerbSwitchover, VerbFailback, VerbDrill, VerbPause, VerbResume,
 	VerbApprove, VerbReject, VerbRetry, VerbSkip, VerbAbort, VerbAdopt, VerbNote,
-	VerbCancel, VerbJudge,
+	VerbJudge,
 }
 
 // Request is what a person, a schedule or a program asks for. Every field but
@@ -61,11 +60,9 @@ type Request struct {
 	Hold *Duration `json:"hold,omitempty" validate:"omitempty,min=0"`
 	// End ends the drill that runs: "back" at once, "stay" as the roles are now. Empty: the drill begins.
 	End string `json:"end,omitempty" validate:"omitempty,oneof=back stay"`
-	// Of is the id of what approve, reject, cancel and judge are about: a request that waits, a planned one, an entry of the shadow ledger.
+	// Of is the id of what approve, reject and judge are about: a request that waits, an entry of the shadow ledger.
 	Of string `json:"of,omitempty" validate:"omitempty,max=128,id"`
-	// At plans a swap or a drill for later, in Unix microseconds; 0: now.
-	At int64 `json:"at_us,omitempty" validate:"min=0"`
-	// Due is when a planned or scheduled request was to happen: the agenda sets it when it sends one.
+	// Due is when a request of the calendar was to happen, in Unix microseconds: the deciders set it when they send one.
 	Due int64 `json:"due_us,omitempty" validate:"min=0"`
 	// Judge is how an entry of the shadow ledger is judged: right or wrong; miss adds one that should have been.
 	Judge string `json:"judge,omitempty" validate:"omitempty,oneof=right wrong miss"`

@@ -33,7 +33,7 @@ type GroupStatus struct {
 	// stream's clock; 0: none ever was.
 	LastDrill *DrillStatus `json:"last_drill,omitempty"`
 	DrilledAt int64        `json:"drilled_at_us,omitempty" validate:"min=0"`
-	// Agenda is what is to happen by the spec's schedule or by a plan, the soonest first.
+	// Agenda is what is to happen by the spec's calendar, the soonest first.
 	Agenda []AgendaEntry `json:"agenda,omitempty" validate:"dive"`
 	// Approvals are the swaps that wait for a second person, oldest first.
 	Approvals []ApprovalStatus `json:"approvals,omitempty" validate:"dive"`

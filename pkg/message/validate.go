@@ -181,15 +181,13 @@ func (m *Request) about() *Invalid {
 	}
 	swap := m.Verb == VerbFailover || m.Verb == VerbSwitchover || m.Verb == VerbFailback || m.Verb == VerbDrill && m.End == ""
 	switch {
-	case !swap && m.At != 0:
-		return field("at_us", strconv.FormatInt(m.At, 10), "nothing: only a swap and a drill are planned ahead")
 	case !swap && m.Due != 0:
-		return field("due_us", strconv.FormatInt(m.Due, 10), "nothing: only a swap and a drill are planned ahead")
+		return field("due_us", strconv.FormatInt(m.Due, 10), "nothing: only a swap and a drill stand in a calendar")
 	case m.Judge != "" && m.Verb != VerbJudge:
 		return field("judge", m.Judge, "nothing: only judge judges")
 	}
 	switch m.Verb {
-	case VerbApprove, VerbReject, VerbCancel:
+	case VerbApprove, VerbReject:
 		if m.Of == "" {
 			return field("of", "", "the id of the request to "+string(m.Verb)+": ham status "+m.Group+" shows it")
 		}
@@ -204,7 +202,7 @@ func (m *Request) about() *Invalid {
 		}
 	default:
 		if m.Of != "" {
-			return field("of", strconv.Quote(m.Of), "nothing: only approve, reject, cancel and judge are about something")
+			return field("of", strconv.Quote(m.Of), "nothing: only approve, reject and judge are about something")
 		}
 	}
 	return nil

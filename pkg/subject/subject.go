@@ -30,7 +30,6 @@ const (
 	BucketSpec     = "ham_spec"     // key <group>: what the operator applied
 	BucketJournal  = "ham_journal"  // keys <group>.<epoch>[.<step>]
 	BucketIncident = "ham_incident" // key <group>: the newest incident
-	BucketAgenda   = "ham_agenda"   // keys <group>.<id>: requests that are planned ahead
 	BucketLedger   = "ham_ledger"   // keys of the notifier: what was posted where
 )
 

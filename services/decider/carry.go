@@ -31,6 +31,8 @@ func (d *Decider) carryOut(ctx context.Context, name string, out core.Output) {
 		if d.publish(ctx, subject.Event(name, out.Event.Kind, d.o.Name), out.Event) {
 			d.answered(out.Event.Request)
 		}
+	case core.Send:
+		d.publish(ctx, subject.Request(name, out.Request.Verb, out.Request.Actor), out.Request)
 	case core.Instruct:
 		d.publish(ctx, subject.Safety(name, subject.SafetyInstruction, d.o.Name), out.Instruction)
 	case core.Record:

@@ -183,7 +183,7 @@ func (d *Decider) stepLocked(g *group, in core.Input) {
 	for _, out := range outs {
 		d.metrics.out(out)
 		switch out.(type) {
-		case core.Propose, core.Instruct:
+		case core.Propose, core.Instruct, core.Send:
 			g.act.put(out)
 		case core.Record:
 			g.table.put(out)
@@ -254,6 +254,9 @@ func (d *Decider) tickAll() time.Duration {
 	for _, g := range d.groups {
 		d.stepLocked(g, core.Tick{})
 		quiet = quiet && g.state.Quiet(d.now())
+		if age, known := g.state.DrillAge(d.now()); known {
+			d.metrics.drillAge.WithLabelValues(g.state.Group()).Set(age.Seconds())
+		}
 	}
 	if d.quiet = quiet; quiet {
 		return quietTick

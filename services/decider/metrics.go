@@ -18,6 +18,7 @@ type metrics struct {
 	refused    *prometheus.CounterVec
 	lost       prometheus.Counter
 	leases     *prometheus.CounterVec
+	drillAge   *prometheus.GaugeVec
 	// leaseSeconds is from the receipt of a request to its answer.
 	leaseSeconds prometheus.Histogram
 }
@@ -39,10 +40,11 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Buckets: prometheus.ExponentialBuckets(4e-6, 4, 8),
 		}),
 	}
+	m.drillAge = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "ham_drill_age_seconds", Help: "Time since the last drill of the group that went there and back; no value: there never was one."}, []string{"group"})
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.heartbeats, m.steps, m.proposals, m.outcomes, m.refused, m.lost, m.leases, m.leaseSeconds} {
+	for _, c := range []prometheus.Collector{m.heartbeats, m.steps, m.proposals, m.outcomes, m.refused, m.lost, m.leases, m.leaseSeconds, m.drillAge} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

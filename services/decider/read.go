@@ -164,6 +164,7 @@ var eventsNeeded = []string{
 	subject.Root + ".event.*." + string(message.EventRoute) + ".*",
 	subject.Root + ".event.*." + string(message.EventOutcome) + ".*",
 	subject.Root + ".event.*." + string(message.EventShadow) + ".*",
+	subject.Root + ".event.*." + string(message.EventJudged) + ".*",
 }
 
 // heard takes the quick copy of what was stored a moment ago.
@@ -217,6 +218,8 @@ func (d *Decider) eventRead(b bus.Delivery) {
 		return
 	}
 	switch {
+	case e.Judged != nil:
+		d.step(e.Group, core.JudgedRead{Judgement: e.Judged, Stored: b.Time.UnixMicro()})
 	case e.Route != nil:
 		d.step(e.Group, core.RouteRead{Route: e.Route, Seq: b.Seq, Executor: e.Writer})
 	case e.Outcome != nil:

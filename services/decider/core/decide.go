@@ -59,7 +59,7 @@ func (s *State) failover(at Time, r *situationRule, w words) {
 	switch {
 	case len(reasons) == 0:
 		s.command(at, q, &r.Rule, w, nil)
-	case s.dryRun() && len(reasons) == 1: // nothing refuses but the mode
+	case rehearsed(reasons): // nothing refuses but the mode, or what it is trusted with
 		s.shadow(at, q, &r.Rule, w, nil)
 	default:
 		s.refuse(at, q, reasons)

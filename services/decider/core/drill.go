@@ -36,12 +36,16 @@ type drill struct {
 	// waitsSince is since when the way back is refused although it is time; waitsTold: that was told.
 	waitsSince time.Duration
 	waitsTold  bool
+	// halted is what unhealthy thing showed during the hold, seen at haltedAt; "": none.
+	halted   string
+	haltedAt moment
 }
 
 // leg is one of the two swaps.
 type leg struct {
 	epoch           uint64
 	command         string
+	rule            string
 	at              moment // the command
 	held            bool
 	nothing         bool // it came to nothing
@@ -67,6 +71,9 @@ func (d *drill) holding() bool {
 
 // overdue is for how long it has been time to go back; negative: the hold goes on for that long. It is of use only while holding.
 func (d *drill) overdue(at Time) time.Duration {
+	if d.halted != "" && d.tries == 0 {
+		return at.since(d.haltedAt)
+	}
 	if d.tries > 0 {
 		return at.since(d.tried)
 	}
@@ -101,7 +108,7 @@ func (s *State) drillRead(at Time, in ChainRead, retell bool) {
 			if d.tries++; d.tries == 1 {
 				d.tried = now
 			}
-			d.back = leg{epoch: e.Epoch, command: e.ID, at: now}
+			d.back = leg{epoch: e.Epoch, command: e.ID, rule: e.Rule, at: now}
 			s.drillFinished(at, retell)
 			if retell {
 				s.tellDrill(at, message.DrillBack, "."+epoch(e.Epoch), s.drillWords("{id} of {group}: {home} takes back over from {away}, which was primary for {held}"))
@@ -167,12 +174,21 @@ func (s *State) drillOver(at Time, now moment, how, by string, retell bool) {
 	if !d.running() {
 		return
 	}
+	if how == message.DrillDone && d.halted != "" && d.back.rule == ruleHalted {
+		how = message.DrillHalted
+	}
 	d.how, d.by, d.over = how, by, now
+	last := *d
+	s.lastDrill = &last
+	if how == message.DrillDone {
+		s.drilled = &last.over
+	}
 	if !retell {
 		return
 	}
 	says := map[string]string{
 		message.DrillDone:        "{id} of {group} is over: {away} took over from {home} {there}, was primary for {held}, and {home} took back over {back}{objectives}",
+		message.DrillHalted:      "{id} of {group} was halted: {home} took back over {back} after {held}",
 		message.DrillInterrupted: "{id} of {group} is over before its way back, interrupted by {by}; nothing goes back by itself: see ham status {group}",
 		message.DrillStayed:      "{id} of {group} is over: {by}",
 		message.DrillGivenUp:     "{id} of {group} is over before its way back: {by}",
@@ -191,7 +207,7 @@ func (s *State) drillWords(says string) string {
 		return "in " + part(l.execute+l.verify) + " (execute " + part(l.execute) + ", verify " + part(l.verify) + ")"
 	}
 	var met []string
-	rto, rpo := s.drillObjectives()
+	rto, rpo := s.drillObjectives(d)
 	if rto != nil {
 		met = append(met, metWords("recovery", rto))
 	}
@@ -204,7 +220,7 @@ func (s *State) drillWords(says string) string {
 	}
 	return fill(says, words{
 		"group": s.group, "id": "drill " + d.ID, "home": d.Home, "away": d.away, "actor": d.Actor, "why": because(d.Why), "hold": span(d.Hold.Std()),
-		"held": span(time.Duration(s.drillHeld()) * time.Microsecond), "epoch": epoch(d.there.epoch), "there": took(d.there), "back": took(d.back),
+		"held": span(time.Duration(d.held()) * time.Microsecond), "epoch": epoch(d.there.epoch), "there": took(d.there), "back": took(d.back),
 		"by": clip(d.by, 600), "objectives": objectives,
 	})
 }
@@ -217,8 +233,8 @@ func metWords(of string, o *message.DrillObjective) string {
 }
 
 // drillHeld is how long the other member was primary, in microseconds of the stream's clock; 0 before it goes back.
-func (s *State) drillHeld() int64 {
-	if d := &s.drill; d.there.done && d.tries > 0 {
+func (d *drill) held() int64 {
+	if d.there.done && d.tries > 0 {
 		return max(0, d.back.at.stream-d.there.doneAt.stream)
 	}
 	return 0
@@ -226,8 +242,7 @@ func (s *State) drillHeld() int64 {
 
 // drillObjectives are the objectives beside what the drill achieved, where both are known. A switchover loses nothing where executors see to what
 // a standby has; elsewhere nobody measures it.
-func (s *State) drillObjectives() (rto, rpo *message.DrillObjective) {
-	d := &s.drill
+func (s *State) drillObjectives(d *drill) (rto, rpo *message.DrillObjective) {
 	if s.spec == nil || d.how != message.DrillDone || !d.there.done || !d.back.done {
 		return nil, nil
 	}
@@ -259,7 +274,10 @@ func (s *State) tellDrill(at Time, stage message.DrillStage, again, sentence str
 
 // drillStatus is what is known of the drill; nil where there was none.
 func (s *State) drillStatus(at Time) *message.DrillStatus {
-	d := &s.drill
+	return s.statusOf(at, &s.drill)
+}
+
+func (s *State) statusOf(at Time, d *drill) *message.DrillStatus {
 	if d.ID == "" {
 		return nil
 	}
@@ -271,7 +289,7 @@ func (s *State) drillStatus(at Time) *message.DrillStatus {
 	}
 	st := &message.DrillStatus{
 		ID: d.ID, Stage: message.DrillThere, How: d.how, Home: d.Home, Away: d.away, Hold: d.Hold, Actor: d.Actor, Why: d.Why,
-		There: swapOf(d.there), Back: swapOf(d.back), HeldMicros: s.drillHeld(),
+		There: swapOf(d.there), Back: swapOf(d.back), HeldMicros: d.held(),
 	}
 	if d.there.done {
 		st.BackAt = d.there.doneAt.stream + d.Hold.Std().Microseconds()
@@ -279,7 +297,8 @@ func (s *State) drillStatus(at Time) *message.DrillStatus {
 	switch {
 	case !d.running():
 		st.Stage = message.DrillOver
-		st.RTO, st.RPO = s.drillObjectives()
+		st.RTO, st.RPO = s.drillObjectives(d)
+		st.OverAt = d.over.stream
 	case d.tries > 0 && !d.back.nothing:
 		st.Stage = message.DrillBack
 	case d.holding() && d.overdue(at) >= 0:
@@ -301,6 +320,11 @@ func (s *State) wayBack() question {
 // keepDrill tells that the way back is refused although it is time, once.
 func (s *State) keepDrill(at Time) {
 	d := &s.drill
+	if d.holding() && d.halted == "" && d.tries == 0 && s.judging(at) && d.overdue(at) < 0 {
+		if d.halted = s.unhealthy(at); d.halted != "" {
+			d.haltedAt = moment{at.Stream, at.Mono}
+		}
+	}
 	if !d.holding() || !s.judging(at) || s.underWay() || !s.chain.held || d.overdue(at) < 0 {
 		d.waitsSince = never
 		return
@@ -321,7 +345,44 @@ func (s *State) keepDrill(at Time) {
 	}
 }
 
+// ruleHalted is the code of the way back that does not wait for the end of the hold.
+const ruleHalted = "R254"
+
+// unhealthy says what must not be while a drill holds; "": all is well. One look that failed is no reason.
+func (s *State) unhealthy(at Time) string {
+	d := &s.drill
+	away := s.member(d.away)
+	if away == nil || s.chain.primary() != d.away {
+		return ""
+	}
+	switch away.verdict {
+	case message.VerdictDown, message.VerdictDisputed:
+		return away.sentence(at)
+	case message.VerdictSuspect:
+		if away.worst != nil && away.worst.tally.downs > 0 {
+			return away.sentence(at)
+		}
+	}
+	if o := &s.spec.Objectives; o.HasRPO && s.durability() != "" {
+		if l, known := s.lag(at, d.away, d.Home); known && l.behind > o.RPO && l.behind > driftGrace {
+			return d.Home + " " + l.words() + ", and the objective is " + span(o.RPO)
+		}
+	}
+	return ""
+}
+
 // --- the rows of the table
+
+func drillHalts(s *State, at Time) words {
+	if s.drill.halted == "" || s.drill.tries > 0 {
+		return nil
+	}
+	w := drillReturns(s, at)
+	if w != nil {
+		w["why"] = clip(s.drill.halted, 500)
+	}
+	return w
+}
 
 func drillUnreturned(s *State, at Time) words {
 	d := &s.drill

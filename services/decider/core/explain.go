@@ -138,7 +138,16 @@ func (s *State) Status(at Time) *message.GroupStatus {
 	if s.drill.running() {
 		st.Drill = s.drillStatus(at)
 	}
-	st.Approvals = s.approvals(at)
+	st.Approvals, st.Agenda = s.approvals(at), s.coming(at)
+	if score := s.ledger.Score(); score.Entries+score.Missed > 0 {
+		st.Ledger = &score
+	}
+	if s.lastDrill != nil {
+		st.LastDrill = s.statusOf(at, s.lastDrill)
+	}
+	if s.drilled != nil {
+		st.DrilledAt = s.drilled.stream
+	}
 	if c := s.chain.command; c == nil {
 		st.Refusals = s.refusals(at, s.adoptAs(adoption, s.declared()))
 	} else {

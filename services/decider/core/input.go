@@ -81,6 +81,12 @@ type OutcomeRead struct{ Outcome *message.Outcome }
 // ShadowRead is a swap that was recorded in dry run, from whichever decider.
 type ShadowRead struct{ Command *message.Command }
 
+// JudgedRead is what a person said of an entry of the shadow ledger, stored in Unix microseconds.
+type JudgedRead struct {
+	Judgement *message.Judgement
+	Stored    int64
+}
+
 // LinkChanged says whether the bus is there. Up is fed once the chain and the safety messages were read to their end.
 type LinkChanged struct{ Up bool }
 
@@ -106,6 +112,7 @@ func (RouteRead) input()        {}
 func (IncidentRead) input()     {}
 func (OutcomeRead) input()      {}
 func (ShadowRead) input()       {}
+func (JudgedRead) input()       {}
 func (LinkChanged) input()      {}
 func (ProposalResolved) input() {}
 func (ExecutorsSeen) input()    {}

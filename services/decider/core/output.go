@@ -18,6 +18,9 @@ type Tell struct{ Event *message.Event }
 // Answer is the outcome of a request: store the event (of kind outcome), then the request is done.
 type Answer struct{ Event *message.Event }
 
+// Send stores a request that is due by the calendar. Whichever deciders send it, it has the same id.
+type Send struct{ Request *message.Request }
+
 // Instruct is what a person wants with a paused step, to be stored with what safety rests on. It comes back as [SafetyRead].
 type Instruct struct{ Instruction *message.Instruction }
 
@@ -37,6 +40,7 @@ type Reject struct {
 func (Propose) output()  {}
 func (Tell) output()     {}
 func (Answer) output()   {}
+func (Send) output()     {}
 func (Instruct) output() {}
 func (Record) output()   {}
 func (Reject) output()   {}

@@ -13,7 +13,7 @@ import (
 
 // The core imports only these.
 var allowed = []string{
-	"github.com/isacloud/ha-manager/pkg/message", "github.com/isacloud/ha-manager/pkg/spec",
+	"github.com/isacloud/ha-manager/pkg/ledger", "github.com/isacloud/ha-manager/pkg/message", "github.com/isacloud/ha-manager/pkg/spec",
 	"cmp", "crypto/sha256", "encoding/hex", "fmt", "reflect", "slices", "strconv", "strings", "time", "unicode/utf8",
 }
 

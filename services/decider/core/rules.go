@@ -103,6 +103,8 @@ var situationRules = []situationRule{
 		"nobody can judge {from} now: {unknown}"}, primaryUnknown, nil},
 	{Rule{"R243", "the primary is suspect", "wait for more evidence",
 		"{from} is suspect"}, primarySuspect, nil},
+	{Rule{ruleHalted, "a drill holds, something unhealthy shows, and nothing refuses", "switchover back at once",
+		"{home} is primary again, before the hold of the drill of {actor} has passed, because {why}"}, drillHalts, (*State).goBack},
 	{Rule{"R251", "a drill's hold has passed, and nothing refuses", "switchover back",
 		"{home} is primary again after the drill of {actor}: {away} was it for {held}"}, drillReturns, (*State).goBack},
 	{Rule{"R252", "a drill's hold has passed, and the way back is refused", "wait until nothing refuses",
@@ -136,10 +138,8 @@ const (
 	approveAsked
 	rejectAsked
 	judgeAsked
-	cancelAsked
-	planAsked // a swap or a drill asked for ahead of its time
 
-	anyAsked = approveAsked | rejectAsked | judgeAsked | cancelAsked | planAsked | drillAsked | drillBack | drillEnds | swapAsked | adoptAsked | pauseAsked | resumeAsked | abortAsked | stepAsked | noteAsked | otherAsked
+	anyAsked = approveAsked | rejectAsked | judgeAsked | drillAsked | drillBack | drillEnds | swapAsked | adoptAsked | pauseAsked | resumeAsked | abortAsked | stepAsked | noteAsked | otherAsked
 	anySwap  = itself | swapAsked | drillAsked | drillBack
 )
 
@@ -315,6 +315,24 @@ var refusalRules = []refusalRule{
 	{Rule{"R362", "who approves is who asked", "",
 		"{by} asked for it, so somebody else has to approve {request}"},
 		approveAsked, false, sameActor},
+	{Rule{"R363", "a drill is to begin in a blocked window", "",
+		"no drill of {group} begins now: {why}"},
+		drillAsked, true, isBlocked},
+	{Rule{"R364", "what was due by the calendar is late", "",
+		"this was due at {due} UTC, and nobody asked for it within {limit}: it is not made up for"},
+		swapAsked | drillAsked, false, wasMissed},
+	{Rule{"R365", "a drill of the calendar is due while an incident is open", "",
+		"incident {incident} is open, and a drill of the calendar begins in quiet times alone"},
+		drillAsked, false, troubled},
+	{Rule{codeTrust, "the mode is auto, and the shadow ledger does not show yet what trust wants", "",
+		"{group} is not trusted to swap by itself yet: {right} of {judged} judged shadows were right, and {precision} of at least {swaps} must be; ham shadow {group} shows them"},
+		itself, false, untrusted},
+	{Rule{"R367", "the last drill that went there and back is longer ago than drill_within", "",
+		"{group} {when}, and nothing swaps by itself unless that worked within {within}: say ham drill {group}"},
+		itself, false, drillLongAgo},
+	{Rule{"R368", "there is no such entry in the shadow ledger", "",
+		"the shadow ledger of {group} has no entry {entry}: ham shadow {group} lists them"},
+		judgeAsked, false, noEntry},
 }
 
 // requestRule is what a verb leads to.
@@ -357,6 +375,8 @@ var requestRules = []requestRule{
 		"{by} approved{reason}: {what}"}, message.VerbApprove, "", approveAsked, (*State).askedApprove},
 	{Rule{"R415", "a swap that waits for a second person is rejected", "entry in the chain: rejected",
 		"{by} rejected{reason}: {what}"}, message.VerbReject, "", rejectAsked, (*State).askedReject},
+	{Rule{"R416", "an entry of the shadow ledger is judged", "event",
+		"{actor} judges {entry}: {judge}{reason}"}, message.VerbJudge, "", judgeAsked, (*State).askedJudge},
 }
 
 // otherRequest stands for the verbs that have no row: R355 refuses them.

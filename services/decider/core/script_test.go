@@ -143,6 +143,25 @@ func change(t *testing.T, g *spec.Group, args []datadriven.CmdArg) {
 			n, window, _ := strings.Cut(value, "/")
 			p.Budget, value = number(n), window
 			p.BudgetWindow = duration()
+		case "drills": // the minutes of the hour at which drills begin
+			g.Drills, g.Applied = nil, epochStart.UnixMicro()
+			for _, at := range strings.Split(value, ",") {
+				g.Drills = append(g.Drills, spec.Drill{At: strings.ReplaceAll(at, "_", " "), Zone: "UTC", Hold: 20 * time.Second, Reason: "by the calendar"})
+			}
+		case "blocked":
+			g.Blocked = nil
+			if value != "no" {
+				g.Blocked = []spec.Blocked{{Days: [7]bool{true, true, true, true, true, true, true}, End: 24 * time.Hour, Zone: "UTC", Why: value}}
+			}
+		case "trust": // swaps/precision
+			swaps, precision, _ := strings.Cut(value, "/")
+			f, err := strconv.ParseFloat(precision, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.Trust = spec.Trust{Swaps: number(swaps), Precision: f}
+		case "within":
+			p.DrillWithin = duration()
 		case "two":
 			p.TwoPerson = value == "yes"
 		case "quorum":
@@ -221,6 +240,15 @@ func (s *script) command(t *testing.T, d *datadriven.TestData) string {
 		if r := st.Drill; r != nil {
 			fmt.Fprintf(&b, "drill %s %s home=%s away=%s back at %s %s\n", r.ID, r.Stage, r.Home, r.Away,
 				time.Duration(r.BackAt-epochStart.UnixMicro())*time.Microsecond, codes(r.Waits))
+		}
+		if l := st.Ledger; l != nil {
+			fmt.Fprintf(&b, "ledger %d entries, %d right, %d wrong, %d open, %d missed\n", l.Entries, l.Right, l.Wrong, l.Open, l.Missed)
+		}
+		if l := st.LastDrill; l != nil {
+			fmt.Fprintf(&b, "last drill %s %s over at %s\n", l.ID, l.How, time.Duration(l.OverAt-epochStart.UnixMicro())*time.Microsecond)
+		}
+		for _, e := range st.Agenda[:min(1, len(st.Agenda))] {
+			fmt.Fprintf(&b, "next %s at %s %s\n", e.Verb, time.Duration(e.At-epochStart.UnixMicro())*time.Microsecond, e.Blocked)
 		}
 		for _, w := range st.Approvals {
 			fmt.Fprintf(&b, "waits for a second person: %s %s %s→%s by %s until %s\n", w.Request, w.Verb, w.From, w.Target, w.Actor,
@@ -358,6 +386,9 @@ func (s *script) happen(t *testing.T, what string) {
 			r.Override = strings.Split(o, ",")
 		}
 		r.End, r.Of, r.Judge = args["end"], args["of"], args["judge"]
+		if entries := s.d.s.ledger.Entries(); r.Of == "newest" {
+			r.Of = entries[len(entries)-1].ID
+		}
 		if d := args["hold"]; d != "" {
 			r.Hold = new(message.Duration)
 			if err := r.Hold.UnmarshalText([]byte(d)); err != nil {

@@ -3,6 +3,7 @@ package core
 import (
 	"time"
 
+	"github.com/isacloud/ha-manager/pkg/ledger"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec"
 )
@@ -50,6 +51,11 @@ type State struct {
 	past     []pastRun
 	incident incident
 	drill    drill
+	agenda   calendar
+	ledger   ledger.Ledger
+	// lastDrill is the newest that is over, drilled when the newest that went there and back was: nil: none.
+	lastDrill *drill
+	drilled   *moment
 	// finished are swaps that executors carried through.
 	finished []finished
 

@@ -41,8 +41,12 @@ func (s *State) Step(at Time, in Input) []Output {
 		s.incidentRead(at, in)
 	case OutcomeRead:
 		s.outcomes = remember(s.outcomes, in.Outcome)
+		s.agendaKnown(in.Outcome.Request)
 	case ShadowRead:
 		s.incident.shadow(in.Command)
+		s.ledger.Shadow(in.Command)
+	case JudgedRead:
+		s.ledger.Judge(in.Judgement, in.Stored)
 	case LinkChanged:
 		if in.Up && !s.linked {
 			s.linked = true
@@ -102,6 +106,7 @@ func (s *State) conclude(at Time) []Output {
 		s.tellProtection(at)
 		s.keepIncident(at)
 		s.keepDrill(at)
+		s.keepAgenda(at)
 		s.tellPauseOver(at)
 		s.tellExpired(at)
 	}
@@ -121,7 +126,7 @@ func (s *State) declare(at Time, g *spec.Group) {
 		return
 	}
 	before := s.spec
-	s.spec = g
+	s.spec, s.agenda.next = g, nil
 	s.arrange(g)
 	if before == nil || !reflect.DeepEqual(before.Checks, g.Checks) || !reflect.DeepEqual(before.Members, g.Members) {
 		s.watch(at) // what was seen until now was seen by other checks, or of other addresses

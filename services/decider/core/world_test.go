@@ -332,6 +332,14 @@ func (d *decider) do(o Output) {
 		if o.Event.Kind == message.EventShadow {
 			w.append(ShadowRead{o.Event.Command})
 		}
+		if o.Event.Judged != nil {
+			w.append(JudgedRead{o.Event.Judged, w.stream()})
+		}
+	case Send:
+		if err := message.Validate(o.Request); err != nil {
+			panic(err)
+		}
+		d.later(w.delay(), RequestReceived{o.Request, w.stream()})
 	case Instruct:
 		w.after(w.delay(), func() { w.report(o.Instruction); w.exec.instructed(o.Instruction) })
 	case Record:
@@ -759,6 +767,8 @@ func describe(o Output) string {
 			code = " " + code
 		}
 		return fmt.Sprintf("OUTCOME   %s%s %s", verdict, code, o.Event.Sentence)
+	case Send:
+		return fmt.Sprintf("SEND      %s of %s", o.Request.Verb, o.Request.Actor)
 	case Instruct:
 		return fmt.Sprintf("INSTRUCT  %s %s attempt %d", o.Instruction.Verb, o.Instruction.Step, o.Instruction.Attempt)
 	case Reject:

@@ -27,7 +27,6 @@ type wish struct {
 	hold                       *message.Duration
 	end                        string
 	of, judge                  string
-	at                         int64
 }
 
 func (k *wish) reasonFlag(c *cobra.Command) {
@@ -46,7 +45,7 @@ func (k *wish) request(group string, verb message.Verb, actor string) *message.R
 	r := &message.Request{
 		ID: ask.RequestID(), Group: group, Verb: verb, Actor: actor, Via: "cli", Target: k.to, Reason: k.reason,
 		PlanHash: k.planHash, Override: k.override, Step: k.step, For: message.Duration(k.pauseFor), Hold: k.hold, End: k.end,
-		Of: k.of, Judge: k.judge, At: k.at,
+		Of: k.of, Judge: k.judge,
 	}
 	if k.expectEpoch >= 0 {
 		e := uint64(k.expectEpoch)
@@ -263,7 +262,7 @@ func (a *app) swap(ctx context.Context, group string, verb message.Verb, k *wish
 	if err != nil {
 		return err
 	}
-	if !out.Accepted || k.noWait || k.at != 0 {
+	if !out.Accepted || k.noWait {
 		return a.outcome(out)
 	}
 	if a.output != "json" {
