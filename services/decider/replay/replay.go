@@ -433,6 +433,8 @@ func (f *feeder) input(s *seat, it *item) core.Input {
 		switch {
 		case e.Route != nil:
 			return core.RouteRead{Route: e.Route, Seq: it.seq, Executor: e.Writer}
+		case e.Judged != nil:
+			return core.JudgedRead{Judgement: e.Judged, Stored: it.at}
 		case e.Outcome != nil:
 			return core.OutcomeRead{Outcome: e.Outcome}
 		case e.Kind == message.EventShadow && e.Command != nil:
