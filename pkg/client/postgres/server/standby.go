@@ -96,6 +96,34 @@ func (s *Server) MakeStandby(ctx context.Context, f Follow) error {
 	return s.makeStandby(f, s.o.Data)
 }
 
+// MendSignal puts standby.signal back where the server died in its promotion: PostgreSQL takes it away before the control file says that it is a
+// primary, so it has never taken a write of its own, and is a standby still. What it follows stays as it was. It starts nothing.
+// ErrSignal: it did not die so. ErrRunning: a process of it lives.
+//
+// Source: StartupXLOG of PostgreSQL 15, "Remove the signal files out of the way".
+func (s *Server) MendSignal(ctx context.Context) error {
+	_, done, err := s.ops.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if _, err := s.Gone(); err != nil {
+		return fmt.Errorf("put standby.signal back: %w", err)
+	}
+	c, err := s.Control(ctx)
+	if err != nil {
+		return fmt.Errorf("put standby.signal back: %w", err)
+	}
+	if c.State != InArchiveRecovery {
+		return fmt.Errorf("%w: it is missing, and the cluster is %q: whoever took it away was not a promotion that was cut short", ErrSignal, c.State)
+	}
+	a, err := s.account()
+	if err != nil {
+		return err
+	}
+	return s.write(a, s.in("standby.signal"), "")
+}
+
 func (s *Server) makeStandby(f Follow, data string) error {
 	a, err := s.account()
 	if err != nil {

@@ -290,6 +290,34 @@ func TestResumeOfAStandby(t *testing.T) {
 	}
 }
 
+// TestResumeOfAPromotionCutShort: it died when its signal was gone, and was no primary yet. It is a standby still, and is promoted to a timeline of
+// its own, with all that was acknowledged.
+func TestResumeOfAPromotionCutShort(t *testing.T) {
+	a, b := pair(t)
+	a.Exec("CREATE TABLE w (id int)", "INSERT INTO w VALUES (1)")
+	b.AwaitReplay(a)
+	b.KillAll()
+	a.KillAll()
+	if err := os.Remove(filepath.Join(b.Data, "standby.signal")); err != nil {
+		t.Fatal(err)
+	}
+	d := bind(t, args(b, "promote", "b"))
+	i := in(t, &lease{epoch: 7})
+	i.Command.Kind = message.KindResume
+	deed, err := d.Do(within(t), i)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log(deed.Evidence)
+	b.Exec("INSERT INTO w VALUES (2)")
+	if got := b.Value("SELECT count(*) FROM w"); got != "2" {
+		t.Errorf("it has %s rows", got)
+	}
+	if got := b.Value("SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 8, 1)"); got != "2" {
+		t.Errorf("it writes on timeline %s: the old primary's own writes and these would look like one history", got)
+	}
+}
+
 // TestTheLeaseIsLostWhileItStarts: what was started is killed.
 func TestTheLeaseIsLostWhileItStarts(t *testing.T) {
 	a := pgtest.Start(t, pgtest.Options{})

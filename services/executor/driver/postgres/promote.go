@@ -196,7 +196,8 @@ func (a *action) alone(ctx context.Context, in driver.Input, conn *postgres.Conn
 	return nil
 }
 
-// startAsPrimary starts a stopped server that was the primary of the epoch before: a resume. A stopped standby is started as one, and promoted.
+// startAsPrimary starts a stopped server that was the primary of the epoch before: a resume. A stopped standby is started as one, and promoted;
+// so is one that died in an earlier promotion.
 func (a *action) startAsPrimary(ctx context.Context, in driver.Input) (driver.Deed, error) {
 	began := in.Now()
 	control, err := a.server.Control(ctx)
@@ -205,7 +206,12 @@ func (a *action) startAsPrimary(ctx context.Context, in driver.Input) (driver.De
 	}
 	if a.server.IsStandby() || control.WasStandby() {
 		if !a.server.IsStandby() {
-			return driver.Deed{}, driver.Refused("%s was stopped as a standby, and standby.signal is missing: it is not known what it would start as", a.args.Member)
+			switch err := a.server.MendSignal(ctx); {
+			case errors.Is(err, server.ErrSignal):
+				return driver.Deed{}, driver.Refused("%s was stopped as a standby, and standby.signal is missing: it is not known what it would start as", a.args.Member)
+			case err != nil:
+				return driver.Deed{}, driver.InDoubt("%w", err)
+			}
 		}
 		if err := a.start(ctx, in, a.server.StartStandby); err != nil {
 			return driver.Deed{Applied: true}, err
