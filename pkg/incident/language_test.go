@@ -94,7 +94,7 @@ func TestEveryTextOfAReportIsTranslated(t *testing.T) {
 // The page needs nothing else and runs nothing, whatever the record holds.
 func TestThePageIsAloneAndHarmless(t *testing.T) {
 	r := told()
-	hostile := `"><script>alert(1)</script><img src=http://198.51.100.1/x onerror=alert(1)>'` + "\x00‮`"
+	hostile := `"><script>alert(1)</script><img src=http://198.51.100.1/x onerror=alert(1)>'` + "\x00\u202e`"
 	r.ID, r.Group, r.Summary, r.Version = hostile, hostile, hostile, hostile
 	r.Swaps[0].Sentence, r.Swaps[0].Executor = hostile, hostile
 	for i := range r.Swaps[0].Steps {
