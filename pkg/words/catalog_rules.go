@@ -80,6 +80,8 @@ var rules = [][2]string{
 	{"a drill's way back was refused for too long, or came to nothing too often: end of the drill: the roles stay as they are",
 		"a volta de um ensaio foi recusada por tempo demais, ou deu em nada vezes demais: fim do ensaio: os papéis ficam como estão"},
 	{"the primary is disputed: refuse", "o primário está contestado: recusar"},
+	{"a drill holds, something unhealthy shows, and nothing refuses: switchover back at once",
+		"um ensaio está em permanência, algo se mostra com defeito, e nada recusa: switchover de volta imediatamente"},
 	{"a drill's hold has passed, and nothing refuses: switchover back", "a permanência de um ensaio passou, e nada recusa: switchover de volta"},
 
 	// Refusals.

@@ -174,7 +174,7 @@ func (s *State) drillOver(at Time, now moment, how, by string, retell bool) {
 	if !d.running() {
 		return
 	}
-	if how == message.DrillDone && d.halted != "" && d.back.rule == ruleHalted {
+	if how == message.DrillDone && d.back.rule == ruleHalted { // which the chain tells, also who has not lived through it
 		how = message.DrillHalted
 	}
 	d.how, d.by, d.over = how, by, now
