@@ -114,6 +114,7 @@ func TestObservePair(t *testing.T) {
 	}
 
 	// What is received and not replayed is the lag; what the primary has on top of it the standby cannot know.
+	b.AwaitReplay(a) // without one replayed commit the server cannot tell how old its state is
 	b.Exec("SELECT pg_wal_replay_pause()")
 	a.Exec("INSERT INTO t SELECT generate_series(1, 1000)")
 	eventually(t, "lag is seen", func() error {

@@ -84,6 +84,7 @@ func Lines(ctx context.Context, o Options, out io.Writer, asJSON bool) error {
 	changed, cancel := board.Watch()
 	defer cancel()
 	var told teller
+	var happens <-chan Said // nil until it was said how every group is: what happens meanwhile waits
 	for {
 		select {
 		case <-ctx.Done():
@@ -91,16 +92,20 @@ func Lines(ctx context.Context, o Options, out io.Writer, asJSON bool) error {
 				return nil // that is how it ends
 			}
 			return context.Cause(ctx)
-		case e := <-events:
+		case e := <-happens:
 			if err := say(e); err != nil {
 				return err
 			}
 		case <-changed:
 			board.Look()
-			for _, s := range told.changes(snapshot(board, time.Now()), o.Groups, o.Me) {
+			now := snapshot(board, time.Now())
+			for _, s := range told.changes(now, o.Groups, o.Me) {
 				if err := say(s); err != nil {
 					return err
 				}
+			}
+			if now.asked() {
+				happens = events
 			}
 		}
 	}

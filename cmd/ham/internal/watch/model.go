@@ -21,6 +21,11 @@ type Snapshot struct {
 	Groups []glance.Known
 }
 
+// asked says that of every group it is known how it is, or why that is not known.
+func (s Snapshot) asked() bool {
+	return s.Listed && !slices.ContainsFunc(s.Groups, func(g glance.Known) bool { return g.Status == nil && g.Problem == "" })
+}
+
 // What happens to the model besides keys and sizes.
 type (
 	// ticked says that time went on.

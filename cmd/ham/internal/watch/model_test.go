@@ -427,6 +427,18 @@ func TestTheChoiceStaysWithItsGroup(t *testing.T) {
 	require.Equal(t, "web", w.m.group, "the order changed, the choice did not")
 }
 
+func TestAskedMeansEveryGroup(t *testing.T) {
+	s := all(noon, known(pay(), noon), known(web(), noon))
+	s.Listed = false
+	require.False(t, s.asked(), "there may be more groups")
+	s.Listed = true
+	require.True(t, s.asked())
+	s.Groups[1].Status = nil
+	require.False(t, s.asked(), "one is still being asked")
+	s.Groups[1].Problem = "no decider answers"
+	require.True(t, s.asked(), "that it is not known is an answer")
+}
+
 func TestLinesSayChangesOnce(t *testing.T) {
 	var k teller
 	require.Empty(t, k.changes(Snapshot{At: noon, Bus: glance.Link{Up: true}}, nil, "ana"))

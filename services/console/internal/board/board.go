@@ -135,10 +135,14 @@ func New(o Options) *Board {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	up := false
+	if o.Bus != nil {
+		up, _ = o.Bus.Link() // so that nobody is told of a way that went away before anybody had looked
+	}
 	return &Board{
 		o: o, ask: ask.Client{Bus: o.Bus, Timeout: patience}, work: make(chan string, 4096), wake: make(chan struct{}, 1),
 		groups: map[string]*entry{}, watchers: map[chan struct{}]struct{}{}, outcomes: map[string]*message.Event{},
-		link: Link{Since: o.Now()},
+		link: Link{Up: up, Since: o.Now()},
 	}
 }
 

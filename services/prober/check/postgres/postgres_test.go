@@ -205,6 +205,7 @@ func TestRoles(t *testing.T) {
 	primary.until("b is synchronous", ample, func(r check.Result) bool {
 		return r.Perf["sync"] == 1 && strings.HasSuffix(r.Evidence, "synchronous standbys: 1")
 	})
+	b.AwaitReplay(a) // without one replayed commit the server cannot tell how old its state is
 	b.Exec("SELECT pg_wal_replay_pause()")
 	a.Exec("CREATE TABLE t AS SELECT generate_series(1, 1000) n")
 	standby.until("it lags", ample, func(r check.Result) bool {
