@@ -18,8 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/who"
 	"github.com/isacloud/ha-manager/services/console"
-	"github.com/isacloud/ha-manager/services/console/who"
 )
 
 func TestTheOverviewSaysHowItIs(t *testing.T) {

@@ -24,8 +24,8 @@ import (
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec/store"
 	"github.com/isacloud/ha-manager/pkg/subject"
+	"github.com/isacloud/ha-manager/pkg/who"
 	"github.com/isacloud/ha-manager/services/console"
-	"github.com/isacloud/ha-manager/services/console/who"
 )
 
 func TestMain(m *testing.M) { bustest.Main(m) }

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/who"
 	"github.com/isacloud/ha-manager/services/console/internal/board"
 	"github.com/isacloud/ha-manager/services/console/internal/page"
-	"github.com/isacloud/ha-manager/services/console/who"
 )
 
 type (

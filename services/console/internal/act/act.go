@@ -17,9 +17,9 @@ import (
 
 	"github.com/isacloud/ha-manager/pkg/ask"
 	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/who"
 	"github.com/isacloud/ha-manager/services/console/internal/board"
 	"github.com/isacloud/ha-manager/services/console/internal/page"
-	"github.com/isacloud/ha-manager/services/console/who"
 )
 
 const (

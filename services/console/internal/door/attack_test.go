@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/isacloud/ha-manager/pkg/spec"
-	"github.com/isacloud/ha-manager/services/console/who"
+	"github.com/isacloud/ha-manager/pkg/who"
 )
 
 // TestCrossSiteRequest: what another site makes a browser send is refused, whichever of the two defences is left; so is a form without the

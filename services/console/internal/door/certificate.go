@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/isacloud/ha-manager/services/console/who"
+	"github.com/isacloud/ha-manager/pkg/who"
 )
 
 // leafOf is the certificate that a person has shown and that was found good; nil: none.

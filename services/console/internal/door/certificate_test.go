@@ -16,7 +16,7 @@ import (
 
 	"github.com/isacloud/ha-manager/pkg/certtest"
 	"github.com/isacloud/ha-manager/pkg/spec"
-	"github.com/isacloud/ha-manager/services/console/who"
+	"github.com/isacloud/ha-manager/pkg/who"
 )
 
 // certified is a console with TLS whose people have certificates.

@@ -15,7 +15,7 @@ import (
 
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec"
-	"github.com/isacloud/ha-manager/services/console/who"
+	"github.com/isacloud/ha-manager/pkg/who"
 )
 
 // Options of a door. Console is required.

@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/isacloud/ha-manager/pkg/spec"
-	"github.com/isacloud/ha-manager/services/console/who"
+	"github.com/isacloud/ha-manager/pkg/who"
 )
 
 // identity is a provider on loopback that holds to OpenID Connect: it gives out each code once, to the client that asked, for its

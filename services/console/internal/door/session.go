@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/isacloud/ha-manager/services/console/who"
+	"github.com/isacloud/ha-manager/pkg/who"
 )
 
 // Bounds of what is kept: where one is reached, the session that was used least recently ends.

@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/isacloud/ha-manager/services/console/who"
+	"github.com/isacloud/ha-manager/pkg/who"
 )
 
 // bubble is a door in a bubble of its own time, and a way to ask it.

@@ -4,8 +4,8 @@ import (
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/who"
 	"github.com/isacloud/ha-manager/services/console/internal/board"
-	"github.com/isacloud/ha-manager/services/console/who"
 )
 
 // What follows hands the page's own words to whoever shows the same elsewhere: a terminal must not say it differently.

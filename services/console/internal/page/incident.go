@@ -15,9 +15,9 @@ import (
 	"github.com/isacloud/ha-manager/pkg/incident"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/subject"
+	"github.com/isacloud/ha-manager/pkg/who"
 	"github.com/isacloud/ha-manager/services/console/internal/board"
 	"github.com/isacloud/ha-manager/services/console/internal/plot"
-	"github.com/isacloud/ha-manager/services/console/who"
 )
 
 // readFor bounds one reading of the record.

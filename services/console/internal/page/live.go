@@ -11,7 +11,7 @@ import (
 
 	"github.com/isacloud/ha-manager/pkg/incident"
 	"github.com/isacloud/ha-manager/pkg/message"
-	"github.com/isacloud/ha-manager/services/console/who"
+	"github.com/isacloud/ha-manager/pkg/who"
 )
 
 const (

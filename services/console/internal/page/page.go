@@ -23,8 +23,8 @@ import (
 	"github.com/isacloud/ha-manager/pkg/ask"
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/who"
 	"github.com/isacloud/ha-manager/services/console/internal/board"
-	"github.com/isacloud/ha-manager/services/console/who"
 )
 
 //go:embed assets templates

@@ -13,8 +13,8 @@ import (
 
 	"github.com/isacloud/ha-manager/pkg/ask"
 	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/who"
 	"github.com/isacloud/ha-manager/services/console/internal/board"
-	"github.com/isacloud/ha-manager/services/console/who"
 )
 
 // Undoes is the code of the refusal that is set aside by meaning it: the swap would undo another of the last minutes.

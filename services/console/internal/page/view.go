@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/who"
 	"github.com/isacloud/ha-manager/services/console/internal/board"
-	"github.com/isacloud/ha-manager/services/console/who"
 )
 
 // Group is a group as it is shown. It is made of a snapshot of the board and the time alone.

@@ -1,5 +1,5 @@
-// Package who is the person before the console: who they are, how that is known, and what they may. The door writes it into a request's
-// context, the pages and the button read it from there.
+// Package who is a person who stands before ham, at a page or in chat: who they are, how that is known, and what they may. The door of the
+// console writes it into a request's context, the pages and the button read it from there; chat makes it of who pressed.
 package who
 
 import "context"
@@ -35,6 +35,7 @@ const (
 	Certificate = "certificate" // the client's certificate
 	OIDC        = "oidc"        // an identity provider
 	Loopback    = "loopback"    // nobody signed in: whoever is on this machine
+	Chat        = "chat"        // the workspace's user, as the channel's people have them
 )
 
 // Everywhere is the key of [Person.Roles] that stands for all groups.
@@ -43,8 +44,8 @@ const Everywhere = "*"
 // Person is who stands before the console in one request. It is not changed once it is in a context.
 type Person struct {
 	Name    string          // a message name: the actor of what they ask for
-	Via     string          // how that is known: Local, Certificate, OIDC, Loopback
-	From    string          // the address they came from
+	Via     string          // how that is known: Local, Certificate, OIDC, Loopback, Chat
+	From    string          // the address they came from, or the chat's user id
 	Roles   map[string]Role // by group; Everywhere for all
 	Session string          // names the session in the record; it is not the secret that opens it
 	CSRF    string          // the token that every form carries

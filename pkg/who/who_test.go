@@ -3,7 +3,7 @@ package who_test
 import (
 	"testing"
 
-	"github.com/isacloud/ha-manager/services/console/who"
+	"github.com/isacloud/ha-manager/pkg/who"
 )
 
 func TestMay(t *testing.T) {
