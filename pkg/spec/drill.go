@@ -10,8 +10,8 @@ import (
 type Drill struct {
 	// At is a cron expression of five fields: minute, hour, day of month, month, day of week.
 	At string
-	// Zone is whose clocks it is read by, an IANA name.
-	Zone string
+	// Zone is whose clocks it is read by.
+	Zone Zone
 	// Hold is how long the other member stays primary.
 	Hold time.Duration
 	// To is the member that becomes primary meanwhile; empty: the decider chooses.
@@ -27,7 +27,7 @@ type Blocked struct {
 	// that is not after Start is that of the day after.
 	Days       [7]bool
 	Start, End time.Duration
-	Zone       string
+	Zone       Zone
 	// Why is told to whoever is refused.
 	Why string
 }
@@ -40,7 +40,7 @@ func (b *Blocked) Covers(t time.Time) bool {
 	if !b.Weekly() {
 		return !t.Before(b.From) && t.Before(b.Until)
 	}
-	t = t.In(zone(b.Zone))
+	t = t.In(b.Zone.Location())
 	since := time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute + time.Duration(t.Second())*time.Second
 	today, before := t.Weekday(), (t.Weekday()+6)%7
 	if b.Start < b.End {
@@ -62,7 +62,7 @@ func (g *Group) BlockedAt(t time.Time) *Blocked {
 // Next is the first time after t at which the drill is due; false: it never is. A time that the clocks of its zone skip is due as much later as
 // they skip; one that they show twice is due the first time, once. It is pure.
 func (d *Drill) Next(t time.Time) (time.Time, bool) {
-	loc := zone(d.Zone)
+	loc := d.Zone.Location()
 	local := t.In(loc)
 	// The expression is about what clocks show, so it is worked out on clocks that never jump.
 	shown := time.Date(local.Year(), local.Month(), local.Day(), local.Hour(), local.Minute(), local.Second(), 0, time.UTC)
@@ -96,11 +96,22 @@ func moment(shown time.Time, loc *time.Location) time.Time {
 	return first // no clock shows it: as much later as they skip
 }
 
-// zone is the location of that name, UTC where it is not known: what was read was checked.
-func zone(name string) *time.Location {
-	loc, err := time.LoadLocation(name)
-	if err != nil {
+// Zone is a time zone that was looked up. Looking one up reads files, so whoever reads a spec does that and hands the location in; the zero value is UTC.
+type Zone struct{ in *time.Location }
+
+// In is the zone of that location.
+func In(loc *time.Location) Zone { return Zone{loc} }
+
+// Location is never nil.
+func (z Zone) Location() *time.Location {
+	if z.in == nil {
 		return time.UTC
 	}
-	return loc
+	return z.in
 }
+
+// String is its IANA name.
+func (z Zone) String() string { return z.Location().String() }
+
+// MarshalText writes its name.
+func (z Zone) MarshalText() ([]byte, error) { return []byte(z.String()), nil }

@@ -14,6 +14,13 @@ func at(t *testing.T, s string) time.Time {
 	return v
 }
 
+func in(t *testing.T, zone string) *time.Location {
+	t.Helper()
+	loc, err := time.LoadLocation(zone)
+	require.NoError(t, err)
+	return loc
+}
+
 // TestDrillNext: the calendar is read by the clocks of the zone, also on the days on which they jump.
 func TestDrillNext(t *testing.T) {
 	for _, c := range []struct{ name, cron, zone, after, want string }{
@@ -28,21 +35,20 @@ func TestDrillNext(t *testing.T) {
 		{"before clocks go back in New York", "30 1 1 11 *", "America/New_York", "2026-10-31T00:00:00Z", "2026-11-01T05:30:00Z"},
 		{"a leap day", "0 3 29 2 *", "UTC", "2026-11-22T12:00:00Z", "2028-02-29T03:00:00Z"},
 	} {
-		d := Drill{At: c.cron, Zone: c.zone}
+		d := Drill{At: c.cron, Zone: In(in(t, c.zone))}
 		got, ok := d.Next(at(t, c.after))
 		require.True(t, ok, c.name)
 		require.Equal(t, c.want, got.UTC().Format(time.RFC3339), c.name)
 	}
-	never := Drill{At: "0 3 31 2 *", Zone: "UTC"}
+	never := Drill{At: "0 3 31 2 *"}
 	_, ok := never.Next(at(t, "2026-11-22T12:00:00Z"))
 	require.False(t, ok, "the 31st of February")
 }
 
 // TestDrillNextGrows: over two years each time follows the one before, and its clock shows what was asked for but where clocks skip it.
 func TestDrillNextGrows(t *testing.T) {
-	loc, err := time.LoadLocation("Europe/Berlin")
-	require.NoError(t, err)
-	d := Drill{At: "30 2 * * *", Zone: "Europe/Berlin"}
+	loc := in(t, "Europe/Berlin")
+	d := Drill{At: "30 2 * * *", Zone: In(loc)}
 	now, skipped := at(t, "2026-01-01T00:00:00Z"), 0
 	for range 730 {
 		next, ok := d.Next(now)
@@ -61,8 +67,8 @@ func TestDrillNextGrows(t *testing.T) {
 // TestBlocked: a window by dates, by the week, and over midnight.
 func TestBlocked(t *testing.T) {
 	yearEnd := Blocked{From: at(t, "2026-12-20T00:00:00Z"), Until: at(t, "2027-01-05T00:00:00Z")}
-	office := Blocked{Days: [7]bool{1: true, 2: true, 3: true, 4: true, 5: true}, Start: 8 * time.Hour, End: 20 * time.Hour, Zone: "America/Sao_Paulo"}
-	night := Blocked{Days: [7]bool{6: true}, Start: 22 * time.Hour, End: 4 * time.Hour, Zone: "UTC"}
+	office := Blocked{Days: [7]bool{1: true, 2: true, 3: true, 4: true, 5: true}, Start: 8 * time.Hour, End: 20 * time.Hour, Zone: In(in(t, "America/Sao_Paulo"))}
+	night := Blocked{Days: [7]bool{6: true}, Start: 22 * time.Hour, End: 4 * time.Hour}
 	for _, c := range []struct {
 		b    Blocked
 		when string

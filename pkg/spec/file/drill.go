@@ -27,24 +27,25 @@ var drillObject = object[spec.Drill]{
 			means: "When. A time that clocks skip in spring is due as much later as they skip, one that they show twice in autumn the first time.",
 			read:  readCron,
 		},
-		zoneKey("Whose clocks it is read by.", func(d *spec.Drill) *string { return &d.Zone }),
+		zoneKey("Whose clocks it is read by.", func(d *spec.Drill) *spec.Zone { return &d.Zone }),
 		duration("hold", message.DefaultHold.Std(), 0, message.MaxHold.Std(), "How long the other member stays primary before the roles go back.", func(d *spec.Drill) *time.Duration { return &d.Hold }),
 		nameKey("to", "The member that is primary meanwhile. Left out: the decider chooses.", func(d *spec.Drill) *string { return &d.To }),
 		textKey("reason", "a text", "Why, for the record.", func(d *spec.Drill) *string { return &d.Reason }),
 	},
 }
 
-func zoneKey[T any](means string, get func(*T) *string) key[T] {
+func zoneKey[T any](means string, get func(*T) *spec.Zone) key[T] {
 	return key[T]{
 		name: "zone", form: "a time zone by its IANA name, such as America/Sao_Paulo", def: "UTC", means: means,
 		read: func(c cursor, into *T) {
-			if _, err := time.LoadLocation(c.node.Value); !c.scalar() || err != nil || c.node.Value == "" || c.node.Value == "Local" {
+			loc, err := time.LoadLocation(c.node.Value)
+			if !c.scalar() || err != nil || c.node.Value == "" || c.node.Value == "Local" {
 				c.want("a time zone by its IANA name, such as America/Sao_Paulo or UTC")
 				return
 			}
-			*get(into) = c.node.Value
+			*get(into) = spec.In(loc)
 		},
-		fill: func(into *T) { *get(into) = "UTC" },
+		fill: func(into *T) { *get(into) = spec.In(time.UTC) },
 	}
 }
 
@@ -54,7 +55,7 @@ func readCron(c cursor, d *spec.Drill) {
 		c.want(want)
 		return
 	}
-	try := spec.Drill{At: strings.Join(strings.Fields(c.node.Value), " "), Zone: "UTC"}
+	try := spec.Drill{At: strings.Join(strings.Fields(c.node.Value), " ")}
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for i := range 50 {
 		next, ok := try.Next(now)
@@ -85,7 +86,8 @@ func readDrills(c cursor, g *spec.Group) {
 
 // blockedText is a window as it is written.
 type blockedText struct {
-	from, until, weekly, zone, why string
+	from, until, weekly, why string
+	zone                     spec.Zone
 }
 
 var blockedObject = object[blockedText]{
@@ -95,7 +97,7 @@ var blockedObject = object[blockedText]{
 		textKey("from", "a date or a time, such as 2026-12-20 or 2026-12-20 18:00", "When it begins.", func(b *blockedText) *string { return &b.from }),
 		textKey("until", "a date or a time", "When it ends. A date: at the end of that day.", func(b *blockedText) *string { return &b.until }),
 		textKey("weekly", "days and hours, such as mon-fri 08:00-20:00 or sat,sun", "The same each week. Hours that end before they begin end on the day after.", func(b *blockedText) *string { return &b.weekly }),
-		zoneKey("Whose clocks it is read by.", func(b *blockedText) *string { return &b.zone }),
+		zoneKey("Whose clocks it is read by.", func(b *blockedText) *spec.Zone { return &b.zone }),
 		required(textKey("why", "a text", "Why, as whoever is refused is told.", func(b *blockedText) *string { return &b.why })),
 	},
 }
@@ -120,9 +122,8 @@ func readBlocked(c cursor, g *spec.Group) {
 			item.fail("needs from and until, or weekly")
 			return
 		default:
-			loc, _ := time.LoadLocation(text.zone)
-			from, _, ok := moment(text.from, loc)
-			until, whole, ok2 := moment(text.until, loc)
+			from, _, ok := moment(text.from, text.zone)
+			until, whole, ok2 := moment(text.until, text.zone)
 			if !ok || !ok2 {
 				item.fail("from is %s and until %s, want dates or times such as 2026-12-20 or 2026-12-20 18:00", text.from, text.until)
 				return
@@ -142,7 +143,8 @@ func readBlocked(c cursor, g *spec.Group) {
 }
 
 // moment reads a date or a time; whole: it is a date alone.
-func moment(s string, loc *time.Location) (t time.Time, whole, ok bool) {
+func moment(s string, zone spec.Zone) (t time.Time, whole, ok bool) {
+	loc := zone.Location()
 	if t, err := time.ParseInLocation("2006-01-02", s, loc); err == nil {
 		return t, true, true
 	}

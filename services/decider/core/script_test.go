@@ -146,12 +146,12 @@ func change(t *testing.T, g *spec.Group, args []datadriven.CmdArg) {
 		case "drills": // the minutes of the hour at which drills begin
 			g.Drills, g.Applied = nil, epochStart.UnixMicro()
 			for _, at := range strings.Split(value, ",") {
-				g.Drills = append(g.Drills, spec.Drill{At: strings.ReplaceAll(at, "_", " "), Zone: "UTC", Hold: 20 * time.Second, Reason: "by the calendar"})
+				g.Drills = append(g.Drills, spec.Drill{At: strings.ReplaceAll(at, "_", " "), Hold: 20 * time.Second, Reason: "by the calendar"})
 			}
 		case "blocked":
 			g.Blocked = nil
 			if value != "no" {
-				g.Blocked = []spec.Blocked{{Days: [7]bool{true, true, true, true, true, true, true}, End: 24 * time.Hour, Zone: "UTC", Why: value}}
+				g.Blocked = []spec.Blocked{{Days: [7]bool{true, true, true, true, true, true, true}, End: 24 * time.Hour, Why: value}}
 			}
 		case "trust": // swaps/precision
 			swaps, precision, _ := strings.Cut(value, "/")
