@@ -91,4 +91,20 @@ type Channel struct {
 	Headers map[string]Secret
 	// Default is the channel or recipient where a rule names none: "#ops".
 	Default string
+	// People are who may press what a Slack channel shows; none: it shows no buttons. What they press comes by Socket Mode, for which
+	// AppToken is, or as requests to Listen, signed with SigningSecret.
+	People        []ChatPerson
+	AppToken      Secret
+	SigningSecret Secret
+	Listen        string
+}
+
+// DefaultChatListen is where what is pressed in Slack comes in, if it does not come by Socket Mode.
+const DefaultChatListen = "127.0.0.1:8322"
+
+// ChatPerson is one user of a workspace.
+type ChatPerson struct {
+	ID    string // the workspace's: U024BE7LH
+	Name  string // stands in the record of all that they press
+	Roles Roles
 }

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"regexp"
 	"slices"
 
 	"github.com/isacloud/ha-manager/pkg/message"
@@ -52,24 +53,87 @@ var channelObject = object[spec.Channel]{
 				})
 			},
 		},
+		{
+			name: "people", form: "a mapping from user ids to people", section: chatPersonObject.title, def: "nobody: it shows no buttons",
+			means: "slack: who may press what it shows, by the ids that Slack has for them (profile, ⋮, Copy member ID). Needs app_token, or signing_secret.",
+			read: readChatPeople,
+		},
+		secretKey("app_token", "slack: what is pressed comes by Socket Mode, which this token of the app opens (xapp-…, scope connections:write). Nothing has to be reachable from outside.", true,
+			func(ch *spec.Channel) *spec.Secret { return &ch.AppToken }),
+		secretKey("signing_secret", "slack: what is pressed comes as requests to listen, which Slack signs with this secret of the app.", true,
+			func(ch *spec.Channel) *spec.Secret { return &ch.SigningSecret }),
+		{
+			name: "listen", form: "host:port", def: "with signing_secret: " + spec.DefaultChatListen, means: "slack: where those requests come in, at /slack. Slack calls https alone: a proxy that speaks it stands before.",
+			read: func(c cursor, ch *spec.Channel) { c.address("host:port", badListen, &ch.Listen) },
+		},
 		textKey("default", "a recipient", "slack, webhook: who gets it where a rule names nobody, such as \"#ops\".", func(ch *spec.Channel) *string { return &ch.Default }),
 	},
 	also: channelAlso,
+}
+
+var chatPersonObject = object[spec.ChatPerson]{
+	title: "chat person",
+	means: "One user of the workspace.",
+	keys: []key[spec.ChatPerson]{
+		required(nameKey("name", "Stands in the record of all that they press. Who is a user of the console, too, has the same name here: for the rule of two they are one person.",
+			func(p *spec.ChatPerson) *string { return &p.Name })),
+		required(rolesKey("roles", "What the person may do: a viewer may ask why, an operator may press.", func(p *spec.ChatPerson) *spec.Roles { return &p.Roles })),
+	},
+}
+
+// chatUser is the form of a user's id in Slack.
+var chatUser = regexp.MustCompile(`^[UW][A-Z0-9]{2,31}$`)
+
+func readChatPeople(c cursor, ch *spec.Channel) {
+	c.entries("a mapping from user ids to people", func(k, v cursor) {
+		p := spec.ChatPerson{ID: k.node.Value}
+		if !chatUser.MatchString(p.ID) {
+			k.fail("got %s, want the id of a user as Slack has it, such as U024BE7LH", k.got())
+			return
+		}
+		chatPersonObject.read(v, &p)
+		ch.People = append(ch.People, p)
+	})
+	if isMapping(c) && len(c.node.Content) == 0 {
+		c.fail("the mapping is empty: name at least one person, or leave the key out")
+	}
+}
+
+// chatAlso holds a channel that takes presses to know from whom, and to have one way for them.
+func chatAlso(c cursor, written map[string]bool, ch *spec.Channel) {
+	way := written["app_token"] || written["signing_secret"]
+	switch {
+	case written["app_token"] && written["signing_secret"]:
+		c.r.failAt(c.path+".signing_secret", "is a second way beside app_token: Slack sends what is pressed by one of them, as the app is set up")
+	case written["people"] && !way:
+		c.r.failAt(c.path+".people", "can press nothing: give app_token (Socket Mode), or signing_secret (requests to listen)")
+	case way && !written["people"]:
+		c.r.failAt(c.path, "takes presses of nobody: give people, or leave out app_token and signing_secret")
+	}
+	if written["listen"] && !written["signing_secret"] {
+		c.r.failAt(c.path+".listen", "means nothing without signing_secret, which says that a request is Slack's")
+	}
+	if written["signing_secret"] && ch.Listen == "" {
+		ch.Listen = spec.DefaultChatListen
+	}
 }
 
 func channelAlso(c cursor, written map[string]bool, ch *spec.Channel) {
 	if ch.Name == "" && message.IsName(ch.Kind) {
 		ch.Name = ch.Kind
 	}
-	belongs := map[string][]string{"slack": {"token", "api", "default"}, "slack-webhook": {"url"}, "webhook": {"url", "token", "headers", "default"}, "log": {}}
+	belongs := map[string][]string{"slack": {"token", "api", "default", "people", "app_token", "signing_secret", "listen"}, "slack-webhook": {"url"}, "webhook": {"url", "token", "headers", "default"}, "log": {}}
 	mine, known := belongs[ch.Kind]
 	if !known {
 		return
 	}
-	for _, k := range []string{"token", "url", "api", "headers", "default"} {
+	for _, k := range []string{"token", "url", "api", "headers", "default", "people", "app_token", "signing_secret", "listen"} {
 		if written[k] && !slices.Contains(mine, k) {
 			c.r.failAt(c.path+"."+k, "has no meaning for a channel of kind %s", ch.Kind)
 		}
+	}
+	if ch.Kind == "slack" {
+		chatAlso(c, written, ch)
 	}
 	needs := map[string]string{"slack": "token", "slack-webhook": "url", "webhook": "url"}[ch.Kind]
 	if needs != "" && !written[needs] {

@@ -38,6 +38,7 @@ func sections() []section {
 		sectionOf(&verifyObject), sectionOf(&notifyObject),
 		sectionOf(&processObject), sectionOf(&busObject), sectionOf(&busUserObject), sectionOf(&busClusterObject), sectionOf(&proberObject), sectionOf(&executorObject),
 		sectionOf(&channelObject),
+		sectionOf(&chatPersonObject),
 		sectionOf(&consoleObject), sectionOf(&consoleUserObject), sectionOf(&oidcObject), sectionOf(&sessionObject),
 	}
 	for _, p := range presets() {

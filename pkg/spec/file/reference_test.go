@@ -82,7 +82,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		"route haproxy": {"routes.*"}, "route vip": {"routes.*"}, "route pgbouncer": {"routes.*"}, "tls": {"checks.*.http.tls"}, "route": {"routes.*"}, "policy": {"policy"}, "step": {"steps[]"},
 		"step exec": {"steps[].exec"}, "step http": {"steps[].http"}, "step wait, step assert": {"steps[].wait", "steps[].assert"}, "verify": {"verify"},
 		"notify": {"notify[]"}, "ham": {"ham"}, "bus": {"ham.bus"}, "bus user": {"ham.bus.users[]"}, "bus cluster": {"ham.bus.cluster"}, "prober": {"ham.prober"}, "executor": {"ham.executor"},
-		"channel": {"ham.channels[]"}, "console": {"ham.console"}, "console user": {"ham.console.users.*"}, "oidc": {"ham.console.oidc"}, "session": {"ham.console.session"},
+		"channel": {"ham.channels[]"}, "chat person": {"ham.channels[].people.*"}, "console": {"ham.console"}, "console user": {"ham.console.users.*"}, "oidc": {"ham.console.oidc"}, "session": {"ham.console.session"},
 		"trust": {"policy.trust"}, "drill": {"drills[]"}, "blocked": {"blocked[]"},
 	}
 	for _, s := range sections() {
@@ -104,7 +104,7 @@ func walk(n *yaml.Node, path string, f func(string)) {
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			key := n.Content[i].Value
-			if slices.Contains([]string{"members", "checks", "routes", "with.members", "ham.console.users"}, path) {
+			if slices.Contains([]string{"members", "checks", "routes", "with.members", "ham.console.users", "ham.channels[].people"}, path) {
 				key = "*"
 			}
 			next := strings.TrimPrefix(path+"."+key, ".")
