@@ -37,6 +37,8 @@ type Group struct {
 	// Verify is looked at from an executor after a swap, beside the checks of the new primary. Nil: those alone.
 	Verify *Check
 	Notify []NotifyRule
+	// Silence are times in which less of the group is told. Their Groups are empty.
+	Silence []Silence
 	// Drills are the rehearsals by the calendar, Blocked the times in which nothing planned happens.
 	Drills  []Drill
 	Blocked []Blocked

@@ -15,7 +15,9 @@ type Process struct {
 	Prober   Prober
 	Executor Executor
 	Channels []Channel
-	Console  Console
+	// Notify is what the notifier does beside telling each event.
+	Notify  Notify
+	Console Console
 	// StateDir is where the embedded server and the executor keep their files.
 	StateDir string
 	// ShutdownTimeout bounds an orderly stop.
@@ -83,13 +85,14 @@ type Executor struct {
 // Channel is one way to reach people.
 type Channel struct {
 	Name string // "slack", "pager": what notify rules name
-	Kind string // slack, slack-webhook, webhook, log
-	// Token is a Slack bot token, or the key that a webhook's posts are signed with; URL an incoming webhook's or a generic webhook's address.
+	Kind string // slack, slack-webhook, webhook, email, discord, teams, telegram, pagerduty, log
+	// Token is a Slack or Telegram bot's token, PagerDuty's integration key, a mail server's password, or the key that a webhook's posts are signed
+	// with; URL where a kind that has an address of its own posts.
 	Token   Secret
 	URL     Secret
-	API     string // Slack API address, for tests and proxies
+	API     string // address of the API, for tests, proxies and other regions
 	Headers map[string]Secret
-	// Default is the channel or recipient where a rule names none: "#ops".
+	// Default is the channel or recipient where a rule names none: "#ops", "ops@example.org".
 	Default string
 	// People are who may press what a Slack channel shows; none: it shows no buttons. What they press comes by Socket Mode, for which
 	// AppToken is, or as requests to Listen, signed with SigningSecret.
@@ -97,6 +100,12 @@ type Channel struct {
 	AppToken      Secret
 	SigningSecret Secret
 	Listen        string
+	// Lang is the language of what is told: en or pt-BR; empty: English.
+	Lang string
+	// Server (host:port), TLS (starttls, tls or none), User and From are those of a mail channel.
+	Server, TLS, User, From string
+	// Digest is when the week is told in one message, Daily when a line says that all is well or not; nil: never.
+	Digest, Daily *Schedule
 }
 
 // DefaultChatListen is where what is pressed in Slack comes in, if it does not come by Socket Mode.

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"net/mail"
 	"regexp"
 	"slices"
 
@@ -11,36 +12,24 @@ import (
 const formChannels = "a mapping from names to channels, or a list of them"
 
 // channelKinds are the kinds of channels.
-var channelKinds = []string{"slack", "slack-webhook", "webhook", "log"}
+var channelKinds = []string{"slack", "slack-webhook", "webhook", "email", "discord", "teams", "telegram", "pagerduty", "log"}
 
 var channelObject = object[spec.Channel]{
 	title: "channel",
 	means: "One way to reach people.",
 	keys: []key[spec.Channel]{
 		defaulting(nameKey("name", "In a list: what notify rules name.", func(ch *spec.Channel) *string { return &ch.Name }), "the kind"),
-		required(choice("kind", "", channelKinds, "slack: by a bot's token, one thread an incident. slack-webhook: by an incoming webhook. webhook: JSON by POST. log: lines on the terminal of the process.",
+		required(choice("kind", "", channelKinds, "slack: by a bot's token, one thread an incident. slack-webhook: by an incoming webhook. webhook: JSON by POST. email: by a mail server. discord, teams: by a webhook there. "+
+			"telegram: by a bot's token. pagerduty: one alert an incident, by the Events API v2. log: lines on the terminal of the process.",
 			func(ch *spec.Channel) *string { return &ch.Kind })),
-		secretKey("token", "slack: the bot's token. webhook: the key that posts are signed with; left out: unsigned.", true, func(ch *spec.Channel) *spec.Secret { return &ch.Token }),
+		secretKey("token", "slack, telegram: the bot's token. pagerduty: the integration key. email: the password of user. webhook: the key that posts are signed with; left out: unsigned.", true,
+			func(ch *spec.Channel) *spec.Secret { return &ch.Token }),
 		{
-			name: "url", form: "an address, or a reference to one", means: "slack-webhook, webhook: where to post. That of a slack-webhook is a secret.",
-			read: func(c cursor, ch *spec.Channel) {
-				if len(spec.Refs(c.node.Value)) > 0 {
-					c.processSecret("an address, or a reference to one", false, &ch.URL)
-					return
-				}
-				var s spec.Secret
-				if c.secret("an address, or a reference to one", false, &s); s == "" {
-					return
-				}
-				if problem := badURL(string(s), "https", "http"); problem != "" {
-					c.fail("%s", problem) // what was found may be a secret
-					return
-				}
-				ch.URL = s
-			},
+			name: "url", form: "an address, or a reference to one", means: "slack-webhook, webhook, discord, teams: where to post. Those of all but webhook are secrets.",
+			read: func(c cursor, ch *spec.Channel) { readAddress(c, &ch.URL) },
 		},
-		defaulting(addressKey("api", "an address", "slack: the API's address, for a proxy.", func(s string) string { return badURL(s, "https", "http") },
-			func(ch *spec.Channel) *string { return &ch.API }), "Slack's"),
+		defaulting(addressKey("api", "an address", "slack, telegram, pagerduty: the API's address, for a proxy, or another region.", func(s string) string { return badURL(s, "https", "http") },
+			func(ch *spec.Channel) *string { return &ch.API }), "that of the service"),
 		{
 			name: "headers", form: "a mapping from header names to values", means: "webhook: sent along. Values may hold references to secrets.",
 			read: func(c cursor, ch *spec.Channel) {
@@ -56,7 +45,7 @@ var channelObject = object[spec.Channel]{
 		{
 			name: "people", form: "a mapping from user ids to people", section: chatPersonObject.title, def: "nobody: it shows no buttons",
 			means: "slack: who may press what it shows, by the ids that Slack has for them (profile, ⋮, Copy member ID). Needs app_token, or signing_secret.",
-			read: readChatPeople,
+			read:  readChatPeople,
 		},
 		secretKey("app_token", "slack: what is pressed comes by Socket Mode, which this token of the app opens (xapp-…, scope connections:write). Nothing has to be reachable from outside.", true,
 			func(ch *spec.Channel) *spec.Secret { return &ch.AppToken }),
@@ -66,7 +55,17 @@ var channelObject = object[spec.Channel]{
 			name: "listen", form: "host:port", def: "with signing_secret: " + spec.DefaultChatListen, means: "slack: where those requests come in, at /slack. Slack calls https alone: a proxy that speaks it stands before.",
 			read: func(c cursor, ch *spec.Channel) { c.address("host:port", badListen, &ch.Listen) },
 		},
-		textKey("default", "a recipient", "slack, webhook: who gets it where a rule names nobody, such as \"#ops\".", func(ch *spec.Channel) *string { return &ch.Default }),
+		textKey("default", "a recipient", "slack, webhook, email, telegram: who gets it where a rule names nobody, such as \"#ops\", ops@example.org or a chat's number.", func(ch *spec.Channel) *string { return &ch.Default }),
+		addressKey("server", "host:port", "email: the mail server.", badHostPort, func(ch *spec.Channel) *string { return &ch.Server }),
+		defaulting(choice("tls", "", []string{"starttls", "tls", "none"}, "email: how the server is spoken to. none is for a server on this machine alone.",
+			func(ch *spec.Channel) *string { return &ch.TLS }), "tls on port 465, else starttls"),
+		textKey("user", "a text", "email: who signs in at the server; left out: nobody does.", func(ch *spec.Channel) *string { return &ch.User }),
+		mailKey("from", "email: the sender.", func(ch *spec.Channel) *string { return &ch.From }),
+		choice("lang", "en", []string{"en", "pt-BR"}, "The language of what is told there.", func(ch *spec.Channel) *string { return &ch.Lang }),
+		scheduleKey("digest", "When the last week is told in one message: near misses, drills, certificates, pauses, what could not be told. A plain value stands for at.",
+			func(ch *spec.Channel) **spec.Schedule { return &ch.Digest }),
+		scheduleKey("daily", "When one line says how all groups are, so that the channel's silence is noticed. A plain value stands for at.",
+			func(ch *spec.Channel) **spec.Schedule { return &ch.Daily }),
 	},
 	also: channelAlso,
 }
@@ -118,29 +117,77 @@ func chatAlso(c cursor, written map[string]bool, ch *spec.Channel) {
 	}
 }
 
+func mailKey(name, means string, get func(*spec.Channel) *string) key[spec.Channel] {
+	return addressKey(name, "a mail address", means, func(s string) string {
+		if a, err := mail.ParseAddress(s); err != nil || a.Address != s {
+			return "want a mail address, such as ham@example.org"
+		}
+		return ""
+	}, get)
+}
+
+func scheduleKey(name, means string, get func(*spec.Channel) **spec.Schedule) key[spec.Channel] {
+	return key[spec.Channel]{
+		name: name, form: "a mapping with " + scheduleObject.names(), section: scheduleObject.title, def: "never", means: means,
+		read: func(c cursor, ch *spec.Channel) {
+			s := new(spec.Schedule)
+			scheduleObject.read(c, s)
+			*get(ch) = s
+		},
+	}
+}
+
+// channelKeys are the keys that have a meaning for a kind, those first that it needs; every kind has lang, digest and daily.
+var channelKeys = map[string]struct{ needs, may []string }{
+	"slack":         {[]string{"token"}, []string{"api", "default", "people", "app_token", "signing_secret", "listen"}},
+	"slack-webhook": {[]string{"url"}, nil},
+	"webhook":       {[]string{"url"}, []string{"token", "headers", "default"}},
+	"email":         {[]string{"server", "from"}, []string{"tls", "user", "token", "default"}},
+	"discord":       {[]string{"url"}, nil},
+	"teams":         {[]string{"url"}, nil},
+	"telegram":      {[]string{"token"}, []string{"api", "default"}},
+	"pagerduty":     {[]string{"token"}, []string{"api"}},
+	"log":           {},
+}
+
 func channelAlso(c cursor, written map[string]bool, ch *spec.Channel) {
 	if ch.Name == "" && message.IsName(ch.Kind) {
 		ch.Name = ch.Kind
 	}
-	belongs := map[string][]string{"slack": {"token", "api", "default", "people", "app_token", "signing_secret", "listen"}, "slack-webhook": {"url"}, "webhook": {"url", "token", "headers", "default"}, "log": {}}
-	mine, known := belongs[ch.Kind]
+	mine, known := channelKeys[ch.Kind]
 	if !known {
 		return
 	}
-	for _, k := range []string{"token", "url", "api", "headers", "default", "people", "app_token", "signing_secret", "listen"} {
-		if written[k] && !slices.Contains(mine, k) {
+	for _, k := range []string{"token", "url", "api", "headers", "default", "server", "tls", "user", "from", "people", "app_token", "signing_secret", "listen"} {
+		if written[k] && !slices.Contains(mine.needs, k) && !slices.Contains(mine.may, k) {
 			c.r.failAt(c.path+"."+k, "has no meaning for a channel of kind %s", ch.Kind)
 		}
+	}
+	for _, k := range mine.needs {
+		if !written[k] {
+			c.r.failAt(c.path+"."+k, "is missing, want it for a channel of kind %s", ch.Kind)
+		}
+	}
+	if slices.Contains([]string{"slack-webhook", "discord", "teams"}, ch.Kind) && written["url"] && len(spec.Refs(string(ch.URL))) == 0 && ch.URL != "" {
+		c.r.failAt(c.path+".url", "%s", writtenOut)
+	}
+	if ch.Kind == "email" && written["user"] != written["token"] {
+		c.r.failAt(c.path, "has one of user and token, want both: who signs in at the mail server, and the password")
+	}
+	if ch.Kind == "email" && ch.TLS == "none" && ch.Server != "" && !loopback(ch.Server) {
+		c.r.failAt(c.path+".tls", "is none and the server another machine: want starttls or tls, else anybody on the way reads along")
 	}
 	if ch.Kind == "slack" {
 		chatAlso(c, written, ch)
 	}
-	needs := map[string]string{"slack": "token", "slack-webhook": "url", "webhook": "url"}[ch.Kind]
-	if needs != "" && !written[needs] {
-		c.r.failAt(c.path+"."+needs, "is missing, want it for a channel of kind %s", ch.Kind)
-	}
-	if ch.Kind == "slack-webhook" && written["url"] && len(spec.Refs(string(ch.URL))) == 0 && ch.URL != "" {
-		c.r.failAt(c.path+".url", "%s", writtenOut)
+	needsDefault := slices.Contains([]string{"slack", "email", "telegram"}, ch.Kind) && ch.Default == ""
+	for _, k := range []string{"digest", "daily"} {
+		if written[k] && needsDefault {
+			c.r.failAt(c.path+".default", "is missing, want who gets the %s", k)
+		}
+		if written[k] && ch.Kind == "pagerduty" {
+			c.r.failAt(c.path+"."+k, "has no meaning for a channel of kind pagerduty: nobody is woken for it")
+		}
 	}
 }
 

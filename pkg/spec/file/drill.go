@@ -25,7 +25,7 @@ var drillObject = object[spec.Drill]{
 		{
 			name: "at", form: "a cron expression: minute, hour, day of month, month, day of week", limits: "such as 0 3 * * sat", required: true,
 			means: "When. A time that clocks skip in spring is due as much later as they skip, one that they show twice in autumn the first time.",
-			read:  readCron,
+			read:  func(c cursor, d *spec.Drill) { readCron(c, "a drill", &d.At) },
 		},
 		zoneKey("Whose clocks it is read by.", func(d *spec.Drill) *spec.Zone { return &d.Zone }),
 		duration("hold", message.DefaultHold.Std(), 0, message.MaxHold.Std(), "How long the other member stays primary before the roles go back.", func(d *spec.Drill) *time.Duration { return &d.Hold }),
@@ -49,7 +49,8 @@ func zoneKey[T any](means string, get func(*T) *spec.Zone) key[T] {
 	}
 }
 
-func readCron(c cursor, d *spec.Drill) {
+// readCron reads when something happens, an hour apart at least.
+func readCron(c cursor, what string, into *string) {
 	const want = "five fields: minute, hour, day of month, month, day of week, such as 0 3 * * sat for each Saturday at 3"
 	if !c.scalar() || len(strings.Fields(c.node.Value)) != 5 {
 		c.want(want)
@@ -64,12 +65,12 @@ func readCron(c cursor, d *spec.Drill) {
 			c.want(want + "; this one never comes")
 			return
 		case i > 0 && next.Sub(now) < time.Hour:
-			c.want("a drill an hour at most: this one comes again after " + show(next.Sub(now)))
+			c.want(what + " an hour at most: this one comes again after " + show(next.Sub(now)))
 			return
 		}
 		now = next
 	}
-	d.At = try.At
+	*into = try.At
 }
 
 func readDrills(c cursor, g *spec.Group) {
@@ -106,40 +107,47 @@ func readBlocked(c cursor, g *spec.Group) {
 	c.list("a list of windows", false, func(item cursor) {
 		var text blockedText
 		written := blockedObject.read(item, &text)
-		b := spec.Blocked{Zone: text.zone, Why: text.why}
-		switch {
-		case !c.r.clean(item.path):
-			return
-		case written["weekly"] && (written["from"] || written["until"]):
-			item.fail("has weekly beside from and until: want weekly alone, or from and until")
-			return
-		case written["weekly"]:
-			if err := weekly(text.weekly, &b); err != "" {
-				item.fail("weekly is %s, %s", strconv.Quote(text.weekly), err)
-				return
-			}
-		case !written["from"] || !written["until"]:
-			item.fail("needs from and until, or weekly")
-			return
-		default:
-			from, _, ok := moment(text.from, text.zone)
-			until, whole, ok2 := moment(text.until, text.zone)
-			if !ok || !ok2 {
-				item.fail("from is %s and until %s, want dates or times such as 2026-12-20 or 2026-12-20 18:00", text.from, text.until)
-				return
-			}
-			if whole {
-				until = until.AddDate(0, 0, 1)
-			}
-			if !until.After(from) {
-				item.fail("until %s is not after from %s", text.until, text.from)
-				return
-			}
-			b.From, b.Until = from.UTC(), until.UTC()
+		if b, ok := window(item, written, text); ok {
+			g.Blocked = append(g.Blocked, b)
 		}
-		g.Blocked = append(g.Blocked, b)
 	})
 	c.most(len(g.Blocked), maxBlocked, "window")
+}
+
+// window makes sense of what was written, or says what would.
+func window(item cursor, written map[string]bool, text blockedText) (spec.Blocked, bool) {
+	b := spec.Blocked{Zone: text.zone, Why: text.why}
+	switch {
+	case !item.r.clean(item.path):
+		return b, false
+	case written["weekly"] && (written["from"] || written["until"]):
+		item.fail("has weekly beside from and until: want weekly alone, or from and until")
+		return b, false
+	case written["weekly"]:
+		if err := weekly(text.weekly, &b); err != "" {
+			item.fail("weekly is %s, %s", strconv.Quote(text.weekly), err)
+			return b, false
+		}
+	case !written["from"] || !written["until"]:
+		item.fail("needs from and until, or weekly")
+		return b, false
+	default:
+		from, _, ok := moment(text.from, text.zone)
+		until, whole, ok2 := moment(text.until, text.zone)
+		if !ok || !ok2 {
+			item.fail("from is %s and until %s, want dates or times such as 2026-12-20 or 2026-12-20 18:00", text.from, text.until)
+			return b, false
+		}
+		if whole {
+			until = until.AddDate(0, 0, 1)
+		}
+		if !until.After(from) {
+			item.fail("until %s is not after from %s", text.until, text.from)
+			return b, false
+		}
+		b.From, b.Until = from.UTC(), until.UTC()
+	}
+	return b, true
 }
 
 // moment reads a date or a time; whole: it is a date alone.

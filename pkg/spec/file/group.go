@@ -78,6 +78,7 @@ var groupObject = object[spec.Group]{
 				c.most(len(g.Notify), maxRules, "rule")
 			},
 		},
+		silenceKey(),
 	}, drillKeys()),
 }
 

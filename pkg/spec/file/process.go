@@ -35,6 +35,7 @@ var processObject = object[spec.Process]{
 			name: "channels", form: formChannels, section: channelObject.title, means: "How people are reached.",
 			read: readChannels,
 		},
+		nested("notify", &notifierObject, "What the notifier does beside telling each event.", func(p *spec.Process) *spec.Notify { return &p.Notify }),
 		nested("console", &consoleObject, "The console of this process: the page with the red button. A plain value stands for listen.", func(p *spec.Process) *spec.Console { return &p.Console }),
 		duration("shutdown_timeout", 15*time.Second, 100*time.Millisecond, time.Hour, "How long an orderly stop may take.",
 			func(p *spec.Process) *time.Duration { return &p.ShutdownTimeout }),

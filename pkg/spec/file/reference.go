@@ -35,9 +35,9 @@ func sections() []section {
 		sectionOf(&routeObject), sectionOf(&haproxyObject), sectionOf(&vipObject), sectionOf(&pgbouncerObject),
 		sectionOf(&leaseObject), sectionOf(&fenceObject), sectionOf(&policyObject), sectionOf(&trustObject), sectionOf(&drillObject), sectionOf(&blockedObject),
 		sectionOf(&stepObject), sectionOf(&stepExecObject), sectionOf(&stepHTTPObject), sectionOf(&stepLookObject),
-		sectionOf(&verifyObject), sectionOf(&notifyObject),
+		sectionOf(&verifyObject), sectionOf(&notifyObject), sectionOf(&silenceObject),
 		sectionOf(&processObject), sectionOf(&busObject), sectionOf(&busUserObject), sectionOf(&busClusterObject), sectionOf(&proberObject), sectionOf(&executorObject),
-		sectionOf(&channelObject),
+		sectionOf(&channelObject), sectionOf(&scheduleObject), sectionOf(&notifierObject), sectionOf(&processSilenceObject), sectionOf(&aliveObject),
 		sectionOf(&chatPersonObject),
 		sectionOf(&consoleObject), sectionOf(&consoleUserObject), sectionOf(&oidcObject), sectionOf(&sessionObject),
 	}

@@ -84,6 +84,8 @@ func TestEveryKeyIsRead(t *testing.T) {
 		"notify": {"notify[]"}, "ham": {"ham"}, "bus": {"ham.bus"}, "bus user": {"ham.bus.users[]"}, "bus cluster": {"ham.bus.cluster"}, "prober": {"ham.prober"}, "executor": {"ham.executor"},
 		"channel": {"ham.channels[]"}, "chat person": {"ham.channels[].people.*"}, "console": {"ham.console"}, "console user": {"ham.console.users.*"}, "oidc": {"ham.console.oidc"}, "session": {"ham.console.session"},
 		"trust": {"policy.trust"}, "drill": {"drills[]"}, "blocked": {"blocked[]"},
+		"silence": {"silence[]"}, "notifier": {"ham.notify"}, "silence of a process": {"ham.notify.silence[]"}, "alive": {"ham.notify.alive"},
+		"schedule": {"ham.channels[].digest", "ham.channels[].daily"},
 	}
 	for _, s := range sections() {
 		require.NotEmpty(t, places[s.title], "say where a %s stands", s.title)
