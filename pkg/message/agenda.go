@@ -6,6 +6,12 @@ const (
 	ViaSchedule   = "schedule"
 )
 
+// Actors who are not told from others: nobody said who it is, or a console without sign-in let in whoever is on its machine.
+const (
+	ActorAnonymous = "anonymous"
+	ActorLoopback  = "loopback"
+)
+
 // AgendaEntry is something that is to happen by the calendar, as the status of a group shows it.
 type AgendaEntry struct {
 	Verb Verb `json:"verb" validate:"required,verb"`

@@ -59,7 +59,7 @@ func DecodeRequest(header Header, body []byte, known Request, fresh string) (*Re
 		}
 	}
 	if m.Actor == "" {
-		m.Actor = "anonymous"
+		m.Actor = ActorAnonymous
 	}
 	for _, id := range []string{header.Get(HeaderID), header.Get(HeaderMsgID), fresh} {
 		if m.ID == "" {

@@ -174,7 +174,7 @@ func (d *Decider) answerStatus(ctx context.Context, a bus.Ask) (message.Message,
 
 func (d *Decider) answerPreview(ctx context.Context, a bus.Ask) (message.Message, error) {
 	d.awaitRecord(ctx)
-	r := &message.Request{ID: "preview", Group: a.Parts.Group, Verb: message.VerbFailover, Actor: "anonymous"}
+	r := &message.Request{ID: "preview", Group: a.Parts.Group, Verb: message.VerbFailover, Actor: message.ActorAnonymous}
 	if len(a.Body) > 0 {
 		if err := message.DecodeAs(a.Header, a.Body, r); err != nil {
 			return nil, err

@@ -25,6 +25,9 @@ type calendar struct {
 const (
 	// agendaShown is how many coming times of each drill the status shows.
 	agendaShown = 3
+	// clocksApart is by how much two deciders may differ about the stream's clock: each reads it over its own way, within two seconds. One of them
+	// sends what is due, and another one may decide it.
+	clocksApart = 2 * time.Second
 	agendaMark  = "agenda."
 )
 
@@ -177,7 +180,7 @@ func wasMissed(_ *State, at Time, q question) words {
 		return nil
 	}
 	ago := time.Duration(at.Stream-q.request.Due) * time.Microsecond
-	if ago >= 0 && ago <= MaxRequestAge {
+	if ago >= -clocksApart && ago <= MaxRequestAge {
 		return nil
 	}
 	return words{"due": time.UnixMicro(q.request.Due).UTC().Format(time.DateTime), "limit": span(MaxRequestAge)}

@@ -2,6 +2,7 @@ package core
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/message"
@@ -56,8 +57,14 @@ func (s *State) waits(at Time, request string) *waiting {
 // needsSecond says whether a swap that nothing refuses has to wait for another person. A dry run changes nothing, what the spec's schedule asks
 // for was written down before, and the way back belongs to a drill that two have agreed to.
 func (s *State) needsSecond(q question) bool {
-	return s.spec != nil && s.spec.Policy.TwoPerson && !s.dryRun() && q.who&(swapAsked|drillAsked) != 0 && q.approval == nil &&
-		q.request != nil && !s.scheduled(q.request)
+	return s.wantsTwo(q) && q.approval == nil
+}
+
+// wantsTwo says that one person alone may not have this done. An adoption that names another primary moves the roles like a swap: whatever
+// serves the clients is led there.
+func (s *State) wantsTwo(q question) bool {
+	moves := q.who&(swapAsked|drillAsked) != 0 || q.who&adoptAsked != 0 && s.chain.command != nil && q.to != s.chain.primary()
+	return s.spec != nil && s.spec.Policy.TwoPerson && !s.dryRun() && moves && q.request != nil && !s.scheduled(q.request)
 }
 
 // askSecond puts the swap into the chain as one that waits, bound to the plan as it is now.
@@ -94,7 +101,7 @@ func (s *State) waitsOutcome(a *ask, e *message.Approval) *message.Outcome {
 // Invariant: the one who approves is another than the one who asked, and the plan is the one that was shown to both.
 func (s *State) askedApprove(at Time, a *ask, q question, rule *requestRule) {
 	w := words{"by": a.request.Actor, "what": q.approval.Sentence, "reason": because(a.request.Reason)}
-	if !s.incident.open {
+	if !s.incident.open && q.kind != message.KindAdopt { // an adoption that waits for nobody opens none either
 		s.incident.begin(s.group, s.incident.record.N+1, clip(fill(rule.Says, w), 1000), at.Wall)
 		s.writeIncident(at)
 	}
@@ -212,10 +219,30 @@ func nothingWaits(_ *State, _ Time, q question) words {
 }
 
 func sameActor(_ *State, _ Time, q question) words {
-	if q.approval == nil || q.approval.Waits.Actor != q.by {
+	if q.approval == nil || !samePerson(q.approval.Waits.Actor, q.by) {
 		return nil
 	}
-	return words{"by": q.by, "request": q.approval.Of}
+	return words{"by": q.by, "asker": q.approval.Waits.Actor, "request": q.approval.Of}
+}
+
+// samePerson says whether two names may be one person's, as different faces write it: Ana_Silva, ana-silva. Taking two persons for one costs
+// another approval; taking one for two is what the rule is there against.
+func samePerson(a, b string) bool {
+	plain := strings.NewReplacer("-", "", "_", "")
+	return strings.EqualFold(plain.Replace(a), plain.Replace(b))
+}
+
+// nobodyKnown: who is not told from others can be no first person and no second one.
+func nobodyKnown(s *State, _ Time, q question) words {
+	if !s.wantsTwo(q) {
+		return nil
+	}
+	for _, name := range []string{q.request.Actor, q.by} {
+		if name == message.ActorAnonymous || name == message.ActorLoopback {
+			return words{"who": name}
+		}
+	}
+	return nil
 }
 
 // never: it is told as an outcome, not asked about.

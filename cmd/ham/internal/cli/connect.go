@@ -89,7 +89,7 @@ func asName(s string) string {
 	if len(s) > message.MaxName {
 		s = s[:message.MaxName]
 	}
-	return cmp.Or(s, "anonymous")
+	return cmp.Or(s, message.ActorAnonymous)
 }
 
 // groupArg checks a group's name before it becomes part of a subject.

@@ -88,7 +88,7 @@ func New(o Options) (*Door, error) {
 	if d.secure {
 		d.cookie = "__Host-" + d.cookie // which a browser takes only with Secure, for this host alone and for every path
 	}
-	d.local = who.Person{Name: who.Loopback, Via: who.Loopback, Roles: map[string]who.Role{who.Everywhere: who.Admin}, CSRF: secret(), Session: who.Loopback}
+	d.local = who.Person{Name: message.ActorLoopback, Via: who.Loopback, Roles: map[string]who.Role{who.Everywhere: who.Admin}, CSRF: secret(), Session: who.Loopback}
 	return d, d.fits()
 }
 
