@@ -2,6 +2,7 @@ package words
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -58,6 +59,17 @@ func (s *Speaker) Duration(d time.Duration) string {
 func (s *Speaker) Number(v float64, digits int) string {
 	return s.decimal(strconv.FormatFloat(v, 'f', digits, 64))
 }
+
+// Figure writes a figure that was written in English, with its unit, as the language does: "1.84 s", "3 days". Other text is kept.
+func (s *Speaker) Figure(text string) string {
+	if s.lang != Portuguese || len(text) > 64 || !figure.MatchString(text) {
+		return text
+	}
+	return s.decimal(strings.Replace(text, " day", " dia", 1))
+}
+
+// figure is what [Speaker.Figure] takes for one: a number and a unit, or two of them, or a time as Go writes it.
+var figure = regexp.MustCompile(`^-?[0-9]+(?:\.[0-9]+)?(?: (?:µs|ms|s|min|h|days?|B|KiB|MiB|GiB|kB|MB|GB|TB|%)(?:,? [0-9]+(?:\.[0-9]+)? (?:µs|ms|s|min|h))?|[hms0-9.µ]*)$`)
 
 func (s *Speaker) decimal(text string) string {
 	if s.lang == Portuguese {

@@ -31,6 +31,7 @@ import (
 	"github.com/isacloud/ha-manager/services/console/internal/act"
 	"github.com/isacloud/ha-manager/services/console/internal/board"
 	"github.com/isacloud/ha-manager/services/console/internal/page"
+	"github.com/isacloud/ha-manager/services/console/internal/tongue"
 )
 
 // Version of the service as $SRV.INFO says it.
@@ -131,7 +132,7 @@ func New(o Options) (*Console, error) {
 	o.Door.Routes(all)
 	all.Handle("/assets/", pages.Assets())
 	all.Handle("/", inside)
-	c.handler = guarded(o.Door.Wrap(all)) // the door reads a request before any mux does: what could be read in two ways goes no further
+	c.handler = guarded(tongue.Remember(o.Door.Wrap(all))) // the door reads a request before any mux does: what could be read in two ways goes no further
 	return c, nil
 }
 

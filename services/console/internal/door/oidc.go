@@ -199,7 +199,7 @@ func (d *Door) oidcBack(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d.enter(w, r, p, fingerprint{}, time.Time{})
-	d.onward(w, target) // and no redirect: the browser would still count the provider as the one who sends it, and keep the cookie back
+	d.onward(w, r, target) // and no redirect: the browser would still count the provider as the one who sends it, and keep the cookie back
 }
 
 // oidcPerson is who came back, if what they bring fits what they were sent with. The error holds no secret.

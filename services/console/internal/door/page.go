@@ -9,12 +9,20 @@ import (
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/spec"
+	"github.com/isacloud/ha-manager/pkg/words"
+	"github.com/isacloud/ha-manager/services/console/internal/tongue"
 )
 
 //go:embed pages/*.html
 var files embed.FS
 
-var pages = template.Must(template.ParseFS(files, "pages/*.html"))
+var pages = func() map[words.Lang]*template.Template {
+	all, err := tongue.Templates(func(t *template.Template) (*template.Template, error) { return t.ParseFS(files, "pages/*.html") })
+	if err != nil {
+		panic(err) // the pages are embedded: any test finds it
+	}
+	return all
+}()
 
 // policy is what a browser may do with the pages of this console: nothing of another host, nothing that stands in the page itself.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -49,13 +57,19 @@ type view struct {
 	Passwords  bool
 	Shown      string // the certificate's owner; empty: none was shown
 	Provider   string // the host of the identity provider; empty: none
+	Others     []tongue.Choice
 }
 
-func (d *Door) show(w http.ResponseWriter, page string, status int, v view) {
+func (d *Door) show(w http.ResponseWriter, r *http.Request, page string, status int, v view) {
 	v.Style, v.Icon, v.Name, v.Site, v.Siblings = d.o.Style, d.o.Icon, d.o.Name, d.o.Site, d.o.Console.Siblings
+	keep := url.Values{}
+	if v.Next != "" {
+		keep.Set("next", v.Next)
+	}
+	v.Others = tongue.Choices(r, keep)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_ = pages.ExecuteTemplate(w, page, v) // who has gone sees no page
+	_ = pages[tongue.Of(r)].ExecuteTemplate(w, page, v) // who has gone sees no page
 }
 
 // refuse says why a request goes no further: to a person on a page, to a script in a line.
@@ -75,7 +89,7 @@ func (d *Door) refuse(w http.ResponseWriter, r *http.Request, no *refusal) {
 		_, _ = w.Write([]byte(no.why + ". " + no.do + "\n"))
 		return
 	}
-	d.show(w, "refused.html", no.status, view{Title: no.title, Sentence: no.why, Do: no.do})
+	d.show(w, r, "refused.html", no.status, view{Title: no.title, Sentence: no.why, Do: no.do})
 }
 
 // signInFirst answers who has no session: with the way to the sign-in page, or, to a script, with 401.
@@ -88,7 +102,7 @@ func (d *Door) signInFirst(w http.ResponseWriter, r *http.Request) {
 	// From a link in a chat the browser does not send the session's cookie, as it must not where another site sends it here. From a page of
 	// our own it does: so a page of our own goes there once more.
 	if r.Header.Get("Sec-Fetch-Site") == "cross-site" && next(target) == target {
-		d.onward(w, target)
+		d.onward(w, r, target)
 		return
 	}
 	to := pathSignIn
@@ -99,8 +113,8 @@ func (d *Door) signInFirst(w http.ResponseWriter, r *http.Request) {
 }
 
 // onward is a page that goes to target by itself. Target is a page of this console.
-func (d *Door) onward(w http.ResponseWriter, target string) {
-	d.show(w, "onward.html", http.StatusOK, view{Title: "One moment", Next: next(target)})
+func (d *Door) onward(w http.ResponseWriter, r *http.Request, target string) {
+	d.show(w, r, "onward.html", http.StatusOK, view{Title: "One moment", Next: next(target)})
 }
 
 func (d *Door) signInPage(w http.ResponseWriter, r *http.Request) {
@@ -119,5 +133,5 @@ func (d *Door) showSignIn(w http.ResponseWriter, r *http.Request, status int, ta
 		v.Provider = d.oidc.host
 		v.Link = template.URL(pathOIDC + "?next=" + url.QueryEscape(target))
 	}
-	d.show(w, "sign-in.html", status, v)
+	d.show(w, r, "sign-in.html", status, v)
 }

@@ -44,7 +44,7 @@ type figure struct {
 
 func (p *Pages) incidents(w http.ResponseWriter, r *http.Request) {
 	p.o.Board.Look()
-	p.render(w, http.StatusOK, "incidents", listPage[IncidentRow]{p.frame(r, "Incidents", "incidents", "at=incidents"), p.incidentList(who.PersonOf(r.Context()))})
+	p.render(w, r, http.StatusOK, "incidents", listPage[IncidentRow]{p.frame(r, in(r).T("Incidents"), "incidents", "at=incidents"), p.incidentList(who.PersonOf(r.Context()))})
 }
 
 func (p *Pages) incidentList(person *who.Person) rows[IncidentRow] {
@@ -62,7 +62,7 @@ func (p *Pages) incidentList(person *who.Person) rows[IncidentRow] {
 
 func (p *Pages) drills(w http.ResponseWriter, r *http.Request) {
 	p.o.Board.Look()
-	p.render(w, http.StatusOK, "drills", listPage[DrillRow]{p.frame(r, "Drills", "drills", "at=drills"), p.drillList(who.PersonOf(r.Context()))})
+	p.render(w, r, http.StatusOK, "drills", listPage[DrillRow]{p.frame(r, in(r).T("Drills"), "drills", "at=drills"), p.drillList(who.PersonOf(r.Context()))})
 }
 
 func (p *Pages) drillList(person *who.Person) rows[DrillRow] {
@@ -172,7 +172,7 @@ func (p *Pages) report(ctx context.Context, r *http.Request, id string) (*incide
 	if rep.Open {
 		live = "at=incident&id=" + id
 	}
-	d := &incidentPage{Frame: p.frame(r, "Incident "+id, "incident", live), MayAct: person.May(group, who.Operator), R: rep, From: stamp(rep.From), Until: stamp(rep.Until), Lasted: took(rep.Until.Sub(rep.From))}
+	d := &incidentPage{Frame: p.frame(r, in(r).T("Incident")+" "+id, "incident", live), MayAct: person.May(group, who.Operator), R: rep, From: stamp(rep.From), Until: stamp(rep.Until), Lasted: took(rep.Until.Sub(rep.From))}
 	if rep.Objective > 0 {
 		d.Objective = took(rep.Objective)
 	}
@@ -296,7 +296,7 @@ func (p *Pages) incident(w http.ResponseWriter, r *http.Request) {
 		p.Say(w, r, code, "Not shown", sentence(err), "", "/incidents")
 		return
 	}
-	p.render(w, http.StatusOK, "incident", d)
+	p.render(w, r, http.StatusOK, "incident", d)
 }
 
 func sentence(err error) string {
@@ -325,7 +325,7 @@ func (p *Pages) postmortem(w http.ResponseWriter, r *http.Request) {
 	d.CSS = template.CSS(p.css) // our own file
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'sha256-"+p.cssHash+"'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox")
 	w.Header().Set("Content-Disposition", `inline; filename="postmortem-`+d.R.ID+`.html"`)
-	p.render(w, http.StatusOK, "postmortem", d)
+	p.render(w, r, http.StatusOK, "postmortem", d)
 }
 
 const (
@@ -352,10 +352,10 @@ func (p *Pages) plots(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Header.Get("X-Fragment") == "1" {
-		p.render(w, http.StatusOK, "plots", figures)
+		p.render(w, r, http.StatusOK, "plots", figures)
 		return
 	}
-	p.render(w, http.StatusOK, "plotpage", struct {
+	p.render(w, r, http.StatusOK, "plotpage", struct {
 		Frame
 		ID    string
 		Plots []figure

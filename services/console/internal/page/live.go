@@ -12,6 +12,7 @@ import (
 	"github.com/isacloud/ha-manager/pkg/incident"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/who"
+	"github.com/isacloud/ha-manager/services/console/internal/tongue"
 )
 
 const (
@@ -64,6 +65,7 @@ func (p *Pages) live(w http.ResponseWriter, r *http.Request) {
 	defer end.Stop()
 	beat := time.NewTicker(time.Second)
 	defer beat.Stop()
+	lang := tongue.Of(r)
 	sent := map[string]uint64{}
 	seed := maphash.MakeSeed()
 	if !send("beat", clock(p.o.Now())) {
@@ -71,7 +73,7 @@ func (p *Pages) live(w http.ResponseWriter, r *http.Request) {
 	}
 	for {
 		for _, x := range pieces(r.Context(), sent) {
-			html, err := p.fragment(x.template, x.data)
+			html, err := p.fragment(lang, x.template, x.data)
 			if err != nil {
 				p.o.Log.Error("an element could not be made", "element", x.id, "error", err)
 				return // the page says that it is out of date

@@ -24,7 +24,9 @@ import (
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/who"
+	"github.com/isacloud/ha-manager/pkg/words"
 	"github.com/isacloud/ha-manager/services/console/internal/board"
+	"github.com/isacloud/ha-manager/services/console/internal/tongue"
 )
 
 //go:embed assets templates
@@ -53,7 +55,7 @@ type Options struct {
 type Pages struct {
 	o       Options
 	ask     ask.Client
-	text    *template.Template
+	text    map[words.Lang]*template.Template
 	assets  map[string]asset
 	version string // of everything embedded: a page of another version is loaded anew
 	css     string
@@ -95,12 +97,9 @@ func New(o Options) (*Pages, error) {
 	p.css = string(p.assets["style.css"].body)
 	sum := sha256.Sum256([]byte(p.css))
 	p.cssHash = base64.StdEncoding.EncodeToString(sum[:])
-	p.text, err = template.New("").Funcs(template.FuncMap{
-		"t":     func(s string) string { return s },
-		"say":   func(s string) string { return s },
-		"lang":  func() string { return "en" },
-		"asset": func(name string) string { return "/assets/" + name + "?v=" + p.version },
-	}).ParseFS(files, "templates/*.html")
+	p.text, err = tongue.Templates(func(t *template.Template) (*template.Template, error) {
+		return t.Funcs(template.FuncMap{"asset": func(name string) string { return "/assets/" + name + "?v=" + p.version }, "brief": brief}).ParseFS(files, "templates/*.html")
+	})
 	return p, err
 }
 
@@ -163,13 +162,18 @@ type Frame struct {
 	Title, Page, Live, At string
 	Top                   Top
 	CSRF                  string
+	// Others are the languages that the page can be had in instead.
+	Others []tongue.Choice
 }
+
+// in speaks the language of who sent the request.
+func in(r *http.Request) *words.Speaker { return words.Of(tongue.Of(r)) }
 
 func (p *Pages) frame(r *http.Request, title, name, live string) Frame {
 	person := who.PersonOf(r.Context())
-	f := Frame{Title: title, Page: name, At: stamp(p.o.Now()), Top: p.top(person)}
+	f := Frame{Title: title, Page: name, At: stamp(p.o.Now()), Top: p.top(person), Others: tongue.Choices(r, r.URL.Query())}
 	if live != "" {
-		f.Live = "/live?v=" + p.version + "&" + live
+		f.Live = "/live?v=" + p.version + "&lang=" + string(tongue.Of(r)) + "&" + live
 	}
 	if person != nil {
 		f.CSRF = person.CSRF
@@ -186,21 +190,22 @@ func (p *Pages) top(person *who.Person) Top {
 }
 
 // render writes a template whole, or a plain error: never half a page.
-func (p *Pages) render(w http.ResponseWriter, code int, name string, data any) {
+func (p *Pages) render(w http.ResponseWriter, r *http.Request, code int, name string, data any) {
 	var b bytes.Buffer
-	if err := p.text.ExecuteTemplate(&b, name, data); err != nil {
+	if err := p.text[tongue.Of(r)].ExecuteTemplate(&b, name, data); err != nil {
 		p.o.Log.Error("a page could not be made", "page", name, "error", err)
 		http.Error(w, "this page could not be made; the console's log says why", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Vary", "Accept-Language, Cookie")
 	w.WriteHeader(code)
 	_, _ = w.Write(clean(b.Bytes()))
 }
 
-func (p *Pages) fragment(name string, data any) (string, error) {
+func (p *Pages) fragment(l words.Lang, name string, data any) (string, error) {
 	var b bytes.Buffer
-	err := p.text.ExecuteTemplate(&b, name, data)
+	err := p.text[l].ExecuteTemplate(&b, name, data)
 	return string(clean(b.Bytes())), err
 }
 
@@ -215,7 +220,7 @@ type Said struct {
 
 // Say shows an answer.
 func (p *Pages) Say(w http.ResponseWriter, r *http.Request, code int, heading, sentence, hint, back string, reasons ...message.Reason) {
-	p.render(w, code, "said", Said{Frame: p.frame(r, heading, "", ""), Bad: code >= 400, Heading: heading, Sentence: sentence, Reasons: reasons, Hint: hint, Back: back})
+	p.render(w, r, code, "said", Said{Frame: p.frame(r, in(r).T(heading), "", ""), Bad: code >= 400, Heading: heading, Sentence: sentence, Reasons: reasons, Hint: hint, Back: back})
 }
 
 // Missing says that there is no such page.
@@ -279,12 +284,12 @@ type listed struct {
 // briefly is how much of a sentence a line of the overview holds, in runes: the group's own page has all of it.
 const briefly = 110
 
-// Brief is the beginning of the group's sentence.
-func (l *listed) Brief() string {
-	if r := []rune(l.Sentence); len(r) > briefly {
+// brief is the beginning of a sentence.
+func brief(sentence string) string {
+	if r := []rune(sentence); len(r) > briefly {
 		return string(r[:briefly-1]) + "…"
 	}
-	return l.Sentence
+	return sentence
 }
 
 // sum is the first sentence of the overview.
@@ -366,11 +371,11 @@ func plural(n int, one, many string) string {
 func (p *Pages) overview(w http.ResponseWriter, r *http.Request) {
 	p.freshly(r.Context())
 	person := who.PersonOf(r.Context())
-	d := overviewPage{Frame: p.frame(r, "Overview", "overview", "at=overview"), overviewParts: p.overviewParts(person)}
+	d := overviewPage{Frame: p.frame(r, in(r).T("Overview"), "overview", "at=overview"), overviewParts: p.overviewParts(person)}
 	if person.May(who.Everywhere, who.Operator) {
 		d.Faults = p.o.Faults
 	}
-	p.render(w, http.StatusOK, "overview", d)
+	p.render(w, r, http.StatusOK, "overview", d)
 }
 
 // groupPage is a group's page.
@@ -426,5 +431,5 @@ func (p *Pages) group(w http.ResponseWriter, r *http.Request) {
 	if now, ok := p.o.Board.Group(g.Name); ok {
 		g = now
 	}
-	p.render(w, http.StatusOK, "group", p.groupData(r, g))
+	p.render(w, r, http.StatusOK, "group", p.groupData(r, g))
 }

@@ -150,7 +150,7 @@ func (p *Pages) ShowSwap(w http.ResponseWriter, r *http.Request, code int, g boa
 	if refused != nil {
 		d.Said = &said{Sentence: refused.Sentence, Reasons: refused.Reasons}
 	}
-	p.render(w, code, "swap", d)
+	p.render(w, r, code, "swap", d)
 }
 
 // Unanswered says why nobody answered. What is asked there is never carried out later.
@@ -213,7 +213,7 @@ func (p *Pages) swapData(r *http.Request, g board.Group, s *message.GroupStatus,
 	if d.Hold != "" {
 		q.Set("hold", d.Hold)
 	}
-	d.Frame = p.frame(r, "Move "+g.Name, "swap", q.Encode())
+	d.Frame = p.frame(r, in(r).T("Move %s", g.Name), "swap", q.Encode())
 	return d
 }
 
