@@ -64,6 +64,13 @@ func (l *Ledger) find(id string) *Entry {
 // Has says whether there is such an entry.
 func (l *Ledger) Has(id string) bool { return l.find(id) != nil }
 
+// Newest are the last n of them, newest first.
+func (l *Ledger) Newest(n int) []Entry {
+	out := slices.Clone(l.entries[max(0, len(l.entries)-n):])
+	slices.Reverse(out)
+	return out
+}
+
 // Entries are all of them, oldest first.
 func (l *Ledger) Entries() []Entry { return slices.Clone(l.entries) }
 

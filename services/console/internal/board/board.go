@@ -17,6 +17,7 @@ import (
 
 	"github.com/isacloud/ha-manager/pkg/ask"
 	"github.com/isacloud/ha-manager/pkg/bus"
+	"github.com/isacloud/ha-manager/pkg/ledger"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec"
 	"github.com/isacloud/ha-manager/pkg/spec/store"
@@ -40,6 +41,8 @@ const (
 	maxRuns      = 100  // of each group: swaps that were done, for the figures
 	maxDrills    = 100  // of each group
 	maxOutcomes  = 1000 // of all groups: what became of requests
+	maxShadows   = 100  // of each group: entries of the shadow ledger that are shown
+	maxRefused   = 20   // of each group: drills of the calendar that did not begin
 	maxPending   = 64   // of each group: commands whose end is still to be told
 )
 
@@ -82,6 +85,7 @@ type entry struct {
 	asking, again bool
 	pending       map[string]*message.Command // by id
 	pendingOrder  []string
+	ledger        ledger.Ledger
 }
 
 // Group is what is known of one group.
@@ -102,6 +106,10 @@ type Group struct {
 	Incidents []Incident
 	Runs      []Done
 	Drills    []Drill
+	// Shadows are the newest entries of the shadow ledger, newest first; their commands hold what is shown of them alone.
+	Shadows []ledger.Entry
+	// NotBegun are drills of the calendar that were refused, newest first.
+	NotBegun []*Line
 	// Version grows with every change of the group.
 	Version uint64
 }

@@ -89,6 +89,18 @@ func (b *Board) eventLocked(e *message.Event, d bus.Delivery) {
 		if e.Command != nil {
 			g.decided(e.Command, d.Time)
 		}
+		if e.Command != nil && e.Kind == message.EventShadow {
+			g.shadow(e.Command)
+		}
+	case message.EventJudged:
+		if e.Judged != nil {
+			g.ledger.Judge(e.Judged, d.Time.UnixMicro())
+			g.Shadows = g.ledger.Newest(maxShadows)
+		}
+	case message.EventOutcome:
+		if o := e.Outcome; o != nil && !o.Accepted && o.Verb == message.VerbDrill && e.Actor == message.ActorSchedule {
+			g.NotBegun = prepend(g.NotBegun, &Line{At: d.Time, Seq: d.Seq, Event: e}, maxRefused)
+		}
 	case message.EventStep:
 		if e.Step != nil {
 			g.step(e.Step, d.Time)
@@ -236,6 +248,17 @@ func (g *entry) drill(d *message.DrillStatus, at time.Time) {
 			g.Drills[i].At = at
 		}
 	}
+}
+
+// shadow keeps of a swap that would have happened what is shown of it: a ledger is long, and a plan with its evidence is big.
+func (g *entry) shadow(c *message.Command) {
+	if g.ledger.Has(c.ID) {
+		return
+	}
+	g.ledger.Shadow(&message.Command{
+		ID: c.ID, Group: c.Group, Epoch: c.Epoch, Kind: c.Kind, From: c.From, Primary: c.Primary, Rule: c.Rule, Sentence: c.Sentence, Incident: c.Incident, Request: c.Request, At: c.At,
+	})
+	g.Shadows = g.ledger.Newest(maxShadows)
 }
 
 func micros(n int64) time.Duration { return time.Duration(n) * time.Microsecond }

@@ -21,6 +21,7 @@ func (m Mark) rank() int { return slices.Index([]string{"bad", "off", "info", "w
 var (
 	stale     = Mark{"Not known", "gone", "off"}
 	waits     = Mark{"Waits for you", "hand", "bad"}
+	second    = Mark{"Waits for a second person", "hand", "bad"}
 	swapping  = Mark{"Swapping", "swap", "info"}
 	down      = Mark{"Primary down", "cross", "bad"}
 	none      = Mark{"No primary", "cross", "bad"}
@@ -50,6 +51,8 @@ func mark(g *board.Group, now time.Time) Mark {
 		return none
 	case verdict == message.VerdictDown:
 		return down
+	case slices.ContainsFunc(s.Approvals, func(a message.ApprovalStatus) bool { return a.State == message.ApprovalWaits }):
+		return second
 	case s.Blind:
 		return blind
 	case verdict != message.VerdictUp:

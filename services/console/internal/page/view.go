@@ -45,8 +45,14 @@ type Group struct {
 	Incidents []IncidentRow
 	Drills    []DrillRow
 
+	// Waiting are the swaps that wait for a second person; Agenda is what is planned, Trust what the shadow ledger shows (nil: nothing).
+	Waiting []Waiting
+	Agenda  *Agenda
+	Trust   *Trust
+
 	// What the person who looks may do.
 	MayAct, MayAdmin bool
+	Person, CSRF     string
 	Standbys         []string
 }
 
@@ -182,11 +188,16 @@ func view(g *board.Group, now time.Time, p *who.Person) *Group {
 		v.Lines = append(v.Lines, lineView(l, now))
 	}
 	v.Run = runView(g, now)
+	v.Agenda, v.Trust = agenda(g, now), trust(g, now)
+	if p != nil {
+		v.Person, v.CSRF = p.Name, p.CSRF
+	}
 	s := g.Status
 	if s == nil {
 		return v
 	}
 	v.Sentence, v.Mode, v.DryRun, v.Epoch, v.Primary, v.Held = s.Sentence, s.Mode, s.Mode == "dry-run", s.Epoch, s.Primary, s.Held
+	v.Waiting = waitings(s, now, p)
 	v.Incident, v.Decider, v.Blind, v.Refusals = s.Incident, s.Decider, s.Blind, s.Refusals
 	if s.Paused {
 		v.Paused = pausedSince(s)
