@@ -3,6 +3,7 @@ package evidence_test
 import (
 	"bytes"
 	"crypto/ed25519"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -209,10 +210,20 @@ func TestKeys(t *testing.T) {
 
 func TestMask(t *testing.T) {
 	for in, want := range map[string]string{
-		`{"text":"dsn: postgres://ham:s3cret@db:5432/app"}`:      `{"text":"dsn: postgres://ham:***@db:5432/app"}`,
-		`{"text":"dsn: \"host=db password=s3cret user=x\""}`:     `{"text":"dsn: \"host=db password=*** user=x\""}`,
-		`{"text":"token: \"abc123\"\nurl: http://192.0.2.1/x"}`:  `{"text":"token: \"***\"\nurl: http://192.0.2.1/x"}`,
-		`{"text":"auth: Bearer abcdefgh12345"}`:                  `{"text":"auth: Bearer ***"}`,
+		`{"text":"dsn: postgres://ham:s3cret@db:5432/app"}`:     `{"text":"dsn: postgres://ham:***@db:5432/app"}`,
+		`{"text":"dsn: \"host=db password=s3cret user=x\""}`:    `{"text":"dsn: \"host=db password=*** user=x\""}`,
+		`{"text":"token: \"abc123\"\nurl: http://192.0.2.1/x"}`: `{"text":"token: \"***\"\nurl: http://192.0.2.1/x"}`,
+		`{"text":"auth: Bearer abcdefgh12345"}`:                 `{"text":"auth: Bearer ***"}`,
+		// All of it is hidden, whatever it holds.
+		`{"password":"correct horse, \"battery\"; staple","b":1}`:                   `{"password":"***","b":1}`,
+		`{"text":"{\"client_secret\": \"one two,\\\"three\\\" four\"}, x"}`:         `{"text":"{\"client_secret\": \"***\"}, x"}`,
+		`{"text":"password='one two, three' user=x"}`:                               `{"text":"password='***' user=x"}`,
+		`{"text":"password=one,two{three\\four, user: x"}`:                          `{"text":"password=***, user: x"}`,
+		`{"text":"{password: one, user: x}"}`:                                       `{"text":"{password: ***, user: x}"}`,
+		`{"password":"$ecret","token":12345,"x":2}`:                                 `{"password":"***","token":"***","x":2}`,
+		`{"text":"-----BEGIN PRIVATE KEY-----\nMC4CAQ\n-----END PRIVATE KEY-----"}`: `{"text":"-----BEGIN PRIVATE KEY-----***-----END PRIVATE KEY-----"}`,
+		`{"password":"","token":null}`:                                              "",
+
 		`{"text":"dsn: ${file:/etc/ham/a.dsn}"}`:                 "",
 		`{"text":"password: ${env:PW}"}`:                         "",
 		`{"text":"dsn: postgres://ham:${env:PW}@db/app"}`:        "",
@@ -226,6 +237,7 @@ func TestMask(t *testing.T) {
 		}
 		require.True(t, found, in)
 		require.Equal(t, want, string(got))
+		require.True(t, json.Valid(got), want)
 		twice, found := evidence.Mask(got)
 		require.False(t, found, in)
 		require.Equal(t, want, string(twice))
