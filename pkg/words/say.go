@@ -25,7 +25,7 @@ type said struct {
 	missing []string
 }
 
-var speakers = map[Lang]*Speaker{English: {lang: English}, Portuguese: newSpeaker(Portuguese, []map[string]string{reportTexts, consoleTexts}, rules, core, executor, others)}
+var speakers = map[Lang]*Speaker{English: {lang: English}, Portuguese: newSpeaker(Portuguese, []map[string]string{reportTexts, consoleTexts, deskTexts}, rules, core, executor, others)}
 
 // Of returns the speaker of a language, that of English where there is no such language.
 func Of(l Lang) *Speaker {

@@ -125,7 +125,7 @@ func (d *Desk) fire(w http.ResponseWriter, r *http.Request) {
 	out, ok := d.send(ctx, w, r, q)
 	switch {
 	case !ok:
-	case !out.Accepted:
+	case !out.Accepted && !slices.ContainsFunc(out.Reasons, func(r message.Reason) bool { return r.Code == waitsForSecond }):
 		d.o.Pages.ShowSwap(w, r, http.StatusConflict, g, k, out)
 	default:
 		http.Redirect(w, r, back+"?rq="+q.ID, http.StatusSeeOther)
@@ -147,8 +147,12 @@ func (d *Desk) refuse(w http.ResponseWriter, r *http.Request, g board.Group, k p
 // asked are the other requests, with who may ask them.
 var asked = map[message.Verb]who.Role{
 	message.VerbRetry: who.Operator, message.VerbSkip: who.Operator, message.VerbAbort: who.Operator, message.VerbPause: who.Operator, message.VerbResume: who.Operator,
-	message.VerbNote: who.Operator, message.VerbDrill: who.Operator, message.VerbApprove: who.Operator, message.VerbReject: who.Operator, message.VerbAdopt: who.Admin,
+	message.VerbNote: who.Operator, message.VerbDrill: who.Operator, message.VerbApprove: who.Operator, message.VerbReject: who.Operator, message.VerbJudge: who.Operator,
+	message.VerbAdopt: who.Admin,
 }
+
+// waitsForSecond is the code of the refusal that is none: the swap waits for another person.
+const waitsForSecond = "R360"
 
 // do is everything else that can be asked.
 func (d *Desk) do(w http.ResponseWriter, r *http.Request) {
@@ -181,6 +185,21 @@ func (d *Desk) do(w http.ResponseWriter, r *http.Request) {
 	case message.VerbAdopt:
 		if q.Target = f.Get("to"); !message.IsName(q.Target) {
 			bad("that is no member's name")
+			return
+		}
+	case message.VerbApprove, message.VerbReject:
+		if q.Of = f.Get("of"); q.Of == "" {
+			bad("the form does not say which request is meant")
+			return
+		}
+		if verb == message.VerbApprove && f.Get("armed") != "yes" {
+			bad("nobody said that what would happen was read")
+			return
+		}
+	case message.VerbJudge:
+		q.Of, q.Judge = f.Get("of"), f.Get("judge")
+		if missed := q.Judge == message.JudgeMiss; q.Judge == "" || missed != (q.Of == "") {
+			bad("the form does not say which entry of the shadow ledger is meant, and whether it is right or wrong")
 			return
 		}
 	case message.VerbDrill: // beginning one goes over its plan
@@ -216,6 +235,9 @@ func (d *Desk) do(w http.ResponseWriter, r *http.Request) {
 	if id := f.Get("incident"); out.Accepted && id != "" && strings.HasPrefix(id, g.Name+"-") && message.IsName(id) {
 		http.Redirect(w, r, "/i/"+id, http.StatusSeeOther)
 		return
+	}
+	if at := f.Get("at"); at == "shadow" || at == "drills" {
+		back = "/" + at
 	}
 	http.Redirect(w, r, back+"?rq="+q.ID, http.StatusSeeOther) // the page shows what became of it, out of the record
 }

@@ -1,7 +1,6 @@
 package page
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -9,8 +8,8 @@ import (
 	"github.com/isacloud/ha-manager/pkg/ledger"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec"
+	"github.com/isacloud/ha-manager/pkg/who"
 	"github.com/isacloud/ha-manager/services/console/internal/board"
-	"github.com/isacloud/ha-manager/services/console/who"
 )
 
 // Waiting is a swap that waits for a second person.
@@ -138,7 +137,7 @@ func window(b *spec.Blocked, now time.Time) Window {
 	of := func(d time.Duration) string {
 		return fmt.Sprintf("%02d:%02d", d/time.Hour, d%time.Hour/time.Minute)
 	}
-	v.From, v.Until, v.Zone = of(b.Start), of(b.End), cmp.Or(b.Zone, "UTC")
+	v.From, v.Until, v.Zone = of(b.Start), of(b.End), b.Zone.String()
 	return v
 }
 

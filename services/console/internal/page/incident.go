@@ -31,9 +31,8 @@ type listPage[T any] struct {
 }
 
 type rows[T any] struct {
-	Read  bool
-	Rows  []T
-	Plots []figure
+	Read bool
+	Rows []T
 }
 
 // figure is a drawing with what stands above it.
@@ -58,56 +57,6 @@ func (p *Pages) incidentList(person *who.Person) rows[IncidentRow] {
 		out.Rows = append(out.Rows, incidentRow(i, p.o.Now()))
 	}
 	return out
-}
-
-func (p *Pages) drills(w http.ResponseWriter, r *http.Request) {
-	p.o.Board.Look()
-	p.render(w, r, http.StatusOK, "drills", listPage[DrillRow]{p.frame(r, in(r).T("Drills"), "drills", "at=drills"), p.drillList(who.PersonOf(r.Context()))})
-}
-
-func (p *Pages) drillList(person *who.Person) rows[DrillRow] {
-	type one struct {
-		group string
-		board.Drill
-	}
-	var all []one
-	out := rows[DrillRow]{Read: p.o.Board.Read()}
-	for _, g := range p.seen(person) {
-		for _, d := range g.Drills {
-			all = append(all, one{g.Name, d})
-		}
-		if f := recoveryPlot(g); f.SVG != "" {
-			out.Plots = append(out.Plots, f)
-		}
-	}
-	slices.SortFunc(all, func(a, b one) int { return b.At.Compare(a.At) })
-	for _, d := range all[:min(len(all), 200)] {
-		out.Rows = append(out.Rows, drillRow(d.group, d.Drill, p.o.Now()))
-	}
-	return out
-}
-
-// recoveryPlot draws how long the group's swaps took, where there are at least two.
-func recoveryPlot(g board.Group) figure {
-	goal := time.Duration(0)
-	if g.Spec != nil {
-		goal = g.Spec.Objectives.RTO
-	}
-	var bars []plot.Bar
-	for _, d := range slices.Backward(g.Runs) {
-		if d.DryRun {
-			continue
-		}
-		b := plot.Bar{Label: string(d.Kind) + " to " + d.To + ", " + stamp(d.At), To: d.Took(), Note: took(d.Took()), Tone: "info"}
-		if goal > 0 && d.Took() > goal {
-			b.Tone = "bad"
-		}
-		bars = append(bars, b)
-	}
-	if len(bars) < 2 {
-		return figure{}
-	}
-	return figure{Group: g.Name, SVG: plot.Times("recovery times of "+g.Name, bars, goal)}
 }
 
 // incidentPage is one incident.

@@ -160,8 +160,8 @@ func (p *Pages) follower(r *http.Request, person *who.Person) (func(context.Cont
 				return []piece{top()}
 			}
 			d := p.groupData(r, g)
-			out := []piece{top(), {id: "g-head", template: "g-head", data: d.G}, {id: "g-said", template: "g-said", data: d}, {id: "g-run", template: "g-run", data: d}}
-			for _, id := range []string{"g-members", "g-why", "g-figures", "g-lines", "g-incidents"} {
+			out := []piece{top(), {id: "g-head", template: "g-head", data: d.G}, {id: "g-said", template: "g-said", data: d}, {id: "g-run", template: "g-run", data: d}, {id: "g-waiting", template: "g-waiting", data: d.G}}
+			for _, id := range []string{"g-agenda", "g-trust", "g-members", "g-why", "g-figures", "g-lines", "g-incidents"} {
 				out = append(out, piece{id: id, template: id, data: d.G})
 			}
 			return out
@@ -185,8 +185,23 @@ func (p *Pages) follower(r *http.Request, person *who.Person) (func(context.Cont
 			return []piece{top(), {id: "incidentlist", template: "incidentlist", data: p.incidentList(person)}}
 		}, true
 	case "drills":
+		month, last := monthOf(q.Get("month"), p.o.Now()), time.Time{}
 		return func(context.Context, map[string]uint64) []piece {
-			return []piece{top(), {id: "drilllist", template: "drilllist", data: p.drillList(person)}}
+			_, said := p.saidOf(r, person)
+			out := []piece{
+				top(), {id: "p-said", template: "p-said", data: said}, {id: "drillnext", template: "drillnext", data: drillsPage{Frame: p.frame(r, "", "", ""), Coming: p.coming(person)}},
+				{id: "drilllist", template: "drilllist", data: p.drillList(person)},
+			}
+			if now := p.o.Now(); now.Sub(last) >= calendarEvery {
+				last = now
+				out = append(out, piece{id: "drillcal", template: "drillcal", data: p.calendar(person, month, now)}, piece{id: "drillplots", template: "drillplots", data: p.recoveryPlots(person)})
+			}
+			return out
+		}, true
+	case "shadow":
+		return func(context.Context, map[string]uint64) []piece {
+			_, said := p.saidOf(r, person)
+			return []piece{top(), {id: "p-said", template: "p-said", data: said}, {id: "shadows", template: "shadows", data: p.shadows(person)}}
 		}, true
 	case "incident":
 		id := q.Get("id")

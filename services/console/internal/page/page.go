@@ -120,6 +120,7 @@ func (p *Pages) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /g/{group}/swap", p.swap)
 	mux.HandleFunc("GET /incidents", p.incidents)
 	mux.HandleFunc("GET /drills", p.drills)
+	mux.HandleFunc("GET /shadow", p.shadow)
 	mux.HandleFunc("GET /i/{id}", p.incident)
 	mux.HandleFunc("GET /i/{id}/plots", p.plots)
 	mux.HandleFunc("GET /i/{id}/postmortem.md", p.markdown)

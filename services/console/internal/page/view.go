@@ -133,9 +133,9 @@ type Stopped struct {
 
 // DrillNow is the rehearsal that runs.
 type DrillNow struct {
-	ID, Actor, Stage, Left, Home, Away string
-	Waits                              []message.Reason
-	MayEnd                             bool
+	ID, Actor, Why, Stage, Left, Home, Away string
+	Waits                                   []message.Reason
+	MayEnd                                  bool
 }
 
 // Figures are what was achieved, beside the objectives.
@@ -163,8 +163,8 @@ type IncidentRow struct {
 
 // DrillRow is one line of the history of drills.
 type DrillRow struct {
-	ID, Group, When, Actor, Why, Took, Objective string
-	Mark                                         Mark
+	ID, Group, When, Actor, Why, Took, Objective, Way, How, Held string
+	Mark                                                         Mark
 }
 
 // view makes a group's view.
@@ -181,7 +181,7 @@ func view(g *board.Group, now time.Time, p *who.Person) *Group {
 	for _, i := range g.Incidents {
 		v.Incidents = append(v.Incidents, incidentRow(i, now))
 	}
-	for _, d := range g.Drills {
+	for _, d := range g.Drills[:min(len(g.Drills), 5)] {
 		v.Drills = append(v.Drills, drillRow(g.Name, d, now))
 	}
 	for _, l := range g.Lines {
@@ -223,10 +223,15 @@ func view(g *board.Group, now time.Time, p *who.Person) *Group {
 		}
 	}
 	if d := s.Drill; d != nil {
-		v.Drill = &DrillNow{ID: d.ID, Actor: d.Actor, Stage: string(d.Stage), Home: d.Home, Away: d.Away, Waits: d.Waits, MayEnd: d.Stage == message.DrillHolds || d.Stage == message.DrillWaits}
-		if d.BackAt > 0 {
-			v.Drill.Left = age(time.UnixMicro(d.BackAt).Sub(now))
-		}
+		v.Drill = drillNow(d, now)
+	}
+	return v
+}
+
+func drillNow(d *message.DrillStatus, now time.Time) *DrillNow {
+	v := &DrillNow{ID: d.ID, Actor: d.Actor, Why: d.Why, Stage: string(d.Stage), Home: d.Home, Away: d.Away, Waits: d.Waits, MayEnd: d.Stage == message.DrillHolds || d.Stage == message.DrillWaits}
+	if d.BackAt > 0 {
+		v.Left = age(time.UnixMicro(d.BackAt).Sub(now))
 	}
 	return v
 }
@@ -430,23 +435,33 @@ func figures(g *board.Group, now time.Time) Figures {
 	return f
 }
 
+// drillMark is how a drill went: succeeded, failed, interrupted, or pending.
 func drillMark(d *message.DrillStatus) Mark {
 	switch {
 	case d.Stage != message.DrillOver:
-		return Mark{"under way", "swap", "info"}
+		return Mark{"pending", "swap", "info"}
 	case d.How == message.DrillDone && d.RTO != nil && !d.RTO.Met:
-		return Mark{"done, too slow", "warn", "warn"}
+		return Mark{"succeeded, too slow", "warn", "warn"}
 	case d.How == message.DrillDone:
-		return Mark{"done", "ok", "ok"}
-	case d.How == message.DrillStayed:
-		return Mark{"stayed", "skip", "warn"}
+		return Mark{"succeeded", "ok", "ok"}
+	case d.How == message.DrillGivenUp, d.How == message.DrillHalted:
+		return Mark{"failed", "cross", "bad"}
 	}
-	return Mark{strings.ReplaceAll(d.How, "-", " "), "cross", "warn"}
+	return Mark{"interrupted", "skip", "warn"}
+}
+
+// drillHow says in words what the mark leaves out.
+var drillHow = map[string]string{
+	message.DrillStayed: "a person left the roles as they were", message.DrillGivenUp: "the way back was not possible for too long",
+	message.DrillHalted: "something unhealthy showed, so it went back before its time", message.DrillInterrupted: "somebody or something else moved roles",
 }
 
 func drillRow(group string, d board.Drill, now time.Time) DrillRow {
 	s := d.Status
-	v := DrillRow{ID: s.ID, Group: group, When: stamp(d.At), Actor: s.Actor, Why: s.Why, Mark: drillMark(s), Objective: "–", Took: "–"}
+	v := DrillRow{ID: s.ID, Group: group, When: stamp(d.At), Actor: s.Actor, Why: s.Why, Mark: drillMark(s), Objective: "–", Took: "–", Way: s.Home + " → " + s.Away, How: drillHow[s.How]}
+	if s.HeldMicros > 0 {
+		v.Held = took(time.Duration(s.HeldMicros) * time.Microsecond)
+	}
 	if worst := max(s.There.TookMicros(), s.Back.TookMicros()); worst > 0 {
 		v.Took = took(time.Duration(worst) * time.Microsecond)
 	}

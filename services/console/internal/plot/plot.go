@@ -106,28 +106,98 @@ func Series(title string, points []Point, from, to float64, length time.Duration
 // Millis writes a value that is in milliseconds.
 func Millis(v float64) string { return short(time.Duration(v * float64(time.Millisecond))) }
 
-// Times draws one bar for each duration, and the objective (0: none) as a line across them.
-func Times(title string, bars []Bar, goal time.Duration) template.HTML {
-	const left, right, top, height = 60, 10, 8, 110
-	high := max(goal, 1)
-	for _, b := range bars {
-		high = max(high, b.To)
+// Dot is one duration at its time.
+type Dot struct {
+	At     time.Time
+	Took   time.Duration
+	Label  string
+	Tone   string
+	Hollow bool // it was only rehearsed
+}
+
+// Over draws durations over the months, up to now, and the objective (0: none) as a line across them.
+func Over(title string, dots []Dot, goal time.Duration, now time.Time) template.HTML {
+	if len(dots) == 0 {
+		return ""
 	}
-	y := func(d time.Duration) float64 { return top + height - float64(d)/float64(high)*height }
-	step := float64(width-left-right) / float64(max(12, len(bars)))
+	const left, right, top, height = 60, 14, 8, 120
+	high := max(goal, 1)
+	from := now
+	for _, d := range dots {
+		high = max(high, d.Took)
+		if d.At.Before(from) {
+			from = d.At
+		}
+	}
+	span := max(now.Sub(from), time.Minute)
+	from = from.Add(-span / 40) // the first one does not stand on the axis
+	span = now.Sub(from)
+	y := func(d time.Duration) float64 { return top + height - float64(d)/float64(high)*height*.94 }
+	x := func(t time.Time) float64 {
+		return left + float64(max(0, min(t.Sub(from), span)))/float64(max(span, 1))*(width-left-right)
+	}
 	var w strings.Builder
-	fmt.Fprintf(&w, `<svg viewBox="0 0 %d %d" role="img" aria-label="%s">`, width, top+height+10, esc(title))
+	fmt.Fprintf(&w, `<svg viewBox="0 0 %d %d" role="img" aria-label="%s">`, width, top+height+24, esc(title))
 	for _, d := range []time.Duration{0, high} {
 		fmt.Fprintf(&w, `<line class="axis" x1="%d" y1="%.1f" x2="%d" y2="%.1f"/><text x="%d" y="%.1f" text-anchor="end">%s</text>`, left, y(d), width-right, y(d), left-6, y(d)+4, esc(short(d)))
 	}
-	for i, b := range bars {
-		fmt.Fprintf(&w, `<rect class="bar-%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f" rx="2"><title>%s</title></rect>`, esc(b.Tone), left+float64(i)*step+step*.15, y(b.To), step*.7, math.Max(1.5, float64(top+height)-y(b.To)), esc(b.Label+" "+b.Note))
+	for _, t := range dates(from, now) {
+		fmt.Fprintf(&w, `<line class="axis" x1="%.1f" y1="%d" x2="%.1f" y2="%d"/><text x="%.1f" y="%d" text-anchor="middle">%s</text>`, x(t.at), top, x(t.at), top+height, x(t.at), top+height+16, esc(t.label))
 	}
 	if goal > 0 {
-		fmt.Fprintf(&w, `<line class="goal" x1="%d" y1="%.1f" x2="%d" y2="%.1f"><title>%s</title></line>`, left, y(goal), width-right, y(goal), esc("objective "+short(goal)))
+		fmt.Fprintf(&w, `<line class="goal" x1="%d" y1="%.1f" x2="%d" y2="%.1f"><title>%s</title></line><text x="%d" y="%.1f" text-anchor="end">%s</text>`, left, y(goal), width-right, y(goal), esc("objective "+short(goal)), width-right, y(goal)-4, esc(short(goal)))
+	}
+	for _, d := range dots {
+		class := "bar-" + d.Tone
+		if d.Hollow {
+			class += " hollow"
+		}
+		fmt.Fprintf(&w, `<line class="stem" x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f"/><circle class="%s" cx="%.1f" cy="%.1f" r="4.5"><title>%s</title></circle>`, x(d.At), y(0), x(d.At), y(d.Took), esc(class), x(d.At), y(d.Took), esc(d.Label))
 	}
 	w.WriteString("</svg>")
 	return template.HTML(w.String())
+}
+
+type date struct {
+	at    time.Time
+	label string
+}
+
+// dates are a few round places on an axis of dates: hours, days, or months.
+func dates(from, until time.Time) []date {
+	from, until = from.UTC(), until.UTC()
+	span := until.Sub(from)
+	var out []date
+	add := func(t time.Time, step func(time.Time) time.Time, layout string) []date {
+		for ; !t.After(until) && len(out) < 24; t = step(t) {
+			if !t.Before(from) {
+				out = append(out, date{t, t.Format(layout)})
+			}
+		}
+		return out
+	}
+	every := func(d time.Duration) func(time.Time) time.Time {
+		return func(t time.Time) time.Time { return t.Add(d) }
+	}
+	switch day := 24 * time.Hour; {
+	case span <= 5*time.Minute:
+		return add(from.Truncate(time.Minute), every(time.Minute), "15:04")
+	case span <= time.Hour:
+		return add(from.Truncate(10*time.Minute), every(10*time.Minute), "15:04")
+	case span <= 6*time.Hour:
+		return add(from.Truncate(time.Hour), every(time.Hour), "15:04")
+	case span <= 2*day:
+		return add(from.Truncate(6*time.Hour), every(6*time.Hour), "01-02 15:04")
+	case span <= 10*day:
+		return add(from.Truncate(day), every(day), "01-02")
+	case span <= 60*day:
+		return add(from.Truncate(day), every(7*day), "01-02")
+	}
+	months := 1
+	for span > time.Duration(months)*9*30*24*time.Hour {
+		months++
+	}
+	return add(time.Date(from.Year(), from.Month(), 1, 0, 0, 0, 0, time.UTC), func(t time.Time) time.Time { return t.AddDate(0, months, 0) }, "2006-01")
 }
 
 // ticks are a few round places on an axis that ends at span.
