@@ -71,7 +71,7 @@ func agrees(p subject.Parts, m message.Message) error {
 			}
 			return field("vantage", m.Vantage, p.Writer)
 		}
-	case *message.Command, *message.Held, *message.Mark, *message.DrillEnd, *message.Approval:
+	case *message.Command, *message.Held, *message.Mark, *message.DrillEnd, *message.Approval, *message.Planned:
 		if p.What == "command" {
 			return nil
 		}

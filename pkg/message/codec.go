@@ -66,6 +66,7 @@ var kinds = []kind{
 	{"mark", 1, func() Message { return new(Mark) }},
 	{"drillend", 1, func() Message { return new(DrillEnd) }},
 	{"approval", 1, func() Message { return new(Approval) }},
+	{"planned", 1, func() Message { return new(Planned) }},
 	{"step", 1, func() Message { return new(StepResult) }},
 	{"run", 1, func() Message { return new(RunResult) }},
 	{"instruction", 1, func() Message { return new(Instruction) }},
@@ -120,6 +121,8 @@ func kindOf(m Message) kind {
 		name = "drillend"
 	case *Approval:
 		name = "approval"
+	case *Planned:
+		name = "planned"
 	case *StepResult:
 		name = "step"
 	case *RunResult:

@@ -15,10 +15,12 @@ const (
 	WayBack  = "back"  // the swap that undoes it
 )
 
-// How a request of verb drill ends the drill that runs.
+// How a request of verb drill ends the drill that runs, or one that was planned.
 const (
 	EndBack = "back" // back at once
 	EndStay = "stay" // the roles stay as they are now
+	// EndCancel takes back a drill that was planned for a time and has not begun.
+	EndCancel = "cancel"
 )
 
 // Drill says that a command is part of a rehearsal: a planned swap, a hold, and the swap back. It travels with both commands, so that

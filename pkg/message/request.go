@@ -58,11 +58,12 @@ type Request struct {
 	For Duration `json:"for,omitempty" validate:"min=0"`
 	// Hold is how long a drill stays on the other member before it goes back: 0s to 24h. Nobody says: 2m.
 	Hold *Duration `json:"hold,omitempty" validate:"omitempty,min=0"`
-	// End ends the drill that runs: "back" at once, "stay" as the roles are now. Empty: the drill begins.
-	End string `json:"end,omitempty" validate:"omitempty,oneof=back stay"`
-	// Of is the id of what approve, reject and judge are about: a request that waits, an entry of the shadow ledger.
+	// End ends the drill that runs: "back" at once, "stay" as the roles are now; "cancel" takes back the planned one that Of names. Empty: the drill begins.
+	End string `json:"end,omitempty" validate:"omitempty,oneof=back stay cancel"`
+	// Of is the id of what approve, reject and judge are about: a request that waits, an entry of the shadow ledger; or the name of a planned drill.
 	Of string `json:"of,omitempty" validate:"omitempty,max=128,id"`
-	// Due is when a request of the calendar was to happen, in Unix microseconds: the deciders set it when they send one.
+	// Due plans a drill for that time, in Unix microseconds, instead of beginning it. In a request of the schedule, which the deciders send, it is when
+	// that was to happen.
 	Due int64 `json:"due_us,omitempty" validate:"min=0"`
 	// Judge is how an entry of the shadow ledger is judged: right or wrong; miss adds one that should have been.
 	Judge string `json:"judge,omitempty" validate:"omitempty,oneof=right wrong miss"`

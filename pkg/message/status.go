@@ -35,6 +35,8 @@ type GroupStatus struct {
 	DrilledAt int64        `json:"drilled_at_us,omitempty" validate:"min=0"`
 	// Agenda is what is to happen by the spec's calendar, the soonest first.
 	Agenda []AgendaEntry `json:"agenda,omitempty" validate:"dive"`
+	// Blocked are the windows in which no drill begins that hold now or soon, the soonest first.
+	Blocked []BlockedWindow `json:"blocked,omitempty" validate:"dive"`
 	// Approvals are the swaps that wait for a second person, oldest first.
 	Approvals []ApprovalStatus `json:"approvals,omitempty" validate:"dive"`
 	// Ledger is the shadow ledger's score; nil where it has no entry.

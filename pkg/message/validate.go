@@ -200,6 +200,13 @@ func (m *Request) about() *Invalid {
 		case strings.TrimSpace(m.Reason) == "":
 			return field("reason", "", "a reason: a judgement without one convinces nobody")
 		}
+	case VerbDrill:
+		switch {
+		case m.End == EndCancel && m.Of == "":
+			return field("of", "", "the name of the planned drill: ham drills "+m.Group+" shows it")
+		case m.Of != "" && m.End != EndCancel && m.Actor != ActorSchedule:
+			return field("of", strconv.Quote(m.Of), "nothing: only what takes a planned drill back is about one")
+		}
 	default:
 		if m.Of != "" {
 			return field("of", strconv.Quote(m.Of), "nothing: only approve, reject and judge are about something")

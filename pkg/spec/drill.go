@@ -115,3 +115,36 @@ func (z Zone) String() string { return z.Location().String() }
 
 // MarshalText writes its name.
 func (z Zone) MarshalText() ([]byte, error) { return []byte(z.String()), nil }
+
+// windowLooks is how many days ahead the next window of a week is looked for.
+const windowLooks = 9
+
+// Window is the window as it covers t, or the next one after t; false: there is none any more. Windows of a week that follow without a gap are one, shown for
+// at most nine days. It is pure.
+func (b *Blocked) Window(t time.Time) (from, until time.Time, ok bool) {
+	if !b.Weekly() {
+		return b.From, b.Until, t.Before(b.Until)
+	}
+	loc := b.Zone.Location()
+	y, m, d := t.In(loc).Date()
+	clock := func(day int, of time.Duration) time.Time {
+		return time.Date(y, m, day, int(of/time.Hour), int(of%time.Hour/time.Minute), 0, 0, loc)
+	}
+	for day := d - 1; day < d+windowLooks; day++ {
+		if !b.Days[clock(day, 0).Weekday()] {
+			continue
+		}
+		start, end := clock(day, b.Start), clock(day, b.End)
+		if b.End <= b.Start {
+			end = clock(day+1, b.End)
+		}
+		switch {
+		case !end.After(t):
+		case !ok:
+			from, until, ok = start, end, true
+		case !start.After(until):
+			until = end
+		}
+	}
+	return from, until, ok
+}

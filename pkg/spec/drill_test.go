@@ -83,3 +83,28 @@ func TestBlocked(t *testing.T) {
 		require.Equal(t, c.want, c.b.Covers(at(t, c.when)), c.when)
 	}
 }
+
+// TestBlockedWindow: the window that holds, or the next one; over midnight, through a weekend, by the clocks of its zone.
+func TestBlockedWindow(t *testing.T) {
+	sp := In(in(t, "America/Sao_Paulo"))
+	for _, c := range []struct {
+		name              string
+		b                 Blocked
+		when, from, until string
+	}{
+		{"by dates", Blocked{From: at(t, "2026-12-20T00:00:00Z"), Until: at(t, "2027-01-05T00:00:00Z")}, "2026-12-24T12:00:00Z", "2026-12-20T00:00:00Z", "2027-01-05T00:00:00Z"},
+		{"by dates, over", Blocked{From: at(t, "2026-12-20T00:00:00Z"), Until: at(t, "2027-01-05T00:00:00Z")}, "2027-01-05T00:00:00Z", "", ""},
+		{"office hours, on Sunday", Blocked{Days: [7]bool{1: true, 2: true}, Start: 8 * time.Hour, End: 20 * time.Hour, Zone: sp}, "2026-11-22T15:00:00Z", "2026-11-23T11:00:00Z", "2026-11-23T23:00:00Z"},
+		{"office hours, at noon", Blocked{Days: [7]bool{1: true, 2: true}, Start: 8 * time.Hour, End: 20 * time.Hour, Zone: sp}, "2026-11-23T15:00:00Z", "2026-11-23T11:00:00Z", "2026-11-23T23:00:00Z"},
+		{"over midnight", Blocked{Days: [7]bool{6: true}, Start: 22 * time.Hour, End: 4 * time.Hour}, "2026-11-22T03:00:00Z", "2026-11-21T22:00:00Z", "2026-11-22T04:00:00Z"},
+		{"a weekend is one", Blocked{Days: [7]bool{0: true, 6: true}, End: 24 * time.Hour}, "2026-11-25T12:00:00Z", "2026-11-28T00:00:00Z", "2026-11-30T00:00:00Z"},
+	} {
+		from, until, ok := c.b.Window(at(t, c.when))
+		require.Equal(t, c.from != "", ok, c.name)
+		if ok {
+			require.Equal(t, c.from, from.UTC().Format(time.RFC3339), c.name)
+			require.Equal(t, c.until, until.UTC().Format(time.RFC3339), c.name)
+			require.True(t, c.b.Covers(from) && !c.b.Covers(until), c.name)
+		}
+	}
+}

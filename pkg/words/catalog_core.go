@@ -43,6 +43,7 @@ var core = [][2]string{
 	{"as a dry run, nothing would be applied: {what:say}", "como simulação, nada seria aplicado: {what}"},
 	{"{verb} of {group}, epoch {n:n}", "{verb} de {group}, época {n}"},
 	{"{verb} of step {step}", "{verb} do passo {step}"},
+	{"accepted as {name}: {what:say}", "aceito como {name}: {what}"},
 	{"accepted: written down", "aceito: anotado"},
 	{"refused: {why:say}", "recusado: {why}"},
 	{"{actor} asked for {verb} of {group}: {what:say}", "{actor} pediu {verb} de {group}: {what}"},

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,6 +30,7 @@ const (
 	// sends what is due, and another one may decide it.
 	clocksApart = 2 * time.Second
 	agendaMark  = "agenda."
+	codeBlocked = "R363"
 )
 
 // looksBack are the times in which a drill that was missed is looked for, shortest first: what comes often is found in the first.
@@ -47,6 +49,7 @@ func (s *State) agendaKnown(request string) {
 
 // keepAgenda sends what is due.
 func (s *State) keepAgenda(at Time) {
+	s.keepPlanned(at)
 	a := &s.agenda
 	if len(s.spec.Drills) == 0 || !s.judging(at) {
 		return
@@ -120,7 +123,13 @@ func (s *State) sendDrill(d *spec.Drill, due int64) {
 
 // scheduled says whether the request is one that the spec's calendar asks for, and nobody else.
 func (s *State) scheduled(r *message.Request) bool {
-	if s.spec == nil || r.Verb != message.VerbDrill || r.End != "" || r.Due == 0 || r.ID != s.agendaID(r.Due) {
+	if s.spec == nil || r.Verb != message.VerbDrill || r.End != "" || r.Due == 0 || r.Actor != message.ActorSchedule {
+		return false
+	}
+	if r.Of != "" {
+		return s.asPlanned(r)
+	}
+	if r.ID != s.agendaID(r.Due) {
 		return false
 	}
 	return slices.ContainsFunc(s.spec.Drills, func(d spec.Drill) bool {
@@ -158,8 +167,53 @@ func (s *State) coming(at Time) []message.AgendaEntry {
 			out, t = append(out, e), next
 		}
 	}
-	slices.SortStableFunc(out, func(a, b message.AgendaEntry) int { return int(min(1, max(-1, a.At-b.At))) })
+	for _, p := range s.chain.planned {
+		r, hold := p.Asks, message.Duration(holdOf(p.Asks))
+		e := message.AgendaEntry{Verb: message.VerbDrill, At: r.Due, Target: r.Target, Hold: &hold, Actor: r.Actor, Reason: r.Reason, Name: p.Name}
+		if b := s.spec.BlockedAt(time.UnixMicro(r.Due)); b != nil && !slices.Contains(r.Override, codeBlocked) {
+			e.Blocked = b.Why
+		}
+		out = append(out, e)
+	}
+	slices.SortStableFunc(out, func(a, b message.AgendaEntry) int { return cmp.Compare(a.At, b.At) })
+	if len(out) > 0 {
+		out[0].Refusals = s.refusedNow(at, &out[0])
+	}
 	return out
+}
+
+// refusedNow is what would refuse a drill of the calendar if it were due now.
+func (s *State) refusedNow(at Time, e *message.AgendaEntry) []message.Reason {
+	r := &message.Request{Group: s.group, Verb: message.VerbDrill, Actor: message.ActorSchedule, Target: e.Target, Hold: e.Hold, Due: at.Stream}
+	if p := s.plannedAs(e.Name); p != nil {
+		r = s.planRequest(p)
+		r.Due, r.Of = at.Stream, ""
+	}
+	stand, _ := override(s.refusals(at, s.asking(at, &ask{request: r}, s.requestRule(&message.Request{Verb: r.Verb}))), r.Override)
+	return slices.DeleteFunc(stand, func(r message.Reason) bool { return r.Code == codeBlocked }) // which is about the time it is due at
+}
+
+// blockedSoon is how far ahead blocked windows are shown, blockedShown how many.
+const (
+	blockedSoon  = 8 * 24 * time.Hour
+	blockedShown = 8
+)
+
+// windows are the times in which no drill begins, now and soon.
+func (s *State) windows(at Time) []message.BlockedWindow {
+	if s.spec == nil {
+		return nil
+	}
+	var out []message.BlockedWindow
+	now := time.UnixMicro(at.Stream)
+	for i := range s.spec.Blocked {
+		b := &s.spec.Blocked[i]
+		if from, until, ok := b.Window(now); ok && from.Sub(now) < blockedSoon {
+			out = append(out, message.BlockedWindow{From: from.UnixMicro(), Until: until.UnixMicro(), Why: b.Why})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b message.BlockedWindow) int { return cmp.Compare(a.From, b.From) })
+	return out[:min(len(out), blockedShown)]
 }
 
 // --- the rows of the table
@@ -168,11 +222,15 @@ func isBlocked(s *State, at Time, q question) words {
 	if s.spec == nil || q.request == nil {
 		return nil
 	}
-	b := s.spec.BlockedAt(time.UnixMicro(at.Stream))
+	when, says := at.Stream, "now"
+	if q.who&planAsked != 0 {
+		when, says = q.request.Due, "at "+dueWords(q.request.Due)+" UTC"
+	}
+	b := s.spec.BlockedAt(time.UnixMicro(when))
 	if b == nil {
 		return nil
 	}
-	return words{"why": clip(b.Why, 300)}
+	return words{"when": says, "why": clip(b.Why, 300)}
 }
 
 func wasMissed(_ *State, at Time, q question) words {

@@ -63,7 +63,7 @@ func (s *State) needsSecond(q question) bool {
 // wantsTwo says that one person alone may not have this done. An adoption that names another primary moves the roles like a swap: whatever
 // serves the clients is led there.
 func (s *State) wantsTwo(q question) bool {
-	moves := q.who&(swapAsked|drillAsked) != 0 || q.who&adoptAsked != 0 && s.chain.command != nil && q.to != s.chain.primary()
+	moves := q.who&(swapAsked|drillAsked|planAsked) != 0 || q.who&adoptAsked != 0 && s.chain.command != nil && q.to != s.chain.primary()
 	return s.spec != nil && s.spec.Policy.TwoPerson && !s.dryRun() && moves && q.request != nil && !s.scheduled(q.request)
 }
 
@@ -101,6 +101,11 @@ func (s *State) waitsOutcome(a *ask, e *message.Approval) *message.Outcome {
 // Invariant: the one who approves is another than the one who asked, and the plan is the one that was shown to both.
 func (s *State) askedApprove(at Time, a *ask, q question, rule *requestRule) {
 	w := words{"by": a.request.Actor, "what": q.approval.Sentence, "reason": because(a.request.Reason)}
+	if q.who&planAsked != 0 {
+		a.sentence = clip("accepted as "+s.planName(q.request.Due)+": "+fill(rule.Says, w), 2000)
+		s.planDrill(at, a.request.ID, q.by, q.request, clip(fill(rule.Says, w), 1000))
+		return
+	}
 	if !s.incident.open && q.kind != message.KindAdopt { // an adoption that waits for nobody opens none either
 		s.incident.begin(s.group, s.incident.record.N+1, clip(fill(rule.Says, w), 1000), at.Wall)
 		s.writeIncident(at)
@@ -130,7 +135,7 @@ func (s *State) approving(at Time, a *ask, rule *requestRule) question {
 	if rule.who != approveAsked {
 		return q
 	}
-	of := s.requestRule(w.Waits.Verb, w.Waits.End)
+	of := s.requestRule(w.Waits)
 	q = s.asking(at, &ask{request: w.Waits, stored: a.stored}, of)
 	q.who, q.approval, q.by = of.who|approveAsked, w, a.request.Actor
 	return q
@@ -174,6 +179,10 @@ func (s *State) tellApproval(at Time, in ChainRead, before []waiting) {
 	switch e := in.Entry.(type) {
 	case *message.Command:
 		if w := find(e.Request); w != nil && e.Request != "" {
+			tell(w, message.ApprovalApproved, e.Approver, e.Approver+" approved: "+w.Sentence, message.Notice)
+		}
+	case *message.Planned:
+		if w := find(e.Request); w != nil {
 			tell(w, message.ApprovalApproved, e.Approver, e.Approver+" approved: "+w.Sentence, message.Notice)
 		}
 	case *message.Approval:

@@ -32,7 +32,7 @@ func (s *State) ask(at Time, in RequestReceived) {
 func (s *State) serve(at Time) {
 	for len(s.asks) > 0 {
 		a := s.asks[0]
-		rule := s.requestRule(a.request.Verb, a.request.End)
+		rule := s.requestRule(a.request)
 		if o, done := s.done(a); done {
 			s.answer(at, o, rule.Code)
 			continue
@@ -64,7 +64,16 @@ func (s *State) serve(at Time) {
 	}
 }
 
-func (s *State) requestRule(verb message.Verb, end string) *requestRule {
+// ends is what a drill's request is told apart by, beside its verb: one with a time plans the drill, unless the schedule sends it because the time has come.
+func ends(r *message.Request) string {
+	if r.Verb == message.VerbDrill && r.End == "" && r.Due != 0 && r.Actor != message.ActorSchedule {
+		return endLater
+	}
+	return r.End
+}
+
+func (s *State) requestRule(of *message.Request) *requestRule {
+	verb, end := of.Verb, ends(of)
 	i := slices.IndexFunc(requestRules, func(r requestRule) bool { return r.verb == verb && r.end == end })
 	if i < 0 {
 		return &otherRequest
@@ -130,7 +139,7 @@ func (s *State) asking(at Time, a *ask, rule *requestRule) question {
 			q.to, q.drill = back.to, back.drill
 		}
 		return q
-	case drillEnds:
+	case drillEnds, planAsked, cancelAsked:
 		return q
 	}
 	if s.spec == nil || q.to != "" {
@@ -157,6 +166,7 @@ func (s *State) words(a *ask, q question) words {
 	if q.drill != nil {
 		w["hold"] = span(q.drill.Hold.Std())
 	}
+	s.planWords(a.request, w)
 	return w
 }
 
@@ -229,7 +239,7 @@ func (s *State) instructed(at Time, m *message.Instruction) {
 		if o.Sentence == "" {
 			o.Sentence = "accepted: " + string(m.Verb) + " of step " + m.Step
 		}
-		s.answer(at, o, s.requestRule(m.Verb, "").Code)
+		s.answer(at, o, s.requestRule(&message.Request{Verb: m.Verb}).Code)
 		return
 	}
 }

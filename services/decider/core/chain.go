@@ -42,6 +42,8 @@ type chain struct {
 	asked []asked
 	// waiting are the swaps that wait for a second person, oldest first.
 	waiting []waiting
+	// planned are the drills that persons planned and that have no outcome, in the order in which they were planned.
+	planned []*message.Planned
 }
 
 // swap is what cool-down, budget and the undo window count.
@@ -145,6 +147,8 @@ func (c *chain) take(at Time, in ChainRead) (bool, error) {
 		}
 	case *message.Approval:
 		c.approvalTaken(e, now)
+	case *message.Planned:
+		c.planTaken(e)
 	case *message.DrillEnd:
 		if e.Request != "" {
 			c.asked = remember(c.asked, asked{request: e.Request, epoch: c.epoch()})

@@ -17,7 +17,7 @@ type preview struct {
 // time, the way back. It remembers what the plan rests on, so that a later request with its hash can be told what has changed;
 // it changes nothing else.
 func (s *State) Preview(at Time, r *message.Request) *message.Preview {
-	rule := s.requestRule(r.Verb, r.End)
+	rule := s.requestRule(r)
 	q := s.asking(at, &ask{request: r}, rule)
 	reasons := s.refusals(at, q)
 	stand, aside := override(reasons, q.request.Override)

@@ -138,8 +138,10 @@ const (
 	approveAsked
 	rejectAsked
 	judgeAsked
+	planAsked   // an asked drill at a time that is still to come
+	cancelAsked // a planned drill is taken back
 
-	anyAsked = approveAsked | rejectAsked | judgeAsked | drillAsked | drillBack | drillEnds | swapAsked | adoptAsked | pauseAsked | resumeAsked | abortAsked | stepAsked | noteAsked | otherAsked
+	anyAsked = planAsked | cancelAsked | approveAsked | rejectAsked | judgeAsked | drillAsked | drillBack | drillEnds | swapAsked | adoptAsked | pauseAsked | resumeAsked | abortAsked | stepAsked | noteAsked | otherAsked
 	anySwap  = itself | swapAsked | drillAsked | drillBack
 )
 
@@ -215,7 +217,7 @@ var refusalRules = []refusalRule{
 		adoptAsked, false, adoptsAnother},
 	{Rule{"R320", "the target is no member, or was none in the last epoch", "",
 		"{to} is no member of {group}{epoch}: its members are {members}"},
-		swapAsked | drillAsked | drillBack | adoption | adoptAsked, false, noMember},
+		swapAsked | drillAsked | drillBack | adoption | adoptAsked | planAsked, false, noMember},
 	{Rule{"R321", "the target is primary already", "",
 		"{to} is primary of {group} already"},
 		swapAsked | drillAsked | drillBack, false, primaryAlready},
@@ -317,10 +319,10 @@ var refusalRules = []refusalRule{
 		approveAsked, false, sameActor},
 	{Rule{"R371", "two persons are wanted, and nobody says who one of them is", "",
 		"{group} wants two persons, and {who} may be anybody: sign in, or say who you are with --as NAME"},
-		swapAsked | drillAsked | adoptAsked | approveAsked, false, nobodyKnown},
-	{Rule{"R363", "a drill is to begin in a blocked window", "",
-		"no drill of {group} begins now: {why}"},
-		drillAsked, true, isBlocked},
+		swapAsked | drillAsked | planAsked | adoptAsked | approveAsked, false, nobodyKnown},
+	{Rule{codeBlocked, "a drill is to begin in a blocked window", "",
+		"no drill of {group} begins {when}: {why}"},
+		drillAsked | planAsked, true, isBlocked},
 	{Rule{"R364", "what was due by the calendar is late", "",
 		"this was due at {due} UTC, and nobody asked for it within {limit}: it is not made up for"},
 		swapAsked | drillAsked, false, wasMissed},
@@ -336,6 +338,18 @@ var refusalRules = []refusalRule{
 	{Rule{"R368", "there is no such entry in the shadow ledger", "",
 		"the shadow ledger of {group} has no entry {entry}: ham shadow {group} lists them"},
 		judgeAsked, false, noEntry},
+	{Rule{"R369", "a drill is planned for a time that is past, or too far ahead", "",
+		"{due} UTC is no time to plan a drill for: now it is {now} UTC, and it has to be ahead, by {limit} days at most"},
+		planAsked, false, notAhead},
+	{Rule{"R370", "a drill is planned while another planned one holds", "",
+		"{name} is planned for {due} UTC and holds for {hold}: choose another time, or take it back with ham drills cancel {group} {name}"},
+		planAsked, false, plannedThen},
+	{Rule{"R373", "no drill is planned under this name", "",
+		"no drill of {group} is planned as {name}: it has begun, was taken back, or never was; ham drills {group} shows what is planned"},
+		cancelAsked | drillAsked, false, nothingPlanned},
+	{Rule{"R372", "the group has as many planned drills as it may", "",
+		"{count} drills of {group} are planned, which is the most: take one back with ham drills cancel"},
+		planAsked, false, plansMany},
 }
 
 // requestRule is what a verb leads to.
@@ -380,7 +394,14 @@ var requestRules = []requestRule{
 		"{by} rejected{reason}: {what}"}, message.VerbReject, "", rejectAsked, (*State).askedReject},
 	{Rule{"R416", "an entry of the shadow ledger is judged", "event",
 		"{actor} judges {entry}: {judge}{reason}"}, message.VerbJudge, "", judgeAsked, (*State).askedJudge},
+	{Rule{"R417", "a drill is planned for a time", "entry in the chain: planned",
+		"{actor} planned a drill of {group} for {due} UTC: {to} takes over, is primary for {hold}, then it goes back{reason}"}, message.VerbDrill, endLater, planAsked, (*State).askedPlan},
+	{Rule{"R418", "a planned drill is taken back", "entry in the chain: cancelled",
+		"{actor} took back the drill of {group} planned for {due} UTC{reason}"}, message.VerbDrill, message.EndCancel, cancelAsked, (*State).askedCancel},
 }
+
+// endLater stands in the table for a drill that is planned for a time.
+const endLater = "@time"
 
 // otherRequest stands for the verbs that have no row: R355 refuses them.
 var otherRequest = requestRule{who: otherAsked}

@@ -248,7 +248,10 @@ func (s *script) command(t *testing.T, d *datadriven.TestData) string {
 			fmt.Fprintf(&b, "last drill %s %s over at %s\n", l.ID, l.How, time.Duration(l.OverAt-epochStart.UnixMicro())*time.Microsecond)
 		}
 		for _, e := range st.Agenda[:min(1, len(st.Agenda))] {
-			fmt.Fprintf(&b, "next %s at %s %s\n", e.Verb, time.Duration(e.At-epochStart.UnixMicro())*time.Microsecond, e.Blocked)
+			fmt.Fprintf(&b, "next %s at %s %s%s%s\n", e.Verb, time.Duration(e.At-epochStart.UnixMicro())*time.Microsecond, e.Blocked, e.Name, codes(e.Refusals))
+		}
+		for _, w := range st.Blocked {
+			fmt.Fprintf(&b, "blocked from %s to %s: %s\n", time.Duration(w.From-epochStart.UnixMicro())*time.Microsecond, time.Duration(w.Until-epochStart.UnixMicro())*time.Microsecond, w.Why)
 		}
 		for _, w := range st.Approvals {
 			fmt.Fprintf(&b, "waits for a second person: %s %s %s→%s by %s until %s\n", w.Request, w.Verb, w.From, w.Target, w.Actor,
@@ -289,6 +292,8 @@ func (s *script) command(t *testing.T, d *datadriven.TestData) string {
 				fmt.Fprintf(&b, "mark paused=%t for %s\n", m.Paused, m.For)
 			case *message.Approval:
 				fmt.Fprintf(&b, "approval of %s: %s by %s\n", m.Of, m.State, m.Actor)
+			case *message.Planned:
+				fmt.Fprintf(&b, "drill %s: %s by %s\n", m.Name, m.State, m.Actor)
 			case *message.DrillEnd:
 				fmt.Fprintf(&b, "end of drill %s: %s %s\n", m.Drill, m.How, m.Rule)
 			}
@@ -363,7 +368,7 @@ func (s *script) happen(t *testing.T, what string) {
 		default:
 			v.state = flags[1]
 		}
-	case "ask": // ask failover [target=b] [expect=1] [plan=shown] [override=R322,R323] [reason=…] [for=10m] [hold=2m] [end=back|stay] [id=x] [by=ana] [of=rq1] [judge=right] [age=1h]
+	case "ask": // ask failover [target=b] [expect=1] [plan=shown] [override=R322,R323] [reason=…] [for=10m] [hold=2m] [end=back|stay|cancel] [at=1h [times=3]] [id=x] [by=ana] [of=rq1] [judge=right] [age=1h]
 		s.asked++
 		r := &message.Request{ID: "rq" + strconv.Itoa(s.asked), Group: "web", Verb: message.Verb(flags[0]), Actor: "ana", Target: args["target"], Reason: args["reason"], Step: args["step"]}
 		if id := args["id"]; id != "" {
@@ -393,6 +398,20 @@ func (s *script) happen(t *testing.T, what string) {
 			r.Hold = new(message.Duration)
 			if err := r.Hold.UnmarshalText([]byte(d)); err != nil {
 				t.Fatal(err)
+			}
+		}
+		if d := args["at"]; d != "" { // after the world began
+			after, err := time.ParseDuration(d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Due = epochStart.Add(after).UnixMicro()
+			if n := args["times"]; n != "" && n != "1" { // each three minutes after the one before
+				times, err := strconv.Atoi(n)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.happen(t, strings.ReplaceAll(strings.ReplaceAll(what, "times="+n, "times="+strconv.Itoa(times-1)), "at="+d, "at="+(after+3*time.Minute).String()))
 			}
 		}
 		if d := args["for"]; d != "" {

@@ -737,6 +737,8 @@ func describe(o Output) string {
 			return fmt.Sprintf("PROPOSE   mark paused=%t", e.Paused)
 		case *message.Approval:
 			return fmt.Sprintf("PROPOSE   approval of %s: %s", e.Of, e.State)
+		case *message.Planned:
+			return fmt.Sprintf("PROPOSE   drill %s: %s", e.Name, e.State)
 		case *message.DrillEnd:
 			return fmt.Sprintf("PROPOSE   end of drill %s: %s %s", e.Drill, e.How, e.Rule)
 		}

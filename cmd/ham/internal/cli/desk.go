@@ -16,17 +16,19 @@ import (
 
 // drillsResult is what `ham drills` prints as JSON.
 type drillsResult struct {
-	Group     string                 `json:"group"`
-	DrilledAt int64                  `json:"drilled_at_us,omitempty"`
-	Agenda    []message.AgendaEntry  `json:"agenda"`
-	Drills    []*message.DrillStatus `json:"drills"`
+	Group     string                `json:"group"`
+	DrilledAt int64                 `json:"drilled_at_us,omitempty"`
+	Agenda    []message.AgendaEntry `json:"agenda"`
+	// Blocked are the windows in which no drill begins, now and soon.
+	Blocked []message.BlockedWindow `json:"blocked"`
+	Drills  []*message.DrillStatus  `json:"drills"`
 	// Refused are drills of the calendar that did not begin.
 	Refused []*message.Event `json:"refused"`
 }
 
 // drills shows the rehearsals of a group: what the calendar holds, and what stands in the record.
 func (a *app) drills() *cobra.Command {
-	return &cobra.Command{
+	show := &cobra.Command{
 		Use: "drills GROUP", Short: "Show past and coming drills, their times and outcomes", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if _, err := groupArg(args[0]); err != nil {
@@ -41,7 +43,7 @@ func (a *app) drills() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r := drillsResult{Group: args[0], DrilledAt: st.DrilledAt, Agenda: st.Agenda, Drills: []*message.DrillStatus{}, Refused: []*message.Event{}}
+			r := drillsResult{Group: args[0], DrilledAt: st.DrilledAt, Agenda: st.Agenda, Blocked: st.Blocked, Drills: []*message.DrillStatus{}, Refused: []*message.Event{}}
 			at := map[string]int{}
 			for _, kind := range []message.EventKind{message.EventDrill, message.EventOutcome} {
 				records, err := a.client(b).Read(c.Context(), subject.StreamEvents, subject.Event(args[0], kind, "x")[:len(subject.Event(args[0], kind, "x"))-1]+"*")
@@ -71,7 +73,30 @@ func (a *app) drills() *cobra.Command {
 			return nil
 		},
 	}
+	show.AddCommand(a.cancelDrill())
+	return show
 }
+
+// cancelDrill takes a planned drill back. The name alone tells which: it begins with the group's.
+func (a *app) cancelDrill() *cobra.Command {
+	k := &wish{expectEpoch: -1, end: message.EndCancel}
+	c := &cobra.Command{
+		Use: "cancel NAME", Short: "Take back a drill that was planned with `ham drill --at` and has not begun", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			i := strings.LastIndex(args[0], "-at-")
+			if i < 1 {
+				return usagef("%q is no name of a planned drill, such as web-at-20261128-030000: `ham drills GROUP` shows them", args[0])
+			}
+			k.of = args[0]
+			return a.care(c.Context(), args[0][:i], message.VerbDrill, k)
+		},
+	}
+	k.reasonFlag(c)
+	return c
+}
+
+// missed is the code of the outcome of a drill that nobody began when it was due.
+const missed = "R364"
 
 // drillOutcome is how a drill went, in one word.
 func drillOutcome(d *message.DrillStatus) string {
@@ -95,6 +120,9 @@ func (a *app) sayDrills(r drillsResult) {
 	}
 	for _, e := range r.Agenda {
 		says := "  next     " + time.UnixMicro(e.At).UTC().Format(time.DateTime) + " UTC"
+		if e.Name != "" {
+			says += "  " + e.Name + ", planned by " + clean(e.Actor)
+		}
 		if e.Target != "" {
 			says += " to " + e.Target
 		}
@@ -105,6 +133,12 @@ func (a *app) sayDrills(r drillsResult) {
 			says += a.paint(yellow, ", blocked: "+clean(e.Blocked))
 		}
 		a.printf("%s", says)
+		for _, reason := range e.Refusals {
+			a.printf("           would be refused now: %s  %s", reason.Code, a.say(reason.Sentence))
+		}
+	}
+	for _, w := range r.Blocked {
+		a.printf("  blocked  %s to %s UTC: %s", time.UnixMicro(w.From).UTC().Format(time.DateTime), time.UnixMicro(w.Until).UTC().Format(time.DateTime), clean(w.Why))
 	}
 	for _, d := range r.Drills {
 		says := fmt.Sprintf("  %-11s %s  %s → %s", drillOutcome(d), d.ID, d.Home, d.Away)
@@ -122,7 +156,11 @@ func (a *app) sayDrills(r drillsResult) {
 		a.printf("%s", says)
 	}
 	for _, e := range r.Refused {
-		a.printf("  %-11s %s UTC: %s", "not begun", time.UnixMicro(e.At).UTC().Format(time.DateTime), clean(e.Outcome.Sentence))
+		how := "not begun"
+		if len(e.Outcome.Reasons) > 0 && e.Outcome.Reasons[0].Code == missed {
+			how = "missed"
+		}
+		a.printf("  %-11s %s UTC: %s", how, time.UnixMicro(e.At).UTC().Format(time.DateTime), clean(e.Outcome.Sentence))
 	}
 }
 

@@ -27,6 +27,7 @@ type wish struct {
 	hold                       *message.Duration
 	end                        string
 	of, judge                  string
+	due                        int64
 }
 
 func (k *wish) reasonFlag(c *cobra.Command) {
@@ -45,7 +46,7 @@ func (k *wish) request(group string, verb message.Verb, actor string) *message.R
 	r := &message.Request{
 		ID: ask.RequestID(), Group: group, Verb: verb, Actor: actor, Via: "cli", Target: k.to, Reason: k.reason,
 		PlanHash: k.planHash, Override: k.override, Step: k.step, For: message.Duration(k.pauseFor), Hold: k.hold, End: k.end,
-		Of: k.of, Judge: k.judge,
+		Of: k.of, Judge: k.judge, Due: k.due,
 	}
 	if k.expectEpoch >= 0 {
 		e := uint64(k.expectEpoch)
