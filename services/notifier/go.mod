@@ -3,6 +3,7 @@ module github.com/isacloud/ha-manager/services/notifier
 go 1.26.0
 
 require (
+	github.com/gorilla/websocket v1.5.3
 	github.com/isacloud/ha-manager/pkg v0.0.0
 	github.com/isacloud/ha-manager/pkg/bus/embedded v0.0.0-00010101000000-000000000000
 	github.com/slack-go/slack v0.35.0
@@ -16,7 +17,6 @@ require (
 	github.com/go-playground/universal-translator v0.18.2 // indirect
 	github.com/go-playground/validator/v10 v10.30.6 // indirect
 	github.com/google/go-tpm v0.9.8 // indirect
-	github.com/gorilla/websocket v1.5.3 // indirect
 	github.com/klauspost/compress v1.20.3 // indirect
 	github.com/leodido/go-urn v1.5.0 // indirect
 	github.com/minio/highwayhash v1.0.4 // indirect

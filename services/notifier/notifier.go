@@ -20,6 +20,7 @@ import (
 	"github.com/isacloud/ha-manager/pkg/spec"
 	"github.com/isacloud/ha-manager/pkg/spec/store"
 	"github.com/isacloud/ha-manager/pkg/subject"
+	"github.com/isacloud/ha-manager/services/notifier/channel"
 	"github.com/isacloud/ha-manager/services/notifier/internal/lane"
 	"github.com/isacloud/ha-manager/services/notifier/internal/ledger"
 	"github.com/isacloud/ha-manager/services/notifier/route"
@@ -83,6 +84,9 @@ func (n *Notifier) Run(ctx context.Context) error {
 	defer service.Stop()
 	fail := func(err error) { stop(&fatal{err}) }
 	defer n.stopAll()
+	listening := n.listen(ctx)
+	defer listening.Wait()
+	defer stop(nil)
 	ready := false
 	err = store.Watch(ctx, n.o.Bus, n.o.Log, func(c store.Change) {
 		n.take(c)
@@ -101,6 +105,27 @@ func (n *Notifier) Run(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return nil
 	}
+	return err
+}
+
+// listen has the channels in which people answer take what they press, until ctx ends.
+func (n *Notifier) listen(ctx context.Context) *sync.WaitGroup {
+	var all sync.WaitGroup
+	for name, ch := range n.channels {
+		l, ok := ch.channel.(channel.Listener)
+		if !ok {
+			continue
+		}
+		all.Go(func() {
+			l.Listen(ctx, channel.Desk{Bus: n.o.Bus, Notifier: n.o.Name, Tell: n.tell, Log: n.o.Log.With("channel", name)})
+		})
+	}
+	return &all
+}
+
+// tell puts an event into the record.
+func (n *Notifier) tell(ctx context.Context, e *message.Event) error {
+	_, err := n.o.Bus.Publish(ctx, subject.Event(e.Group, e.Kind, e.Writer), e)
 	return err
 }
 
@@ -196,10 +221,7 @@ func (n *Notifier) start(ctx context.Context, target route.Target, fail func(err
 	l := lane.New(lane.Options{
 		Target: target, Channel: ch.channel, Limit: ch.driver.Limit, Ledger: ledger.Open(b.Table(subject.BucketLedger), key), Stream: b,
 		Routing: n.table, Changed: n.whenChanged, Writer: n.o.Name, Run: n.run, Log: n.o.Log,
-		Tell: func(ctx context.Context, e *message.Event) error {
-			_, err := b.Publish(ctx, subject.Event(e.Group, e.Kind, e.Writer), e)
-			return err
-		},
+		Tell: n.tell,
 		Dead: func(ctx context.Context, d *message.DeadLetter) error {
 			_, err := b.Publish(ctx, subject.DeadLetter(d.Stream, d.Writer), d)
 			return err

@@ -6,9 +6,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"time"
 
+	"github.com/isacloud/ha-manager/pkg/bus"
+	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec"
 	"github.com/isacloud/ha-manager/services/notifier/render"
 )
@@ -31,6 +34,24 @@ type Updater interface {
 	Channel
 	// Update shows p in place of what is at ref. Doing it twice is harmless.
 	Update(ctx context.Context, ref Ref, p Post) error
+}
+
+// Listener is a channel in which people also answer.
+type Listener interface {
+	Channel
+	// Listen takes what people press until ctx ends; at once where nobody may press anything there. It tries again by itself whatever fails.
+	Listen(ctx context.Context, d Desk)
+}
+
+// Desk is what a channel in which people answer needs of the bus.
+type Desk struct {
+	// Bus is asked in their names, and keeps what was pressed.
+	Bus *bus.Bus
+	// Notifier is this notifier's name.
+	Notifier string
+	// Tell puts an event into the record.
+	Tell func(context.Context, *message.Event) error
+	Log  *slog.Logger
 }
 
 // Post is one message to be posted.

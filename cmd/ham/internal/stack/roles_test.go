@@ -22,6 +22,7 @@ import (
 	"github.com/isacloud/ha-manager/cmd/ham/internal/cli"
 	"github.com/isacloud/ha-manager/cmd/ham/internal/stack"
 	"github.com/isacloud/ha-manager/pkg/bus"
+	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec"
 	"github.com/isacloud/ha-manager/pkg/subject"
 )
@@ -58,7 +59,7 @@ func rolesServer(t *testing.T) (*server.Server, *refusals) {
 	require.NoError(t, err)
 	text = regexp.MustCompile(`(?m)^listen:.*$`).ReplaceAll(text, []byte("listen: 127.0.0.1:-1"))
 	text = regexp.MustCompile(`store_dir:.*`).ReplaceAll(text, []byte(fmt.Sprintf("store_dir: %q", t.TempDir())))
-	for _, role := range []string{"PROBER", "DECIDER", "EXECUTOR", "NOTIFIER", "CONSOLE", "OPERATOR"} {
+	for _, role := range []string{"PROBER", "DECIDER", "EXECUTOR", "NOTIFIER", "CHAT", "CONSOLE", "OPERATOR"} {
 		t.Setenv(role+"_PASSWORD", strings.ToLower(role)+"-word")
 	}
 	path := filepath.Join(t.TempDir(), "ham.conf")
@@ -147,7 +148,7 @@ policy: {quorum: 1, rise: 1, stable_for: 0s, cooldown: 0s, undo_window: 0s}
 	for _, c := range []struct{ who, subject string }{
 		{"prober", subject.Command("web")}, {"prober", subject.Safety("web", "fenced", "x")}, {"prober", "$JS.API.STREAM.DELETE.HAM_COMMANDS"},
 		{"decider", "ham.v1.heartbeat.web.a.sp"}, {"decider", subject.Safety("web", "fenced", "x")}, {"decider", "$JS.API.STREAM.PURGE.HAM_COMMANDS"},
-		{"executor", "ham.v1.heartbeat.web.a.sp"}, {"executor", "$KV.ham_spec.web"}, {"notifier", subject.Command("web")}, {"notifier", "ham.v1.ask.web.failover"},
+		{"executor", "ham.v1.heartbeat.web.a.sp"}, {"executor", "$KV.ham_spec.web"}, {"notifier", subject.Command("web")}, {"notifier", "ham.v1.ask.web.failover"}, {"chat", subject.Command("web")}, {"chat", "$KV.ham_spec.web"},
 		{"console", subject.Command("web")}, {"console", "$KV.ham_spec.web"}, {"console", "ham.v1.request.web.failover.ana"}, {"console", subject.Safety("web", "fenced", "x")},
 		{"operator", subject.Command("web")}, {"operator", "$KV.ham_journal.web.1"},
 		{"prober", subject.StoredCommand("web")}, {"decider", subject.StoredCommand("web")}, {"executor", subject.StoredCommand("web")}, {"operator", subject.StoredCommand("web")},
@@ -155,6 +156,15 @@ policy: {quorum: 1, rise: 1, stable_for: 0s, cooldown: 0s, undo_window: 0s}
 		err := refusal(t, srv, c.who, func(nc *nats.Conn) error { return nc.Publish(c.subject, []byte("{}")) })
 		require.ErrorContains(t, err, "Permissions Violation for Publish", "%s may publish on %s", c.who, c.subject)
 	}
+
+	// A notifier may ask for nobody, unless people press in its channels.
+	before := len(log.said())
+	nc, err := nats.Connect(srv.ClientURL(), nats.UserInfo("chat", "chat-word"))
+	require.NoError(t, err)
+	require.NoError(t, nc.Publish(subject.Ask("web", message.VerbNote), []byte("{}")))
+	require.NoError(t, nc.FlushTimeout(20*time.Second)) // the server logs its no before it answers what came after
+	nc.Close()
+	require.Len(t, log.said(), before, "chat may not ask")
 
 	roles := []string{"prober", "decider", "executor", "notifier", "operator"}
 	for _, who := range roles {

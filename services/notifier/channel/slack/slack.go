@@ -4,6 +4,9 @@
 //
 // The app needs chat:write; to look up what it posted also channels:history (groups:history for private channels), and
 // channels:read to find the id of a channel that is only known by name.
+//
+// Where the channel has people, posts carry buttons, and what is pressed comes in by Socket Mode or as signed requests: package desk does what
+// they ask for.
 package slack
 
 import (
@@ -44,6 +47,7 @@ const (
 
 // Slack is one workspace.
 type Slack struct {
+	name    string
 	token   spec.Secret
 	secrets spec.Lookup
 	api     string
@@ -54,11 +58,14 @@ type Slack struct {
 	places map[string]string
 }
 
-var _ channel.Updater = (*Slack)(nil)
+var (
+	_ channel.Updater  = (*Slack)(nil)
+	_ channel.Listener = (*Slack)(nil)
+)
 
 // New makes the channel. It asks nothing of Slack.
 func New(c channel.Config) (channel.Channel, error) {
-	s := &Slack{token: c.Spec.Token, secrets: c.Secrets, api: api.APIURL, config: c, places: map[string]string{}}
+	s := &Slack{name: c.Spec.Name, token: c.Spec.Token, secrets: c.Secrets, api: api.APIURL, config: c, places: map[string]string{}}
 	if c.Spec.Token == "" {
 		return nil, fmt.Errorf("channel %s: token is missing: want a bot token, such as ${file:/etc/ham/slack-token}", c.Spec.Name)
 	}
@@ -69,18 +76,26 @@ func New(c channel.Config) (channel.Channel, error) {
 		}
 		s.api = strings.TrimSuffix(c.Spec.API, "/") + "/"
 	}
+	if err := s.checkPresses(); err != nil {
+		return nil, fmt.Errorf("channel %s: %w", c.Spec.Name, err)
+	}
 	return s, nil
 }
 
 // call makes a client for one call: it knows whether the request went out, and the secret as it is now.
 func (s *Slack) call() (*api.Client, *channel.Caller, error) {
-	token, err := s.token.Resolve(s.secrets)
+	token, err := s.bot()
 	if err != nil {
 		return nil, nil, channel.Fail(channel.Denied, "no token", "%v", err)
 	}
-	token = strings.TrimSpace(token)
 	c := channel.NewCaller(s.config.HTTP, token)
 	return api.New(token, api.OptionHTTPClient(c), api.OptionAPIURL(s.api)), c, nil
+}
+
+// bot is the bot's token as it is now.
+func (s *Slack) bot() (string, error) {
+	token, err := s.token.Resolve(s.secrets)
+	return strings.TrimSpace(token), err
 }
 
 // Send posts p by chat.postMessage. A reply to a message that was deleted meanwhile is posted by Slack beside the
@@ -90,7 +105,7 @@ func (s *Slack) Send(ctx context.Context, p channel.Post) (channel.Ref, error) {
 	if err != nil {
 		return channel.Ref{}, err
 	}
-	opts := append(content(p), api.MsgOptionDisableLinkUnfurl(), api.MsgOptionDisableMediaUnfurl())
+	opts := append(s.content(p), api.MsgOptionDisableLinkUnfurl(), api.MsgOptionDisableMediaUnfurl())
 	to := s.place(p.To)
 	if p.Thread != nil {
 		to = p.Thread.Place
@@ -120,15 +135,16 @@ func (s *Slack) Update(ctx context.Context, ref channel.Ref, p channel.Post) err
 	if err != nil {
 		return err
 	}
-	if _, _, _, err := client.UpdateMessageContext(ctx, ref.Place, ref.ID, content(p)...); err != nil {
+	if _, _, _, err := client.UpdateMessageContext(ctx, ref.Place, ref.ID, s.content(p)...); err != nil {
 		return failed(ctx, call, err)
 	}
 	return nil
 }
 
 // content is the text, blocks and id of p, with everything turned off by which Slack makes something active out of text.
-func content(p channel.Post) []api.MsgOption {
+func (s *Slack) content(p channel.Post) []api.MsgOption {
 	text, blocks := blockkit.Message(p)
+	blocks = append(blocks, s.buttons(p)...)
 	opts := []api.MsgOption{
 		api.MsgOptionText(text, false), api.MsgOptionParse(false), api.MsgOptionLinkNames(false),
 		api.MsgOptionMetadata(api.SlackMetadata{EventType: eventType, EventPayload: map[string]any{payloadID: p.ID}}),

@@ -16,6 +16,7 @@ type call struct {
 	server *Server
 	method string
 	form   url.Values
+	host   string
 	hook   []byte
 	last   any // the answer
 }
@@ -63,11 +64,14 @@ func no(word string) map[string]any { return map[string]any{"ok": false, "error"
 
 // do is under the server's lock.
 func (c *call) do() any {
+	if c.method == "apps.connections.open" {
+		return c.open()
+	}
 	if c.form.Get("token") != Token {
 		return no("invalid_auth")
 	}
 	needs := map[string]string{
-		"chat.postMessage": "chat:write", "chat.update": "chat:write", "conversations.history": "channels:history",
+		"chat.postMessage": "chat:write", "chat.update": "chat:write", "chat.postEphemeral": "chat:write", "conversations.history": "channels:history",
 		"conversations.replies": "channels:history", "conversations.list": "channels:read",
 	}[c.method]
 	if needs != "" && !c.server.scopes[needs] {
@@ -80,6 +84,10 @@ func (c *call) do() any {
 		return c.post()
 	case "chat.update":
 		return c.update()
+	case "chat.postEphemeral":
+		return c.whisper()
+	case "chat.getPermalink":
+		return c.permalink()
 	case "conversations.history", "conversations.replies":
 		return c.history()
 	case "conversations.list":
@@ -268,6 +276,11 @@ func check(text, blocks string) string {
 		for _, f := range b.Fields {
 			if len(f.Text) > 2000 || f.Text == "" {
 				return "invalid_blocks"
+			}
+		}
+		if b.Type == "actions" {
+			if word := checkButtons(b.Elements); word != "" {
+				return word
 			}
 		}
 		if b.Type == "context" {

@@ -1,4 +1,4 @@
-// Package slacktest speaks Slack's Web API and incoming webhooks as far as the notifier uses them, keeps what was
+// Package slacktest speaks Slack's Web API, incoming webhooks, Socket Mode and signed requests as far as the notifier uses them, keeps what was
 // posted, checks it as Slack does, and misbehaves on demand as Slack does.
 package slacktest
 
@@ -64,6 +64,9 @@ type Server struct {
 	seq      int
 	closed   chan struct{}
 	accepted chan struct{} // closed and replaced at each change
+	whispers []Whisper
+	sockets  []*socket
+	opened   int
 }
 
 // New makes a workspace with the channels ops (C0OPS0001) and web (C0WEB0001).
@@ -83,6 +86,9 @@ func (s *Server) Close() {
 	case <-s.closed:
 	default:
 		close(s.closed)
+	}
+	for _, c := range s.sockets {
+		_ = c.conn.Close()
 	}
 }
 
@@ -135,9 +141,13 @@ func (s *Server) Changed() <-chan struct{} {
 	return s.accepted
 }
 
-// ServeHTTP answers /api/<method> and [Hook].
+// ServeHTTP answers /api/<method>, [Hook], and the socket of Socket Mode.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	method, ok := strings.CutPrefix(r.URL.Path, "/api/")
+	if r.URL.Path == socketPath {
+		s.socket(w, r)
+		return
+	}
 	if r.URL.Path == Hook {
 		method = "hook"
 	} else if !ok {
@@ -150,7 +160,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// The whole request is read first: what goes wrong after that goes wrong with a request that arrived.
-	c := call{server: s, method: method}
+	c := call{server: s, method: method, host: r.Host}
 	if err := c.read(r); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
