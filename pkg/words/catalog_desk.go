@@ -3,6 +3,7 @@ package words
 // deskTexts are those of the console's pages about drills, the shadow ledger and what waits for a second person.
 var deskTexts = map[string]string{
 	"Abort the swap": "Abortar a troca", "Approve or reject": "Aprovar ou rejeitar", "Approve: do it": "Aprovar: fazer", "Approving it takes the role of an operator.": "Para aprovar é preciso o papel de operador.",
+	"What people wrote down": "O que as pessoas anotaram", "What was asked for, and by whom": "O que foi pedido, e por quem", "who": "quem", "what": "o quê", "answer": "resposta", "Download it": "Baixar", "accepted": "aceito",
 	"Drill now…": "Ensaiar agora…", "I have read what would happen. Exactly the plan that was asked for is fired, or none.": "Li o que aconteceria. Dispara-se exatamente o plano pedido, ou nenhum.",
 	"It should have swapped, and did not.": "Deveria ter trocado, e não trocou.", "It would have been right": "Teria sido certo", "It would have been wrong": "Teria sido errado", "Judge it anew": "Julgar de novo", "Judge it": "Julgar",
 	"No drill is planned.": "Nenhum ensaio planejado.", "No group rehearses: each swaps by itself, or by hand, and wants no proof of it.": "Nenhum grupo simula: cada um troca sozinho, ou à mão, e não pede prova disso.",
@@ -20,5 +21,7 @@ var deskTexts = map[string]string{
 	"pending": "em curso", "succeeded": "bem-sucedido", "succeeded, too slow": "bem-sucedido, lento demais", "failed": "falhou", "interrupted": "interrompido",
 	"a person left the roles as they were": "uma pessoa deixou os papéis como estavam", "the way back was not possible for too long": "a volta não foi possível por tempo demais",
 	"something unhealthy showed, so it went back before its time": "algo não saudável apareceu, e por isso voltou antes da hora", "somebody or something else moved roles": "alguém ou outra coisa moveu papéis",
+	"%d without a plan": "%d sem plano", "January": "janeiro", "February": "fevereiro", "March": "março", "April": "abril", "May": "maio", "June": "junho", "July": "julho",
+	"August": "agosto", "September": "setembro", "October": "outubro", "November": "novembro", "December": "dezembro",
 	"Mon": "seg", "Tue": "ter", "Wed": "qua", "Thu": "qui", "Fri": "sex", "Sat": "sáb", "Sun": "dom",
 }

@@ -58,6 +58,8 @@ type Options struct {
 	Bus *bus.Bus
 	// Name and Site of this console; the name defaults to the bus's.
 	Name, Site string
+	// Program is the version of the program that it is part of, for post-mortems. May be empty.
+	Program string
 	// Listener is where it serves, with TLS already where that is wanted. Run closes it.
 	Listener net.Listener
 	// Door says who may. Nil: nobody signs in, and only loopback is served.
@@ -114,7 +116,7 @@ func New(o Options) (*Console, error) {
 		open = d.Open()
 	}
 	pages, err := page.New(page.Options{
-		Board: c.board, Bus: o.Bus, Name: o.Name, Site: o.Site, Siblings: siblings(o.Siblings), Faults: shown(o.Faults), Open: open, Log: o.Log, Now: o.Now,
+		Board: c.board, Bus: o.Bus, Name: o.Name, Site: o.Site, Program: o.Program, Siblings: siblings(o.Siblings), Faults: shown(o.Faults), Open: open, Log: o.Log, Now: o.Now,
 	})
 	if err != nil {
 		return nil, err

@@ -201,3 +201,20 @@ func TestRoles(t *testing.T) {
 	}
 	require.Empty(t, w.requests())
 }
+
+// The page of an incident tells what people wrote down and asked for; its post-mortem is had in both languages, to read and to keep.
+func TestWhatPeopleDidIsInTheIncident(t *testing.T) {
+	w := begin(t, false, "web")
+	opened := true
+	w.tell(&message.Event{ID: "i1", Group: "web", Kind: message.EventIncident, Sentence: "a is down", Incident: "web-1", Opened: &opened})
+	w.tell(&message.Event{ID: "n1", Group: "web", Kind: message.EventNote, Sentence: "ana notes: I switched its supply", Incident: "web-1", Actor: "ana"})
+	w.tell(&message.Event{ID: "o1", Group: "web", Kind: message.EventOutcome, Sentence: "refused: web is paused", Incident: "web-1", Actor: "ben", Via: "chat", From: "U123", Outcome: &message.Outcome{
+		Request: "rq-1", Group: "web", Verb: message.VerbFailover, Sentence: "refused: web is paused",
+	}})
+	p := w.until("/i/web-1", "I switched its supply", "chat, U123", "refused: web is paused")
+	require.Contains(t, p.body, "What people wrote down")
+	require.Contains(t, p.body, `href="/i/web-1/postmortem.html?download"`)
+	require.Contains(t, w.get("/i/web-1/postmortem.html?lang=pt-BR").body, `lang="pt-BR"`)
+	require.Contains(t, w.get("/i/web-1/postmortem.html?download&lang=en").header.Get("Content-Disposition"), "attachment")
+	require.Contains(t, w.get("/i/web-1/postmortem.md?lang=pt-BR").body, "incidente")
+}

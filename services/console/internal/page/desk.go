@@ -121,7 +121,7 @@ func planned(group string, e message.AgendaEntry, now time.Time) Planned {
 	return v
 }
 
-func minute(t time.Time) string { return t.UTC().Format("Mon 2006-01-02 15:04 UTC") }
+func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
 func window(b *spec.Blocked, now time.Time) Window {
 	v := Window{Why: b.Why, Now: b.Covers(now)}

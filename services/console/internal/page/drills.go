@@ -28,6 +28,7 @@ type drillsPage struct {
 	Frame
 	Said     *said
 	Coming   []coming
+	Quiet    []string // groups for which nothing is planned
 	Calendar calendar
 	Plots    []figure
 	Past     past
@@ -52,10 +53,11 @@ type past struct {
 
 // calendar is one month.
 type calendar struct {
-	Month, Title, Before, After string
-	Days                        [7]string
-	Weeks                       [][]day
-	Blocked                     bool
+	Month, Name, Before, After string
+	Year                       int
+	Days                       [7]string
+	Weeks                      [][]day
+	Blocked                    bool
 }
 
 // day is one day of it, by UTC.
@@ -83,8 +85,9 @@ func (p *Pages) drills(w http.ResponseWriter, r *http.Request) {
 	if id != "" {
 		live += "&rq=" + id
 	}
+	next, quiet := p.coming(person)
 	p.render(w, r, http.StatusOK, "drills", drillsPage{
-		Frame: p.frame(r, in(r).T("Drills"), "drills", live), Said: said, Coming: p.coming(person), Calendar: p.calendar(person, month, now), Plots: p.recoveryPlots(person), Past: p.drillList(person),
+		Frame: p.frame(r, in(r).T("Drills"), "drills", live), Said: said, Coming: next, Quiet: quiet, Calendar: p.calendar(person, month, now), Plots: p.recoveryPlots(person), Past: p.drillList(person),
 	})
 }
 
@@ -98,21 +101,24 @@ func monthOf(text string, now time.Time) time.Time {
 	return t
 }
 
-// coming are the groups for which something is planned, blocked or under way, the soonest first; those without come last.
-func (p *Pages) coming(person *who.Person) []coming {
+// coming are the groups for which something is planned, blocked, wanted or under way, the soonest first; quiet are the others.
+func (p *Pages) coming(person *who.Person) (next []coming, quiet []string) {
 	now := p.o.Now()
 	groups := p.seen(person)
 	slices.SortStableFunc(groups, func(a, b board.Group) int { return cmp.Compare(nextDrill(&a), nextDrill(&b)) })
-	var out []coming
 	for i := range groups {
 		g := &groups[i]
 		v := coming{Group: g.Name, Mark: mark(g, now), MayAct: person.May(g.Name, who.Operator), Agenda: *agenda(g, now)}
 		if g.Status != nil && g.Status.Drill != nil {
 			v.Now = drillNow(g.Status.Drill, now)
 		}
-		out = append(out, v)
+		if a := &v.Agenda; v.Now == nil && len(a.Next) == 0 && len(a.Windows) == 0 && a.Within == "" {
+			quiet = append(quiet, g.Name)
+			continue
+		}
+		next = append(next, v)
 	}
-	return out
+	return next, quiet
 }
 
 // nextDrill is when the next one is due, far away where none is.
@@ -185,7 +191,7 @@ func recoveryPlot(g board.Group, now time.Time) figure {
 // calendar puts a month together: what was rehearsed, what is planned, and what is blocked.
 func (p *Pages) calendar(person *who.Person, month, now time.Time) calendar {
 	end := month.AddDate(0, 1, 0)
-	c := calendar{Month: month.Format("2006-01"), Title: month.Format("January 2006"), Before: month.AddDate(0, -1, 0).Format("2006-01"), After: end.Format("2006-01")}
+	c := calendar{Month: month.Format("2006-01"), Name: month.Month().String(), Year: month.Year(), Before: month.AddDate(0, -1, 0).Format("2006-01"), After: end.Format("2006-01")}
 	first := month.AddDate(0, 0, -int(month.Weekday()+6)%7) // a week begins on Monday
 	days := make([]day, 0, 42)
 	for d := first; d.Before(end) || d.Weekday() != time.Monday; d = d.AddDate(0, 0, 1) {

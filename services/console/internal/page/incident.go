@@ -18,6 +18,7 @@ import (
 	"github.com/isacloud/ha-manager/pkg/who"
 	"github.com/isacloud/ha-manager/services/console/internal/board"
 	"github.com/isacloud/ha-manager/services/console/internal/plot"
+	"github.com/isacloud/ha-manager/services/console/internal/tongue"
 )
 
 // readFor bounds one reading of the record.
@@ -66,8 +67,14 @@ type incidentPage struct {
 	R                              incident.Report
 	From, Until, Lasted, Objective string
 	Swaps                          []swapView
-	Lines                          []timelineLine
-	CSS                            template.CSS
+	Lines, Notes                   []timelineLine
+	Asked                          []askedRow
+}
+
+// askedRow is one thing that somebody asked for.
+type askedRow struct {
+	At, Actor, Where, Verb, Sentence string
+	Mark                             Mark
 }
 
 type swapView struct {
@@ -117,6 +124,9 @@ func (p *Pages) report(ctx context.Context, r *http.Request, id string) (*incide
 	if len(rep.Timeline) == 0 {
 		return nil, http.StatusNotFound, errors.New("no incident of that name is on record")
 	}
+	if specs, err := p.ask.Specs(ctx, group); err == nil {
+		rep.InForce(specs, p.o.Program)
+	}
 	live := ""
 	if rep.Open {
 		live = "at=incident&id=" + id
@@ -127,6 +137,23 @@ func (p *Pages) report(ctx context.Context, r *http.Request, id string) (*incide
 	}
 	for _, s := range rep.Swaps {
 		d.Swaps = append(d.Swaps, swapOf(s, rep.Objective, records))
+	}
+	line := func(l incident.Line) timelineLine {
+		return timelineLine{At: l.At.UTC().Format("15:04:05.000"), After: took(l.At.Sub(rep.From)), Sentence: l.Sentence, Writer: l.Writer, Mark: severityMark(l.Severity), Views: l.Views}
+	}
+	for _, l := range rep.Notes {
+		d.Notes = append(d.Notes, line(l))
+	}
+	for _, a := range rep.Asked {
+		m := Mark{"accepted", "ok", "ok"}
+		if !a.Accepted {
+			m = Mark{"refused", "cross", "warn"}
+		}
+		where := a.Via
+		if a.From != "" {
+			where += ", " + a.From
+		}
+		d.Asked = append(d.Asked, askedRow{At: clock(a.At), Actor: a.Actor, Where: where, Verb: string(a.Verb), Sentence: a.Sentence, Mark: m})
 	}
 	for _, l := range rep.Timeline {
 		d.Lines = append(d.Lines, timelineLine{At: l.At.UTC().Format("15:04:05.000"), After: took(l.At.Sub(rep.From)), Sentence: l.What + ": " + l.Sentence, Writer: l.Writer, Mark: severityMark(l.Severity), Views: l.Views})
@@ -261,7 +288,7 @@ func (p *Pages) markdown(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/markdown; charset=utf-8")
 	w.Header().Set("Content-Disposition", `attachment; filename="postmortem-`+d.R.ID+`.md"`)
-	_, _ = w.Write([]byte(d.R.Markdown()))
+	_, _ = w.Write(clean([]byte(d.R.MarkdownIn(tongue.Of(r), nil))))
 }
 
 // postmortem is one page that needs nothing else: it may be mailed, printed, kept. Its one style sheet is allowed by its hash.
@@ -271,10 +298,14 @@ func (p *Pages) postmortem(w http.ResponseWriter, r *http.Request) {
 		p.Say(w, r, code, "Not shown", sentence(err), "", "/incidents")
 		return
 	}
-	d.CSS = template.CSS(p.css) // our own file
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'sha256-"+p.cssHash+"'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox")
-	w.Header().Set("Content-Disposition", `inline; filename="postmortem-`+d.R.ID+`.html"`)
-	p.render(w, r, http.StatusOK, "postmortem", d)
+	way := "inline"
+	if r.URL.Query().Has("download") {
+		way = "attachment"
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", incident.Policy+"; frame-ancestors 'none'; sandbox")
+	w.Header().Set("Content-Disposition", way+`; filename="postmortem-`+d.R.ID+`.html"`)
+	_, _ = w.Write(clean([]byte(d.R.HTML(tongue.Of(r)))))
 }
 
 const (

@@ -188,8 +188,9 @@ func (p *Pages) follower(r *http.Request, person *who.Person) (func(context.Cont
 		month, last := monthOf(q.Get("month"), p.o.Now()), time.Time{}
 		return func(context.Context, map[string]uint64) []piece {
 			_, said := p.saidOf(r, person)
+			next, quiet := p.coming(person)
 			out := []piece{
-				top(), {id: "p-said", template: "p-said", data: said}, {id: "drillnext", template: "drillnext", data: drillsPage{Frame: p.frame(r, "", "", ""), Coming: p.coming(person)}},
+				top(), {id: "p-said", template: "p-said", data: said}, {id: "drillnext", template: "drillnext", data: drillsPage{Frame: p.frame(r, "", "", ""), Coming: next, Quiet: quiet}},
 				{id: "drilllist", template: "drilllist", data: p.drillList(person)},
 			}
 			if now := p.o.Now(); now.Sub(last) >= calendarEvery {

@@ -9,7 +9,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"embed"
-	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"html/template"
@@ -43,8 +42,10 @@ type Options struct {
 	Board      *board.Board
 	Bus        *bus.Bus
 	Name, Site string
-	Siblings   []Sibling
-	Faults     []Fault
+	// Program is the version of the ham that serves it, for post-mortems.
+	Program  string
+	Siblings []Sibling
+	Faults   []Fault
 	// Open: nobody has to sign in.
 	Open bool
 	Log  *slog.Logger
@@ -57,9 +58,7 @@ type Pages struct {
 	ask     ask.Client
 	text    map[words.Lang]*template.Template
 	assets  map[string]asset
-	version string // of everything embedded: a page of another version is loaded anew
-	css     string
-	cssHash string
+	version string        // of everything embedded: a page of another version is loaded anew
 	heavy   chan struct{} // who reads the record holds one
 	streams chan struct{} // who follows holds one
 }
@@ -94,9 +93,6 @@ func New(o Options) (*Pages, error) {
 		return nil, err
 	}
 	p.version = hex.EncodeToString(all.Sum(nil))[:12]
-	p.css = string(p.assets["style.css"].body)
-	sum := sha256.Sum256([]byte(p.css))
-	p.cssHash = base64.StdEncoding.EncodeToString(sum[:])
 	p.text, err = tongue.Templates(func(t *template.Template) (*template.Template, error) {
 		return t.Funcs(template.FuncMap{"asset": func(name string) string { return "/assets/" + name + "?v=" + p.version }, "brief": brief}).ParseFS(files, "templates/*.html")
 	})
