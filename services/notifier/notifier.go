@@ -40,7 +40,7 @@ type Notifier struct {
 	run      string // tells this run from others of the same name
 
 	mu      sync.Mutex
-	rules   map[string][]spec.NotifyRule
+	groups  map[string]*spec.Group
 	changed chan struct{} // closed and replaced when the rules change
 	lanes   map[route.Target]*running
 }
@@ -67,7 +67,7 @@ func New(o Options) (*Notifier, error) {
 	}
 	return &Notifier{
 		o: o, channels: channels, run: strings.ToLower(rand.Text()[:10]),
-		rules: map[string][]spec.NotifyRule{}, changed: make(chan struct{}), lanes: map[route.Target]*running{},
+		groups: map[string]*spec.Group{}, changed: make(chan struct{}), lanes: map[route.Target]*running{},
 	}, nil
 }
 
@@ -138,9 +138,9 @@ func (n *Notifier) take(c store.Change) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if c.Spec == nil {
-		delete(n.rules, c.Group)
+		delete(n.groups, c.Group)
 	} else {
-		n.rules[c.Group] = c.Spec.Notify
+		n.groups[c.Group] = c.Spec
 	}
 	close(n.changed)
 	n.changed = make(chan struct{})
@@ -149,9 +149,12 @@ func (n *Notifier) take(c store.Change) {
 func (n *Notifier) table() route.Table {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	t := route.Table{Channels: n.o.Channels, Rules: make(map[string][]spec.NotifyRule, len(n.rules))}
-	for g, r := range n.rules {
-		t.Rules[g] = r
+	t := route.Table{
+		Channels: n.o.Channels, Rules: make(map[string][]spec.NotifyRule, len(n.groups)),
+		Silence: n.o.Notify.Silence, GroupSilence: make(map[string][]spec.Silence, len(n.groups)),
+	}
+	for name, g := range n.groups {
+		t.Rules[name], t.GroupSilence[name] = g.Notify, g.Silence
 	}
 	return t
 }
@@ -231,6 +234,13 @@ func (n *Notifier) start(ctx context.Context, target route.Target, fail func(err
 	r := &running{lane: l, durable: "notifier-" + key, stop: stop, done: make(chan struct{})}
 	go func() {
 		defer close(r.done)
+		kept := make(chan struct{})
+		go func() {
+			defer close(kept)
+			l.Keep(lctx)
+		}()
+		defer func() { <-kept }()
+		defer stop()
 		for lctx.Err() == nil {
 			if err := n.stint(lctx, r); err != nil && lctx.Err() == nil {
 				fail(fmt.Errorf("tell %s: %w", target, err))

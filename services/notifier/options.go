@@ -23,6 +23,8 @@ type Options struct {
 	Name string
 	// Channels are those declared for this process. Notifiers that declare a channel of the same name share the work on it.
 	Channels []spec.Channel
+	// Notify is what is done beside telling each event.
+	Notify spec.Notify
 	// Secrets reads references; default spec.LookupSecret. It is asked at each post.
 	Secrets spec.Lookup
 	// Out is where log channels print.

@@ -335,3 +335,46 @@ func TestHangingChannelDelaysNoOther(t *testing.T) {
 		}
 	})
 }
+
+// A silence that is applied with the spec holds back what is less than critical, over a restart, and is told in one summary when it is over; a
+// state that repeats itself is one message with its count.
+func TestSilenceAndRepeatsOnTheRealBus(t *testing.T) {
+	inWorld(t, func(w *world) {
+		first := w.start("n1")
+		from := time.Now().UTC().Truncate(time.Minute)
+		w.apply(fmt.Sprintf(`[{to: "slack:#ops"}]
+silence: [{from: "%s", until: "%s", why: backups}]`, from.Format("2006-01-02 15:04"), from.Add(time.Hour).Format("2006-01-02 15:04")))
+		time.Sleep(time.Second)
+		w.event(message.Event{})
+		w.event(message.Event{Severity: message.Critical})
+		w.until(10*time.Second, "what is critical is told", func() bool { return slices.Contains(w.told(), "002") })
+		first.end(t)
+		w.start("n2")
+		w.start("n3")
+		w.event(message.Event{})
+		time.Sleep(30 * time.Minute)
+		if got := w.told(); !slices.Equal(got, []string{"002"}) {
+			t.Fatalf("told within the silence: %v", got)
+		}
+		w.until(2*time.Hour, "the summary", func() bool { return strings.Contains(w.posts(), "events 2, the worst of them warning") })
+		for range 20 {
+			w.event(message.Event{Sentence: "Sentence 009.", Member: "a"})
+			time.Sleep(time.Minute)
+		}
+		w.until(time.Minute, "it says how often", func() bool { return strings.Contains(w.all(), "20 times since") })
+		time.Sleep(time.Hour)
+		n := strings.Count(w.posts(), "\n")
+		if n != 3 {
+			t.Errorf("%d posts, want one critical, one summary, one that repeats itself:\n%s", n, w.posts())
+		}
+	})
+}
+
+// all is everything that stands in Slack.
+func (w *world) all() string {
+	var out strings.Builder
+	for _, m := range w.slack.Messages() {
+		out.Write(m.Blocks)
+	}
+	return out.String()
+}

@@ -32,6 +32,9 @@ type Table struct {
 	Channels []spec.Channel
 	// Rules are what each group declares; a group that is not there, or declares none, has the default rule.
 	Rules map[string][]spec.NotifyRule
+	// Silence are the windows that the process declares, and those of each group.
+	Silence      []spec.Silence
+	GroupSilence map[string][]spec.Silence
 }
 
 // Decision is what becomes of an event at one target, or at one rule that leads nowhere.
@@ -58,6 +61,12 @@ func (t Table) Explain(e *message.Event, told func(Target) bool) []Decision {
 	}
 	for _, r := range t.rulesOf(e.Group) {
 		note(t.apply(r, e, told))
+	}
+	if _, ok := addressee(e); ok {
+		// What is for one target goes there, whichever rules lead there.
+		for _, target := range t.Targets() {
+			note(t.apply(rule{target: target}, e, told))
+		}
 	}
 	for _, target := range t.Targets() {
 		if _, ok := best[target]; !ok {
@@ -169,11 +178,16 @@ func needsRecipient(c spec.Channel) bool { return c.Kind == "slack" }
 
 func (t Table) apply(r rule, e *message.Event, told func(Target) bool) Decision {
 	d := Decision{Target: r.target}
+	to, addressed := addressee(e)
 	switch {
 	case r.problem != "":
 		d.Why = r.problem
 	case About(e, r.target):
 		d.Why = "it is about this target itself"
+	case addressed && to != Key(r.target):
+		d.Why = "it is for another target"
+	case addressed:
+		d.Send, d.Why = true, "it is for this target"
 	case !matchesKind(r.kinds, e.Kind):
 		d.Why = fmt.Sprintf("%s is for kinds %s, this is %s", r.says, strings.Join(r.kinds, ", "), e.Kind)
 	case !e.Severity.AtLeast(r.from):
@@ -188,15 +202,15 @@ func (t Table) apply(r rule, e *message.Event, told func(Target) bool) Decision 
 
 // ending turns a no into a yes for the end of what was told here: whoever was woken by the beginning wants to sleep again.
 func (d *Decision) ending(e *message.Event, told func(Target) bool) {
-	if e.Incident == "" || !ends(e) || !told(d.Target) {
+	if e.Incident == "" || !Ends(e) || !told(d.Target) {
 		return
 	}
 	d.Send = true
 	d.Why = fmt.Sprintf("incident %s was told here, and this is how it goes on", e.Incident)
 }
 
-// ends says whether e ends something that people wait for: an incident, a swap, a drill, a step that waited for a person.
-func ends(e *message.Event) bool {
+// Ends says whether e ends something that people wait for: an incident, a swap, a drill, a step that waited for a person.
+func Ends(e *message.Event) bool {
 	switch e.Kind {
 	case message.EventIncident:
 		return e.Opened != nil && !*e.Opened

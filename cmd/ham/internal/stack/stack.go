@@ -286,7 +286,7 @@ func (s *Stack) service(name string, b *bus.Bus) (func(context.Context) error, e
 		}
 		return x.Run, nil
 	case Notifier:
-		x, err := notifier.New(notifier.Options{Bus: b, Name: p.Name, Channels: p.Channels, Secrets: spec.LookupSecret, Out: s.o.Out, Log: log, Ready: ready})
+		x, err := notifier.New(notifier.Options{Bus: b, Name: p.Name, Channels: p.Channels, Notify: p.Notify, Secrets: spec.LookupSecret, Out: s.o.Out, Log: log, Ready: ready})
 		if err != nil {
 			return nil, err
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/isacloud/ha-manager/services/notifier/channel"
 	"github.com/isacloud/ha-manager/services/notifier/internal/ledger"
 	"github.com/isacloud/ha-manager/services/notifier/render"
+	"github.com/isacloud/ha-manager/services/notifier/route"
 )
 
 const (
@@ -24,14 +25,14 @@ const (
 )
 
 // eventJob posts the event of a delivery, and with it those of the same incident that waited behind it, where it is late.
-func (l *Lane) eventJob(d bus.Delivery, e *message.Event, thread *channel.Ref, first bool) job {
+func (l *Lane) eventJob(d bus.Delivery, e *message.Event, thread *channel.Ref, first bool, again *render.Again) job {
 	known := map[uint64]*message.Event{d.Seq: e}
 	key := l.o.Ledger.EventKey(e.ID)
 	return job{
 		key: key, stored: d.Time,
 		fresh: func(ctx context.Context, late bool) (ledger.Entry, error) {
 			entry := ledger.Entry{Post: key, Parts: []ledger.Part{{ID: e.ID, Seq: d.Seq}}}
-			if late || time.Since(d.Time) >= foldAfter {
+			if (late || time.Since(d.Time) >= foldAfter) && !route.Addressed(e) {
 				more, err := l.waiting(ctx, d, e, known)
 				if err != nil {
 					return entry, err
@@ -45,7 +46,7 @@ func (l *Lane) eventJob(d bus.Delivery, e *message.Event, thread *channel.Ref, f
 			if err != nil {
 				return channel.Post{}, err
 			}
-			p := channel.Post{ID: entry.Post, To: l.o.Target.To, Thread: thread, Texts: texts(events), Repeat: entry.Repeat, Simple: entry.Simple}
+			p := channel.Post{ID: entry.Post, To: l.o.Target.To, Thread: thread, Texts: l.texts(events, again), Repeat: entry.Repeat, Simple: entry.Simple}
 			for _, t := range p.Texts {
 				// The card was just posted for all to see; what comes later in the thread only those see who follow it.
 				p.Aloud = p.Aloud || thread != nil && !first && t.Severity.AtLeast(message.Critical)
@@ -79,8 +80,11 @@ func (l *Lane) waiting(ctx context.Context, d bus.Delivery, e *message.Event, kn
 	var out []ledger.Part
 	for _, a := range ahead {
 		next, ok := a.Message.(*message.Event)
-		if !ok || next.Incident != e.Incident || seen[next.ID] || !table.For(next, l.o.Target, true).Send {
+		if !ok || next.Incident != e.Incident || seen[next.ID] || route.Addressed(next) || !table.For(next, l.o.Target, true).Send {
 			continue
+		}
+		if _, silenced := table.Silenced(next.Group, next.Severity, a.Time); silenced {
+			continue // its own turn comes, and finds it to be held back
 		}
 		entry, _, err := l.o.Ledger.Entry(ctx, l.o.Ledger.EventKey(next.ID))
 		if err != nil {

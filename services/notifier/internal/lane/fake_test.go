@@ -25,6 +25,8 @@ type table struct {
 	rows map[string]bus.Record
 	rev  uint64
 	fail error // every write fails with it
+	// failAt has the write of that number fail, from 0 on; it counts down.
+	failAt int
 }
 
 func (b *table) Get(_ context.Context, key string) (bus.Record, error) {
@@ -46,6 +48,9 @@ func (b *table) Update(ctx context.Context, key string, v any, rev uint64) (uint
 	defer b.mu.Unlock()
 	if b.fail != nil {
 		return 0, b.fail
+	}
+	if b.failAt--; b.failAt == -1 {
+		return 0, bus.ErrUnavailable
 	}
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -124,31 +129,68 @@ func (c *chat) Find(_ context.Context, p channel.Post, _ time.Time) (channel.Ref
 	return channel.Ref{}, channel.ErrNotFound
 }
 
+// wall is a chat whose messages can be changed.
+type wall struct {
+	*chat
+	// shown is what stands there, by id; update answers, nil: changed.
+	shown  map[string]channel.Post
+	update func() error
+}
+
+func (w *wall) Send(ctx context.Context, p channel.Post) (channel.Ref, error) {
+	ref, err := w.chat.Send(ctx, p)
+	if err == nil {
+		w.shown[ref.ID] = p
+	}
+	return ref, err
+}
+
+func (w *wall) Update(_ context.Context, ref channel.Ref, p channel.Post) error {
+	if w.update != nil {
+		if err := w.update(); err != nil {
+			return err
+		}
+	}
+	w.shown[ref.ID] = p
+	return nil
+}
+
 // bench is a lane with everything in memory.
 type bench struct {
 	t       *testing.T
 	table   *table
 	stream  *stream
 	chat    *chat
+	wall    *wall // nil: what was posted cannot be changed
 	lane    *Lane
 	told    []*message.Event
 	letters []*message.DeadLetter
 	changed chan struct{}
+	silence []spec.Silence
 }
 
 func newBench(t *testing.T) *bench {
-	b := &bench{t: t, table: &table{rows: map[string]bus.Record{}}, stream: &stream{}, chat: &chat{}, changed: make(chan struct{})}
+	b := &bench{t: t, table: &table{rows: map[string]bus.Record{}, failAt: -1}, stream: &stream{}, chat: &chat{}, changed: make(chan struct{})}
 	b.lane = b.newLane("run1")
 	return b
 }
 
 var target = route.Target{Channel: "chat"}
 
+func (b *bench) channel() channel.Channel {
+	if b.wall != nil {
+		return b.wall
+	}
+	return b.chat
+}
+
 // newLane is what a restarted notifier would have: the same ledger, nothing in memory.
 func (b *bench) newLane(run string) *Lane {
 	return New(Options{
-		Target: target, Channel: b.chat, Ledger: ledger.Open(b.table, "chat"), Stream: b.stream,
-		Routing: func() route.Table { return route.Table{Channels: []spec.Channel{{Name: "chat", Kind: "webhook"}}} },
+		Target: target, Channel: b.channel(), Ledger: ledger.Open(b.table, "chat"), Stream: b.stream,
+		Routing: func() route.Table {
+			return route.Table{Channels: []spec.Channel{{Name: "chat", Kind: "log"}}, Silence: b.silence}
+		},
 		Changed: func() <-chan struct{} { return b.changed },
 		Tell: func(_ context.Context, e *message.Event) error {
 			if err := message.Validate(e); err != nil {

@@ -150,18 +150,19 @@ func (l *Lane) handle(ctx context.Context, d bus.Delivery, e *message.Event) err
 		}
 	}
 	told := inc != nil && inc.rev > 0
+	addressed := route.Addressed(e)
 	decision := l.o.Routing().For(e, l.o.Target, told)
 	l.o.Log.Debug("event", "event", e.ID, "seq", d.Seq, "send", decision.Send, "why", decision.Why)
 	if !told && !decision.Send {
 		return nil
 	}
-	if inc != nil {
+	if inc != nil && !addressed {
 		if err := l.apply(ctx, inc, d.Seq, e); err != nil {
 			return err
 		}
 	}
 	if decision.Send {
-		if err := l.post(ctx, d, e, inc); err != nil {
+		if err := l.tellOrKeep(ctx, d, e, inc, told); err != nil {
 			return err
 		}
 	}
@@ -169,13 +170,13 @@ func (l *Lane) handle(ctx context.Context, d bus.Delivery, e *message.Event) err
 }
 
 // post tells the event, under its incident's card where the channel has such.
-func (l *Lane) post(ctx context.Context, d bus.Delivery, e *message.Event, inc *incident) error {
+func (l *Lane) post(ctx context.Context, d bus.Delivery, e *message.Event, inc *incident, again *render.Again) error {
 	for {
 		thread, first, err := l.card(ctx, d, inc)
 		if err != nil {
 			return err
 		}
-		_, err = l.settle(ctx, l.eventJob(d, e, thread, first))
+		_, err = l.settle(ctx, l.eventJob(d, e, thread, first, again))
 		var failed *channel.Error
 		if errors.As(err, &failed) && failed.Class == channel.Gone && thread != nil {
 			// Somebody deleted the card: the thread begins anew.
@@ -241,10 +242,13 @@ func (l *Lane) wait(ctx context.Context, d time.Duration) error {
 }
 
 // texts puts events in words.
-func texts(events []*message.Event) []render.Text {
+func (l *Lane) texts(events []*message.Event, again *render.Again) []render.Text {
 	out := make([]render.Text, len(events))
 	for i, e := range events {
 		out[i] = render.Event(e)
+	}
+	if again != nil && len(out) == 1 {
+		out[0] = out[0].With(*again)
 	}
 	return out
 }
