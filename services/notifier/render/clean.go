@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/isacloud/ha-manager/pkg/legible"
 )
 
 // Clean makes quoted text safe to show on one line of any screen: line ends and tabs become blanks, other control characters (terminal
@@ -24,7 +26,7 @@ func Clean(s string) string {
 			}
 			blank = true
 			continue
-		case unicode.IsControl(r), unicode.Is(unicode.Cf, r), unicode.Is(unicode.Co, r):
+		case legible.Misleads(r):
 			r = '·'
 		}
 		blank = false

@@ -6,8 +6,8 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
-	"unicode"
 
+	"github.com/isacloud/ha-manager/pkg/legible"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/words"
 )
@@ -50,15 +50,8 @@ const (
 // say is a sentence of ham's in the language that was asked for, safe for the screen.
 func (a *app) say(sentence string) string { return clean(words.Of(a.lang).Say(sentence)) }
 
-// clean takes control characters out of what somebody else wrote: evidence must not drive a terminal.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, s)
-}
+// clean takes out of what somebody else wrote what would drive a terminal, or mislead who reads it.
+func clean(s string) string { return legible.Line(s) }
 
 func (a *app) reasons(reasons []message.Reason) {
 	for _, r := range reasons {

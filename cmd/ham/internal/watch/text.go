@@ -2,10 +2,11 @@ package watch
 
 import (
 	"strings"
-	"unicode"
 
 	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
+
+	"github.com/isacloud/ha-manager/pkg/legible"
 )
 
 // tone is how loud a text is. Every state has a word and a shape too: without colours nothing is lost.
@@ -46,19 +47,8 @@ type (
 func t(tn tone, text string) span { return span{tn, text} }
 func row(spans ...span) line      { return spans }
 
-// clean takes out of a text whatever a terminal would obey or a reader be misled by: control characters, those that turn the direction of
-// writing or have no width, and bytes that are no text.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n', r == '\t', r == unicode.ReplacementChar, unicode.In(r, unicode.Zl, unicode.Zp):
-			return ' '
-		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs):
-			return -1
-		}
-		return r
-	}, s)
-}
+// clean makes one line of a text, without what a terminal would obey or a reader be misled by.
+func clean(s string) string { return legible.Line(s) }
 
 // plainLetters writes what an old terminal cannot, in the letters that it has.
 var plainLetters = map[rune]string{

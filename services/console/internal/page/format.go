@@ -6,6 +6,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"github.com/isacloud/ha-manager/pkg/legible"
 )
 
 // took writes a duration with three digits or so: "3.2 ms", "1.84 s", "4 min 10 s".
@@ -75,23 +77,13 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC"
 // clean takes out of a page what would move a reader's eye elsewhere: control characters, and those that turn the direction of writing. It is
 // done to all of it at once, so that no text can be forgotten; the template has escaped the rest.
 func clean(page []byte) []byte {
-	if bytes.IndexFunc(page, moves) < 0 {
+	if bytes.IndexFunc(page, legible.Misleads) < 0 {
 		return page
 	}
 	return bytes.Map(func(r rune) rune {
-		if moves(r) {
+		if legible.Misleads(r) {
 			return -1
 		}
 		return r
 	}, page)
-}
-
-func moves(r rune) bool {
-	switch {
-	case r == '\n' || r == '\t':
-		return false
-	case r < 0x20 || r >= 0x7f && r < 0xa0:
-		return true
-	}
-	return r == 0x061c || r == 0x200e || r == 0x200f || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
 }
