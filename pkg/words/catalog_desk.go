@@ -4,7 +4,9 @@ package words
 var deskTexts = map[string]string{
 	"Abort the swap": "Abortar a troca", "Approve or reject": "Aprovar ou rejeitar", "Approve: do it": "Aprovar: fazer", "Approving it takes the role of an operator.": "Para aprovar é preciso o papel de operador.",
 	"What people wrote down": "O que as pessoas anotaram", "What was asked for, and by whom": "O que foi pedido, e por quem", "who": "quem", "what": "o quê", "answer": "resposta", "Download it": "Baixar", "accepted": "aceito",
-	"Drill now…": "Ensaiar agora…", "I have read what would happen. Exactly the plan that was asked for is fired, or none.": "Li o que aconteceria. Dispara-se exatamente o plano pedido, ou nenhum.",
+	"Or plan it for later": "Ou planejar para depois", "Once, at that time: what holds then decides. It is told where it is refused, and it is not made up for.": "Uma vez, nessa hora: decide o que valer então. Se for recusado, isso é dito, e não é compensado depois.",
+	"When, by UTC": "Quando, em UTC", "Plan the drill": "Planejar o ensaio", "take it back": "retirar", "now it would be refused": "agora seria recusado",
+	 "I have read what would happen. Exactly the plan that was asked for is fired, or none.": "Li o que aconteceria. Dispara-se exatamente o plano pedido, ou nenhum.",
 	"It should have swapped, and did not.": "Deveria ter trocado, e não trocou.", "It would have been right": "Teria sido certo", "It would have been wrong": "Teria sido errado", "Judge it anew": "Julgar de novo", "Judge it": "Julgar",
 	"No drill is planned.": "Nenhum ensaio planejado.", "No group rehearses: each swaps by itself, or by hand, and wants no proof of it.": "Nenhum grupo simula: cada um troca sozinho, ou à mão, e não pede prova disso.",
 	"None ever went there and back": "Nenhum jamais foi e voltou", "Nothing would have been swapped so far.": "Até agora nada teria sido trocado.", "Planned, and not begun": "Planejados, e não começados", "Reject": "Rejeitar",

@@ -78,7 +78,7 @@ func TestTheAgenda(t *testing.T) {
 			s, soon := healthy(g), time.Now().Add(26*time.Hour)
 			s.DrilledAt = time.Now().Add(-50 * time.Hour).UnixMicro()
 			s.Agenda = []message.AgendaEntry{
-				{Verb: message.VerbDrill, At: soon.UnixMicro(), Hold: &hold, Actor: "ana", Reason: "before the release"},
+				{Verb: message.VerbDrill, At: soon.UnixMicro(), Hold: &hold, Actor: "ana", Reason: "before the release", Name: "web-at-x"},
 				{Verb: message.VerbDrill, At: soon.Add(time.Hour).UnixMicro(), Hold: &hold, Actor: message.ActorSchedule, Blocked: "year end"},
 			}
 			return s
@@ -99,9 +99,32 @@ func TestTheAgenda(t *testing.T) {
 	for _, odd := range []string{"9999-01", "2026-13", "<script>", ""} {
 		require.Contains(t, w.get("/drills?month="+url.QueryEscape(odd)).body, time.Now().UTC().Format("January 2006"))
 	}
-	w.until("/g/web", "before the release", "it will be refused:", "failed")
+	w.until("/g/web", "before the release", "it will be refused:", "failed", `name="of" value="web-at-x"`)
 	w.as("eve", map[string]who.Role{"orders": who.Admin})
 	require.NotContains(t, w.get("/drills").body, "before the release", "not hers to see")
+}
+
+// A drill is planned for a time, and taken back, from the page.
+func TestADrillIsPlanned(t *testing.T) {
+	w := begin(t, false, "web")
+	w.until("/g/web", "Covered")
+	p := w.get("/g/web/swap?verb=drill&hold=10m")
+	require.Contains(t, p.body, `name="when"`)
+	w.requests()
+	for _, when := range []string{"", "tomorrow", "2026-13-01T00:00"} {
+		require.Equal(t, http.StatusBadRequest, w.post("/g/web/do", url.Values{"verb": {"drill"}, "when": {when}}).code, when)
+	}
+	require.Equal(t, http.StatusBadRequest, w.post("/g/web/do", url.Values{"verb": {"drill"}, "end": {"cancel"}}).code)
+	require.Equal(t, http.StatusBadRequest, w.post("/g/web/do", url.Values{"verb": {"drill"}, "when": {"2030-01-02T03:04"}, "hold": {"48h"}}).code)
+	require.Empty(t, w.requests())
+	p = w.post("/g/web/do", url.Values{"verb": {"drill"}, "when": {"2030-01-02T03:04"}, "hold": {"10m"}, "reason": {"before the release"}, "at": {"drills"}})
+	require.Equal(t, http.StatusSeeOther, p.code)
+	require.Regexp(t, `^/drills\?rq=`, p.header.Get("Location"))
+	require.Equal(t, http.StatusSeeOther, w.post("/g/web/do", url.Values{"verb": {"drill"}, "end": {"cancel"}, "of": {"web-at-20300102-0304"}}).code)
+	asked := w.requests()
+	require.Len(t, asked, 2)
+	require.Equal(t, []any{time.Date(2030, 1, 2, 3, 4, 0, 0, time.UTC).UnixMicro(), "10m0s"}, []any{asked[0].Due, asked[0].Hold.Std().String()})
+	require.Equal(t, []any{message.EndCancel, "web-at-20300102-0304"}, []any{asked[1].End, asked[1].Of})
 }
 
 // What would have happened in dry run is judged by people, with a reason, and the page says what the gate still lacks.

@@ -202,8 +202,27 @@ func (d *Desk) do(w http.ResponseWriter, r *http.Request) {
 			bad("the form does not say which entry of the shadow ledger is meant, and whether it is right or wrong")
 			return
 		}
-	case message.VerbDrill: // beginning one goes over its plan
-		if q.End = f.Get("end"); q.End != message.EndBack && q.End != message.EndStay {
+	case message.VerbDrill: // beginning one at once goes over its plan
+		switch q.End = f.Get("end"); q.End {
+		case message.EndBack, message.EndStay:
+		case message.EndCancel:
+			if q.Of = f.Get("of"); q.Of == "" {
+				bad("the form does not say which planned drill is meant")
+				return
+			}
+		case "":
+			when, err := time.Parse("2006-01-02T15:04", f.Get("when"))
+			if err != nil {
+				bad("a drill is planned for a date and a time, as 2026-11-28T03:00 UTC")
+				return
+			}
+			k, err := page.WishOf(f)
+			if err != nil {
+				bad(err.Error())
+				return
+			}
+			q.Due, q.Target, q.Hold = when.UnixMicro(), k.To, &k.Hold
+		default:
 			bad("a drill ends back or stays")
 			return
 		}

@@ -23,8 +23,9 @@ type Waiting struct {
 
 // Planned is a rehearsal that is to come.
 type Planned struct {
-	ID, Group, When, In, To, Hold, Actor, Reason string
-	Blocked                                      string // why it will be refused then; "": nothing is known to stand against it
+	Name, Group, When, In, To, Hold, Actor, Reason string // Name: of one that a person planned
+	Refusals                                       []message.Reason
+	Blocked                                        string // why it will be refused then; "": nothing is known to stand against it
 }
 
 // Window is a time in which nothing planned happens.
@@ -114,7 +115,7 @@ func agenda(g *board.Group, now time.Time) *Agenda {
 
 func planned(group string, e message.AgendaEntry, now time.Time) Planned {
 	at := time.UnixMicro(e.At)
-	v := Planned{Group: group, When: minute(at), In: age(at.Sub(now)), To: e.Target, Actor: e.Actor, Reason: e.Reason, Blocked: e.Blocked}
+	v := Planned{Name: e.Name, Refusals: e.Refusals, Group: group, When: minute(at), In: age(at.Sub(now)), To: e.Target, Actor: e.Actor, Reason: e.Reason, Blocked: e.Blocked}
 	if e.Hold != nil {
 		v.Hold = age(e.Hold.Std())
 	}

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec"
 	"github.com/isacloud/ha-manager/pkg/who"
 	"github.com/isacloud/ha-manager/services/console/internal/board"
@@ -36,12 +35,12 @@ type drillsPage struct {
 
 // coming is what is planned for one group.
 type coming struct {
-	Group  string
+	Name   string
 	Mark   Mark
 	MayAct bool
+	CSRF   string
 	Agenda Agenda
 	Now    *DrillNow
-	Holds  bool
 }
 
 // past is what was rehearsed, and what was to be and was not.
@@ -108,7 +107,7 @@ func (p *Pages) coming(person *who.Person) (next []coming, quiet []string) {
 	slices.SortStableFunc(groups, func(a, b board.Group) int { return cmp.Compare(nextDrill(&a), nextDrill(&b)) })
 	for i := range groups {
 		g := &groups[i]
-		v := coming{Group: g.Name, Mark: mark(g, now), MayAct: person.May(g.Name, who.Operator), Agenda: *agenda(g, now)}
+		v := coming{Name: g.Name, Mark: mark(g, now), MayAct: person.May(g.Name, who.Operator), CSRF: person.CSRF, Agenda: *agenda(g, now)}
 		if g.Status != nil && g.Status.Drill != nil {
 			v.Now = drillNow(g.Status.Drill, now)
 		}
@@ -215,7 +214,7 @@ func (p *Pages) calendar(person *who.Person, month, now time.Time) calendar {
 		}
 		if g.Status != nil {
 			for _, e := range g.Status.Agenda { // what somebody planned once; what the spec plans is worked out below for the whole month
-				if e.Actor != message.ActorSchedule {
+				if e.Name != "" {
 					put(time.UnixMicro(e.At), g.Name, plannedMark(g.Spec, time.UnixMicro(e.At)))
 				}
 			}
