@@ -175,7 +175,7 @@ func (p *Pages) follower(r *http.Request, person *who.Person) (func(context.Cont
 		var last time.Time
 		var is change
 		return func(ctx context.Context, _ map[string]uint64) []piece {
-			if now := p.o.Now(); now.Sub(last) >= time.Second && is.Changed == "" { // once it has changed, it stays so
+			if now := p.o.Now(); now.Sub(last) >= time.Second { // also of one that has changed: it may be again the one that was shown
 				is, last = p.stillHolds(ctx, name, k, q.Get("plan"), person), now
 			}
 			return []piece{top(), {id: "changed", template: "changed", data: is}}

@@ -9,6 +9,29 @@
   // After so long without a word from the console nothing on the page is taken for true.
   const PATIENCE = 4000;
 
+  // An element becomes the fresh one where it stands: who presses it, types into it, or is on it with the keyboard or a reader's eye stays there.
+  const become = (old, fresh) => {
+    if (old.nodeType !== Node.ELEMENT_NODE) { if (old.nodeValue !== fresh.nodeValue) old.nodeValue = fresh.nodeValue; return; }
+    if (old.isEqualNode(fresh) || fresh.dataset?.load) return; // what is loaded once stays
+    // A form is about what it was about when somebody read it: one that is about something else is another form.
+    if (old.localName === 'form') { old.replaceWith(fresh); return; }
+    for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && !(name === 'open' && old.id)) old.removeAttribute(name);
+    for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    let at = old.firstChild;
+    for (const child of [...fresh.childNodes]) {
+      const kept = child.id && [...old.children].find((e) => e.id === child.id);
+      if (kept && kept !== at) { old.insertBefore(kept, at); at = kept; }
+      if (at && at.nodeName === child.nodeName && (at.id || '') === (child.id || '')) {
+        const next = at.nextSibling;
+        become(at, child);
+        at = next;
+      } else {
+        old.insertBefore(child, at);
+      }
+    }
+    while (at) { const next = at.nextSibling; at.remove(); at = next; }
+  };
+
   const put = (id, html) => {
     const old = document.getElementById(id);
     if (!old) return;
@@ -16,19 +39,8 @@
     box.innerHTML = html;
     const fresh = box.content.firstElementChild;
     if (!fresh) return;
-    // Who types into it, or stands on it with the keyboard, is not disturbed.
-    const at = document.activeElement, inside = at && old.contains(at);
-    if (inside && /^(INPUT|TEXTAREA|SELECT)$/.test(at.tagName)) return;
-    for (const d of old.querySelectorAll('details[open][id]')) fresh.querySelector('#' + CSS.escape(d.id))?.setAttribute('open', '');
-    for (const s of old.querySelectorAll('input[id], textarea[id]')) { const f = fresh.querySelector('#' + CSS.escape(s.id)); if (f) f.value = s.value; }
-    if (old.hasAttribute('aria-live')) { // who listens to it goes on hearing it
-      old.className = fresh.className;
-      old.replaceChildren(...fresh.childNodes);
-    } else {
-      old.replaceWith(fresh);
-    }
-    if (inside && at.id) document.getElementById(at.id)?.focus();
-    if (document.getElementById(id)?.querySelector('[data-disarm]')) document.dispatchEvent(new Event('disarm'));
+    if (old.nodeName === fresh.nodeName) become(old, fresh); else old.replaceWith(fresh);
+    document.dispatchEvent(new Event('sure'));
   };
 
   const stillThere = () => {
@@ -36,9 +48,9 @@
     root.toggleAttribute('data-lost', gone);
     if (gone && lost.hidden) {
       document.getElementById('lost-at').textContent = (behind || new Date(heard).toISOString().slice(11, 19)) + ' UTC.';
-      document.dispatchEvent(new Event('disarm'));
     }
     lost.hidden = !gone;
+    document.dispatchEvent(new Event('sure'));
   };
 
   if (live) {
@@ -116,7 +128,16 @@
   red.addEventListener('keyup', (e) => { if (e.key === ' ' || e.key === 'Enter') { e.preventDefault(); release(); } });
   red.addEventListener('blur', callOff);
   document.addEventListener('keydown', (e) => { if (e.key === 'Escape') callOff(); });
-  document.addEventListener('disarm', () => { dead = true; arm.checked = false; arm.disabled = true; rest('off'); });
+  // As long as nobody can say that the plan still holds, or it does not, nothing can be armed. Once it is again the one that is shown, it can: anew.
+  const sure = () => {
+    const off = root.hasAttribute('data-lost') || !!document.querySelector('[data-disarm]');
+    if (off === dead) return;
+    dead = arm.disabled = off;
+    arm.checked = false;
+    rest('off');
+  };
+  document.addEventListener('sure', sure);
   addEventListener('pageshow', () => { arm.checked = false; held.value = ''; rest(); });
   rest();
+  sure();
 })();
