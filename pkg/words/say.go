@@ -25,7 +25,10 @@ type said struct {
 	missing []string
 }
 
-var speakers = map[Lang]*Speaker{English: {lang: English}, Portuguese: newSpeaker(Portuguese, []map[string]string{reportTexts, consoleTexts, deskTexts}, rules, core, executor, others)}
+var speakers = map[Lang]*Speaker{
+	English:    {lang: English},
+	Portuguese: newSpeaker(Portuguese, []map[string]string{reportTexts, consoleTexts, deskTexts, pagesTexts}, rules, core, executor, others, pages),
+}
 
 // Of returns the speaker of a language, that of English where there is no such language.
 func Of(l Lang) *Speaker {
@@ -189,9 +192,16 @@ func (t *translation) fill(kind, value string, depth int) said {
 	switch kind {
 	case "span", "size":
 		return said{text: strings.ReplaceAll(value, ".", ",")}
+	case "took":
+		return said{text: t.s.Figure(value)}
+	case "word":
+		return said{text: t.s.T(value)}
 	case "list":
 		if value == "nobody" {
 			return said{text: "ninguém"}
+		}
+		if head, last, ok := cutLast(value, " and "); ok && more.MatchString(last) {
+			return said{text: head + " e mais " + strings.TrimSuffix(last, " more")}
 		}
 		if head, last, ok := cutLast(value, " and "); ok {
 			value = head + " e " + last
@@ -267,6 +277,9 @@ type entry struct {
 
 type hole struct{ name, kind string }
 
+// more is how a list ends that is not told to its end.
+var more = regexp.MustCompile(`^[0-9]+ more$`)
+
 // piece is literal text and the hole behind it.
 type piece struct{ literal, hole string }
 
@@ -276,15 +289,18 @@ var kinds = map[string]string{
 	"n":     `(-?[0-9]+)`,                                 // a whole number
 	"span":  `(-?[0-9][0-9.]*(?:[hmnµ]?s|h|m)[0-9hms.]*)`, // a time as Go writes it
 	"size":  `([0-9.]+ (?:B|KiB|MiB|GiB))`,
-	"list":  `([^;:()]+?)`,     // names: a, b and c
-	"code":  `([A-Z][0-9]{3})`, // of a rule
-	"text":  `(.+?)`,           // what others wrote: kept
-	"say":   `(.+?)`,           // a sentence of ham's
-	"try":   `(.+?)`,           // a sentence of ham's, or of others
-	"aside": `( \(.*\))?`,      // nothing, or what others wrote or ham said, in brackets
-	"tail":  `(; .+?)?`,        // nothing, or further sentences
-	"then":  `(, .+?)?`,        // nothing, or a further clause
-	"more":  `(.*?)`,           // anything or nothing: kept
+	"list":  `([^;:()]+?)`,                                                                                                      // names: a, b and c
+	"code":  `([A-Z][0-9]{3})`,                                                                                                  // of a rule
+	"took":  `(–|[-+]?[0-9]+(?:\.[0-9]+)?(?: (?:µs|ms|s|min|h|days?|B|kB|MB|GB|TB)(?: [0-9]+ (?:s|min))?|[hmsnµ][hmsnµ0-9.]*))`, // a figure as pages write it
+	"stamp": `([0-9-]+ [0-9:.]+ UTC)`,
+	"word":  `(.+?)`,      // a text of the other kind: of one word or so
+	"text":  `(.+?)`,      // what others wrote: kept
+	"say":   `(.+?)`,      // a sentence of ham's
+	"try":   `(.+?)`,      // a sentence of ham's, or of others
+	"aside": `( \(.*\))?`, // nothing, or what others wrote or ham said, in brackets
+	"tail":  `(; .+?)?`,   // nothing, or further sentences
+	"then":  `(, .+?)?`,   // nothing, or a further clause
+	"more":  `(.*?)`,      // anything or nothing: kept
 }
 
 var holeForm = regexp.MustCompile(`\{([a-z_0-9]+)(?::([a-z]*))?\}`)
@@ -292,7 +308,12 @@ var holeForm = regexp.MustCompile(`\{([a-z_0-9]+)(?::([a-z]*))?\}`)
 func newSpeaker(l Lang, texts []map[string]string, catalogs ...[][2]string) *Speaker {
 	s := &Speaker{lang: l, texts: map[string]string{}}
 	for _, t := range texts {
-		maps.Copy(s.texts, t)
+		for english, other := range t {
+			if had, ok := s.texts[english]; ok && had != other {
+				panic("words: " + english + " is both " + had + " and " + other + ": two meanings need two English texts")
+			}
+			s.texts[english] = other
+		}
 	}
 	for _, c := range catalogs {
 		for _, pair := range c {
@@ -380,6 +401,9 @@ func (s *Speaker) Formats() []string {
 	}
 	return out
 }
+
+// Texts returns the English of every text that has a translation, sorted; none for English.
+func (s *Speaker) Texts() []string { return slices.Sorted(maps.Keys(s.texts)) }
 
 // Lost returns the formats whose other side leaves out something that the English names. Tests hold that there are none.
 func (s *Speaker) Lost() []string {

@@ -2,7 +2,9 @@ package words
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -68,8 +70,26 @@ func (s *Speaker) Figure(text string) string {
 	return s.decimal(strings.Replace(text, " day", " dia", 1))
 }
 
+// Day writes the names of months and of days of the week, as package time spells them, in the language: "Mon 2 Jan" is "seg 2 jan". All other
+// text is kept.
+func (s *Speaker) Day(text string) string {
+	if s.lang != Portuguese || len(text) > 64 {
+		return text
+	}
+	return names.ReplaceAllStringFunc(text, func(name string) string { return calendar[name] })
+}
+
+var calendar = map[string]string{
+	"January": "janeiro", "February": "fevereiro", "March": "março", "April": "abril", "May": "maio", "June": "junho", "July": "julho", "August": "agosto", "September": "setembro",
+	"October": "outubro", "November": "novembro", "December": "dezembro",
+	"Jan": "jan", "Feb": "fev", "Mar": "mar", "Apr": "abr", "Jun": "jun", "Jul": "jul", "Aug": "ago", "Sep": "set", "Oct": "out", "Nov": "nov", "Dec": "dez",
+	"Mon": "seg", "Tue": "ter", "Wed": "qua", "Thu": "qui", "Fri": "sex", "Sat": "sáb", "Sun": "dom",
+}
+
+var names = regexp.MustCompile(`\b(?:` + strings.Join(slices.Sorted(maps.Keys(calendar)), "|") + `)\b`)
+
 // figure is what [Speaker.Figure] takes for one: a number and a unit, or two of them, or a time as Go writes it.
-var figure = regexp.MustCompile(`^-?[0-9]+(?:\.[0-9]+)?(?: (?:µs|ms|s|min|h|days?|B|KiB|MiB|GiB|kB|MB|GB|TB|%)(?:,? [0-9]+(?:\.[0-9]+)? (?:µs|ms|s|min|h))?|[hms0-9.µ]*)$`)
+var figure = regexp.MustCompile(`^[-+]?[0-9]+(?:\.[0-9]+)?(?: (?:µs|ms|s|min|h|days?|B|KiB|MiB|GiB|kB|MB|GB|TB|%)(?:,? [0-9]+(?:\.[0-9]+)? (?:µs|ms|s|min|h))?|[hms0-9.µ]*)$`)
 
 func (s *Speaker) decimal(text string) string {
 	if s.lang == Portuguese {

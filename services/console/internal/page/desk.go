@@ -202,7 +202,7 @@ func shadowRow(group string, e ledger.Entry) ShadowRow {
 	if c := e.Command; c != nil {
 		v.From, v.To, v.Rule, v.Sentence, v.Incident = c.From, c.Primary, c.Rule, c.Sentence, c.Incident
 	} else {
-		v.Missed, v.Mark = true, Mark{"missed", "cross", "bad"}
+		v.Missed, v.Mark = true, Mark{"swap missed", "cross", "bad"}
 	}
 	if j := e.Judgement; j != nil {
 		v.By, v.Why = j.Actor, j.Reason

@@ -5,10 +5,12 @@
 package tongue
 
 import (
+	"html"
 	"html/template"
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 
 	"github.com/isacloud/ha-manager/pkg/words"
 )
@@ -88,12 +90,16 @@ func Choices(r *http.Request, query url.Values) []Choice {
 //	t "Text" …   a text of the page by its English, with the verbs of package fmt; one argument that is no text of the page's is said as say does
 //	say .X       a sentence that ham made
 //	fig .X       a figure with its unit
+//	day .X       the name of a month or of a day
+//	drawing .X   an SVG with its texts
 func Funcs(l words.Lang) template.FuncMap {
 	speaker := words.Of(l)
 	return template.FuncMap{
-		"lang": func() string { return string(l) },
-		"say":  speaker.Say,
-		"fig":  speaker.Figure,
+		"lang":    func() string { return string(l) },
+		"say":     speaker.Say,
+		"fig":     speaker.Figure,
+		"day":     speaker.Day,
+		"drawing": func(svg template.HTML) template.HTML { return drawing(speaker, svg) },
 		"t": func(text string, args ...any) string {
 			if len(args) == 0 && !speaker.Known(text) {
 				return speaker.Say(text)
@@ -101,6 +107,30 @@ func Funcs(l words.Lang) template.FuncMap {
 			return speaker.T(text, args...)
 		},
 	}
+}
+
+// inDrawing are the texts of a drawing: what stands between tags, and what it is called.
+var inDrawing = regexp.MustCompile(`>[^<>]+<|aria-label="[^"]*"`)
+
+// drawing says the texts of an SVG, which are escaped, in another language, and escapes them again.
+func drawing(s *words.Speaker, svg template.HTML) template.HTML {
+	if s.Lang() == words.English {
+		return svg
+	}
+	return template.HTML(inDrawing.ReplaceAllStringFunc(string(svg), func(m string) string {
+		before, after := ">", "<"
+		if m[0] != '>' {
+			before, after = `aria-label="`, `"`
+		}
+		text := html.UnescapeString(m[len(before) : len(m)-len(after)])
+		said := s.Figure(s.Day(text))
+		if s.Known(text) {
+			said = s.T(text)
+		} else if said == text {
+			said = s.Say(text)
+		}
+		return before + html.EscapeString(said) + after
+	}))
 }
 
 // Templates makes one set of templates for each language out of those that parse reads. Parse is handed an empty template that knows the
