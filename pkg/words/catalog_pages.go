@@ -117,6 +117,8 @@ var pages = [][2]string{
 	{"the form does not say which request is meant", "o formulário não diz qual pedido é"},
 	{"nobody said that what would happen was read", "ninguém disse que leu o que aconteceria"},
 	{"the form does not say which entry of the shadow ledger is meant, and whether it is right or wrong", "o formulário não diz qual entrada do livro de simulações é, e se está certa ou errada"},
+	{"the form does not say which planned drill is meant", "o formulário não diz qual ensaio planejado é"},
+	{"a drill is planned for a date and a time, as 2026-11-28T03:00 UTC", "um ensaio é planejado para data e hora, como 2026-11-28T03:00 UTC"},
 	{"there is no such button", "não existe esse botão"},
 	{"{verb} takes the role of an administrator. Nothing was asked.", "{verb} exige o papel de administrador. Nada foi pedido."},
 	{"that is no step's name", "isso não é nome de passo"},
