@@ -217,6 +217,8 @@ var rules = [][2]string{
 	{"no swap of {group} waits under {request}: it has expired, was settled, or never was; ham status {group} shows what waits",
 		"nenhuma troca de {group} espera com o id {request}: expirou, já foi resolvida ou nunca existiu; ham status {group} mostra o que espera"},
 	{"{asker} asked for it, so somebody else has to approve {request}", "{asker} fez o pedido, então outra pessoa precisa aprovar {request}"},
+	{"no majority of the bus's servers answers for the record of decisions for {ago}, and what cannot be stored does not happen: see ham doctor",
+		"há {ago} nenhuma maioria dos servidores do barramento responde pelo registro de decisões, e o que não pode ser gravado não acontece: veja ham doctor"},
 	{"{group} wants two persons, and {who} may be anybody: sign in, or say who you are with --as NAME",
 		"{group} exige duas pessoas, e {who} pode ser qualquer um: identifique-se no console, ou diga quem é com --as NOME"},
 	{"that waits for a second person for {for:span}: ham approve {group} {request}, or ham reject {group} {request}",

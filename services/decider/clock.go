@@ -5,8 +5,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/subject"
+	"github.com/isacloud/ha-manager/services/decider/core"
 )
 
 // streamClock estimates the bus's clock: cool-down, budget and pauses are counted in stream timestamps, and time must
@@ -54,6 +57,71 @@ func (d *Decider) keepClock(ctx context.Context) error {
 				d.log.Debug("the bus's clock could not be read", "error", err)
 			}
 		}
+	}
+}
+
+// Who keeps the record is asked so often; two answers in a row that are none, or tell of no majority, and nothing counts as storable.
+const (
+	askRecordEvery  = 5 * time.Second
+	askRecordWithin = 2 * time.Second
+)
+
+// keepRecord tells the cores whether anybody answers for the record of decisions while the link is up.
+func (d *Decider) keepRecord(ctx context.Context) error {
+	t := time.NewTicker(askRecordEvery)
+	defer t.Stop()
+	for silent := 0; ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+		if up, _ := d.bus.Link(); !up {
+			silent = 0
+			d.recordAnswers(true) // that the link is down says more
+			continue
+		}
+		limited, cancel := context.WithTimeout(ctx, askRecordWithin)
+		stream, err := d.bus.JS().Stream(limited, subject.StreamCommands)
+		cancel()
+		if silent++; err == nil && majority(stream.CachedInfo().Cluster) {
+			silent = 0
+		}
+		if silent != 1 {
+			d.recordAnswers(silent == 0)
+		}
+	}
+}
+
+// majority says whether enough servers keep a stream together. One that was left alone answers too: first as a leader that sees the others gone, then
+// as one without a leader.
+func majority(c *jetstream.ClusterInfo) bool {
+	if c == nil || len(c.Replicas) == 0 {
+		return true // one server has it all
+	}
+	here := 1
+	for _, r := range c.Replicas {
+		if !r.Offline {
+			here++
+		}
+	}
+	return c.Leader != "" && 2*here > len(c.Replicas)+1
+}
+
+// recordAnswers tells every core, also those that are to come.
+func (d *Decider) recordAnswers(yes bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.mute == !yes {
+		return
+	}
+	if d.mute = !yes; d.mute {
+		d.log.Warn("nobody answers for the record of decisions: nothing can be decided until a majority of the bus's servers is back")
+	} else {
+		d.log.Info("the record of decisions answers again")
+	}
+	for _, g := range d.groups {
+		d.stepLocked(g, core.RecordChanged{Answers: yes})
 	}
 }
 

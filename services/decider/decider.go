@@ -48,6 +48,7 @@ type Decider struct {
 	mu     sync.Mutex
 	groups map[string]*group
 	linked bool
+	mute   bool // nobody answers for the record of decisions
 	// seen is used for every heartbeat, one at a time: thousands a second shall not feed the garbage collector.
 	seen core.HeartbeatSeen
 	// waiting are the requests that this decider works on, by id: closed once the outcome is stored.
@@ -143,6 +144,7 @@ func (d *Decider) Run(ctx context.Context) error {
 	part("requests", d.work)
 	part("ticks", d.tick)
 	part("clock", d.keepClock)
+	part("record", d.keepRecord)
 	part("leaders", d.place)
 	part("executors", d.callExecutors)
 	<-ctx.Done()
@@ -207,6 +209,9 @@ func (d *Decider) groupLocked(name string) *group {
 		}
 		if d.linked {
 			d.stepLocked(g, core.LinkChanged{Up: true})
+		}
+		if d.mute {
+			d.stepLocked(g, core.RecordChanged{})
 		}
 	}
 	return g

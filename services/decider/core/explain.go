@@ -28,7 +28,7 @@ func (s *State) Sentence(at Time) string {
 	case s.underWay():
 		return "The " + fill("{what} is under way (epoch {epoch}{step})", s.underWayWords()) + s.runWords() + "."
 	case m != nil && (m.verdict == message.VerdictDown || m.verdict == message.VerdictDisputed):
-		reasons := s.refusing(at, question{who: itself, kind: message.KindFailover, from: from, to: s.candidate(at, from)})
+		reasons := s.refusing(at, question{who: itself, kind: message.KindFailover, from: from, to: s.candidate(at, from), told: true})
 		if len(reasons) == 0 {
 			return from + " is " + string(m.verdict) + "; " + s.candidate(at, from) + " is taking over."
 		}
@@ -58,7 +58,7 @@ func (s *State) runWords() string {
 
 // ifDied is who would take over if the primary died now, or every reason why nobody would.
 func (s *State) ifDied(at Time) (refusals []message.Reason, to string) {
-	q := question{who: itself, kind: message.KindFailover, from: s.chain.primary(), died: true}
+	q := question{who: itself, kind: message.KindFailover, from: s.chain.primary(), died: true, told: true}
 	q.to = s.candidate(at, q.from)
 	return s.refusing(at, q), q.to
 }
@@ -110,7 +110,7 @@ func (s *State) WhyNot(at Time, target string) string {
 	if died && m != nil {
 		lines = append(lines, from+" is up: nothing has to move")
 	}
-	for _, r := range s.refusals(at, question{who: itself, kind: message.KindFailover, from: from, to: target, died: died}) {
+	for _, r := range s.refusals(at, question{who: itself, kind: message.KindFailover, from: from, to: target, died: died, told: true}) {
 		lines = append(lines, r.Code+" "+r.Sentence)
 	}
 	if best := s.candidate(at, from); best != target && best != "" && slices.Contains(s.standbys(from), target) {

@@ -90,6 +90,10 @@ type JudgedRead struct {
 // LinkChanged says whether the bus is there. Up is fed once the chain and the safety messages were read to their end.
 type LinkChanged struct{ Up bool }
 
+// RecordChanged says whether the bus answers for the stream of decisions. The link may be there, heartbeats may pass, and a majority of the servers
+// that keep the record be gone all the same: then nothing can be decided.
+type RecordChanged struct{ Answers bool }
+
 // ProposalResolved is what became of a [Propose].
 type ProposalResolved struct {
 	ID string
@@ -114,6 +118,7 @@ func (OutcomeRead) input()      {}
 func (ShadowRead) input()       {}
 func (JudgedRead) input()       {}
 func (LinkChanged) input()      {}
+func (RecordChanged) input()    {}
 func (ProposalResolved) input() {}
 func (ExecutorsSeen) input()    {}
 func (Tick) input()             {}

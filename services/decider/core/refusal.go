@@ -21,6 +21,8 @@ type question struct {
 	step    string
 	// died asks what would be if the primary died now: what its vantages say of it does not matter then.
 	died bool
+	// told: it is asked to tell a person how things stand, and nothing is decided by the answer.
+	told bool
 	// approval is what waits for a second person, where it is that one's turn: by is who it is.
 	approval *waiting
 	by       string
@@ -436,6 +438,14 @@ func emptyNote(_ *State, _ Time, q question) words {
 		return nil
 	}
 	return yes()
+}
+
+// recordMute is told and refuses nothing: whether something can be stored, trying shows, and trying costs nothing.
+func recordMute(s *State, at Time, q question) words {
+	if !q.told || !s.mute || !s.linked {
+		return nil
+	}
+	return words{"ago": span((at.Mono - s.muteSince).Truncate(time.Second))}
 }
 
 func unstored(_ *State, _ Time, q question) words {

@@ -444,6 +444,8 @@ func (s *script) happen(t *testing.T, what string) {
 		s.route(flags[0], "tcp://192.0.2.2:9999", strings.Split(flags[2], ",")...)
 	case "link": // link down | up
 		s.d.link(flags[0] == "up")
+	case "record": // record mute | answers: a majority of the bus's servers is gone, or back
+		s.d.feed(RecordChanged{flags[0] == "answers"})
 	case "stop": // stop 10s: the decider's process is frozen, what comes in waits
 		d, err := time.ParseDuration(flags[0])
 		if err != nil {

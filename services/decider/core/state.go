@@ -38,6 +38,9 @@ type State struct {
 	linked    bool
 	watchFrom time.Duration
 	judgeFrom time.Duration
+	// mute: the link is there, and nobody answers for the record since muteSince.
+	mute      bool
+	muteSince time.Duration
 	last      time.Duration
 
 	members []*member // sorted by name

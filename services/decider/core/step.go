@@ -53,6 +53,10 @@ func (s *State) Step(at Time, in Input) []Output {
 			s.watch(at)
 		}
 		s.linked = in.Up
+	case RecordChanged:
+		if s.mute == in.Answers {
+			s.mute, s.muteSince = !in.Answers, at.Mono
+		}
 	case ProposalResolved:
 		s.resolved(at, in)
 	case ExecutorsSeen:
