@@ -209,7 +209,7 @@ func TestApproveInChat(t *testing.T) {
 	c.whispered("U0EVA0001", "takes the role of operator")
 	c.press("U0RUI0001", m, "Approve") // who asked for it
 	c.shows(m.TS, "rui pressed approve")
-	c.whispered("U0RUI0001", "Refused")
+	c.whispered("U0RUI0001", "refused")
 	require.Equal(t, "a", c.status().Primary)
 	c.slack.Disconnect() // as Slack does every few hours
 	c.press("U0ANA0001", m, "Approve")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/ask"
@@ -48,8 +49,6 @@ func (r record) lines() []string {
 		says := p.Says
 		if says == "" {
 			says = "asked, no answer yet"
-		} else if !p.Accepted {
-			says = "refused: " + says
 		}
 		out = append(out, fmt.Sprintf("%s pressed %s at %s. %s", p.Name, p.Do, clock(time.UnixMicro(p.At)), render.Cut(says, 600)))
 	}
@@ -169,7 +168,7 @@ func (d *Desk) ask(ctx context.Context, p Press, b button.Button, person *who.Pe
 	}
 	d.show(ctx, p, r)
 	if !out.Accepted {
-		d.whisper(ctx, p, "Refused: "+says(out))
+		d.whisper(ctx, p, says(out))
 	}
 }
 
@@ -188,6 +187,9 @@ func request(b button.Button, person *who.Person) *message.Request {
 // says is an outcome with the reasons that its sentence does not hold.
 func says(out *message.Outcome) string {
 	text := out.Sentence
+	if !out.Accepted && !strings.HasPrefix(text, "refused") {
+		text = "refused: " + text
+	}
 	if out.DryRun {
 		text = render.DryRunMark + ": " + text
 	}
