@@ -37,6 +37,7 @@ type world struct {
 	outcome message.Outcome
 	down    error // what the deciders answer instead
 	asked   []*message.Request
+	hold    chan struct{} // what they answer waits for it
 
 	shown    map[string]string // what a message shows now, by its ts
 	replies  []string
@@ -139,12 +140,16 @@ func (w *world) Send(_ context.Context, r *message.Request) (*message.Outcome, e
 		return nil, err
 	}
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	if w.down != nil {
+		w.mu.Unlock()
 		return nil, w.down
 	}
 	w.asked = append(w.asked, r)
 	o := w.outcome
+	w.mu.Unlock()
+	if w.hold != nil {
+		<-w.hold
+	}
 	o.Request, o.Verb = r.ID, r.Verb
 	return &o, nil
 }
@@ -492,18 +497,16 @@ func TestReplayedApprovalIsOne(t *testing.T) {
 func TestTwoNotifiersAskForOneRequest(t *testing.T) {
 	inWorld(t, func(w *world) {
 		p := w.post("1", approval("web"))["Approve"]
+		w.hold = make(chan struct{})
 		var both sync.WaitGroup
 		for range 2 {
 			both.Go(func() { w.press(w.desk(), ana, p) })
 		}
+		synctest.Wait()
+		close(w.hold)
 		both.Wait()
-		for _, q := range w.asked {
-			if q.ID != w.asked[0].ID {
-				t.Errorf("asked for %s and %s", w.asked[0].ID, q.ID)
-			}
-		}
-		if len(w.asked) == 0 {
-			t.Errorf("whispers %q", w.whispers)
+		if len(w.asked) != 2 || w.asked[0].ID != w.asked[1].ID {
+			t.Errorf("asked for %+v, whispers %q", w.asked, w.whispers)
 		}
 	})
 }
