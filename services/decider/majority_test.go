@@ -44,7 +44,7 @@ func TestNoMajorityIsNoCover(t *testing.T) {
 	servers[1].Stop()
 	servers[2].Stop()
 	said := s.until(d, "not covered", func(st *message.GroupStatus) bool {
-		return verdict(st, "a") == message.VerdictUp && len(st.Refusals) == 1 && st.Refusals[0].Code == "R372"
+		return verdict(st, "a") == message.VerdictUp && len(st.Refusals) == 1 && st.Refusals[0].Code == "R375"
 	})
 	require.True(t, strings.HasPrefix(said.Sentence, "If a died now: nobody takes over, because no majority of the bus's servers answers"), said.Sentence)
 

@@ -335,7 +335,7 @@ var refusalRules = []refusalRule{
 	{Rule{"R367", "the last drill that went there and back is longer ago than drill_within", "",
 		"{group} {when}, and nothing swaps by itself unless that worked within {within}: say ham drill {group}"},
 		itself, false, drillLongAgo},
-	{Rule{"R372", "told alone: the bus passes messages on, and nobody answers for the record of decisions", "",
+	{Rule{"R375", "told alone: the bus passes messages on, and nobody answers for the record of decisions", "",
 		"no majority of the bus's servers answers for the record of decisions for {ago}, and what cannot be stored does not happen: see ham doctor"},
 		itself, false, recordMute},
 	{Rule{"R368", "there is no such entry in the shadow ledger", "",
