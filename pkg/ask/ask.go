@@ -5,13 +5,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
 
 	"github.com/isacloud/ha-manager/pkg/bus"
+	"github.com/isacloud/ha-manager/pkg/legible"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec/store"
 	"github.com/isacloud/ha-manager/pkg/subject"
@@ -36,6 +40,23 @@ type Client struct {
 
 // RequestID makes an id for a request.
 func RequestID() string { return "rq-" + nuid.Next() }
+
+// Place is where somebody sits who asks from a shell, for the record: the address that ssh came from, and the host.
+func Place(env func(string) string) string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "a host without a name"
+	}
+	host = legible.Line(host)
+	if ssh := strings.Fields(legible.Line(env("SSH_CONNECTION"))); len(ssh) > 0 {
+		host = ssh[0] + " on " + host
+	}
+	for len(host) > 128 {
+		_, size := utf8.DecodeLastRuneInString(host)
+		host = host[:len(host)-size]
+	}
+	return host
+}
 
 // Groups lists the groups that are declared, sorted.
 func (c Client) Groups(ctx context.Context) ([]string, error) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/isacloud/ha-manager/cmd/ham/internal/desk"
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/ledger"
 	"github.com/isacloud/ha-manager/pkg/message"
@@ -263,5 +264,5 @@ func scoreWords(s message.LedgerStatus) string {
 	if s.Entries+s.Missed == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d right, %d wrong, %d not judged, %d missed: precision %.0f%%, recall %.0f%%", s.Right, s.Wrong, s.Open, s.Missed, s.Precision*100, s.Recall*100)
+	return desk.Score(s)
 }

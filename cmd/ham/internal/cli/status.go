@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/isacloud/ha-manager/cmd/ham/internal/desk"
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/message"
 )
@@ -124,6 +125,23 @@ func (a *app) showStatus(s *message.GroupStatus) {
 	}
 	if s.Swap != nil {
 		a.showSwap(s.Swap)
+	}
+	a.showDesk(s)
+}
+
+// showDesk says what waits for people: a second person, the next drill, a judgement.
+func (a *app) showDesk(s *message.GroupStatus) {
+	for i, l := range desk.Waits(s) {
+		a.printf("  %s", a.paint(yellow, a.say(l.Text)))
+		a.printf("    `ham approve %s %s`, or `ham reject %[1]s %[2]s`", s.Group, clean(s.Approvals[i].Request))
+	}
+	for _, l := range slices.Concat(desk.Drills(s, s.At), desk.Ledger(s)) {
+		color := map[desk.Tone]string{desk.Warn: yellow, desk.Faint: dim}[l.Tone]
+		code := ""
+		if l.Code != "" {
+			code = l.Code + "  "
+		}
+		a.printf("  %s%s", code, a.paint(color, a.say(l.Text)))
 	}
 }
 

@@ -171,6 +171,7 @@ func (a *app) send(ctx context.Context, b *bus.Bus, r *message.Request) (*messag
 	if len(r.Override) > 0 && r.Reason == "" {
 		return nil, usagef("--override %s needs --reason: say why, for the record", strings.Join(r.Override, ","))
 	}
+	r.From = ask.Place(a.Env)
 	if err := message.Validate(r); err != nil {
 		return nil, usageError{err}
 	}

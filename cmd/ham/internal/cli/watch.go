@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/isacloud/ha-manager/cmd/ham/internal/watch"
+	"github.com/isacloud/ha-manager/pkg/ask"
 )
 
 func (a *app) watch() *cobra.Command {
@@ -26,7 +27,7 @@ func (a *app) watch() *cobra.Command {
 				return err
 			}
 			defer b.Close()
-			o := watch.Options{Bus: b, Me: a.who(), Groups: groups, Timeout: a.timeout, Env: a.Env}
+			o := watch.Options{Bus: b, Me: a.who(), From: ask.Place(a.Env), Groups: groups, Timeout: a.timeout, Env: a.Env}
 			if a.interactive() && a.output != "json" && cmp.Or(a.Env("TERM"), "dumb") != "dumb" {
 				o.In, o.Out = a.In.(*os.File), a.Out.(*os.File)
 				return watch.Run(c.Context(), o)

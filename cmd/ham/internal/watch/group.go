@@ -3,8 +3,11 @@ package watch
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/isacloud/ha-manager/cmd/ham/internal/desk"
+	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/services/console/glance"
 )
 
@@ -53,6 +56,15 @@ func (m Model) groupLines(w int) []line {
 		add(paragraph(warn, "", "‖ paused "+v.Paused, w)...)
 	}
 	add(m.runLines(v, w)...)
+	if g.Status != nil {
+		for i, l := range desk.Waits(g.Status) {
+			k := "  (y approves, x rejects)"
+			if i > 0 {
+				k = "" // the oldest comes first
+			}
+			add(paragraph(warn, "", "» "+g.Status.Approvals[i].Request+" "+l.Text+k, w)...)
+		}
+	}
 	if d := v.Drill; d != nil {
 		text := fmt.Sprintf("⇄ drill %s of %s: %s, %s → %s", d.ID, d.Actor, d.Stage, d.Home, d.Away)
 		if d.Left != "" {
@@ -117,6 +129,31 @@ func (m Model) groupLines(w int) []line {
 	}
 	for _, r := range v.Routes {
 		add(row(t(plain, "  "+r.Name+" on "+r.Proxy+"  "), mark(r.Mark), t(off, "  "+r.Problem)))
+	}
+	if s := g.Status; s != nil {
+		was := ""
+		if !v.Fresh {
+			was = ", as of " + v.Age + " ago"
+		}
+		for _, part := range []struct {
+			title string
+			lines []desk.Line
+		}{{"DRILLS", desk.Drills(s, s.At)}, {"SHADOW LEDGER", desk.Ledger(s)}} {
+			if len(part.lines) > 0 {
+				add(row(t(strong, part.title), t(off, was)))
+			}
+			for _, l := range part.lines {
+				if has(s.Refusals, l.Code) {
+					continue // it stands above
+				}
+				tn := map[desk.Tone]tone{desk.Warn: warn, desk.Faint: off}[l.Tone]
+				if l.Code != "" {
+					add(hanging(row(t(warn, "  "+l.Code)), 8, tn, l.Text, w)...)
+				} else {
+					add(paragraph(tn, "  ", l.Text, w)...)
+				}
+			}
+		}
 	}
 	f := v.Figures
 	add(row(t(strong, "FIGURES")))
@@ -193,4 +230,8 @@ func (m Model) runLines(v *glance.Group, w int) []line {
 		out = append(out, row(t(loud, " THIS SWAP WAITS FOR YOU "), t(strong, "  r retry   s skip   a abort")))
 	}
 	return out
+}
+
+func has(reasons []message.Reason, code string) bool {
+	return slices.ContainsFunc(reasons, func(r message.Reason) bool { return r.Code == code })
 }

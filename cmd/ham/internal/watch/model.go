@@ -350,6 +350,21 @@ func (m Model) act(key string) (Model, []effect) {
 		default:
 			open("Pause "+name+": no swap happens and no step begins until somebody resumes it", "", message.VerbPause, false)
 		}
+	case "y", "x":
+		switch {
+		case g.Stale(m.now):
+			m.said = &said{m.now, warn, "It is not known what of " + name + " waits for a second person, so nothing was asked.", name}
+		case len(g.Status.Approvals) == 0:
+			m.said = &said{m.now, off, "Nothing of " + name + " waits for a second person.", name}
+		case key == "y":
+			s := newApproval(name, g.Status.Approvals[0].Request, m.newID())
+			m.swap, m.screen, m.group, m.scroll = s, swapPage, name, 0
+			return m, []effect{askPlan{s.question, name, s.wish}}
+		default:
+			w := g.Status.Approvals[0]
+			open("Reject "+w.Request+" of "+w.Actor+": it does not happen", w.Sentence, message.VerbReject, false)
+			m.prompt.request.Of = w.Request
+		}
 	case "r", "s", "a":
 		verb := map[string]message.Verb{"r": message.VerbRetry, "s": message.VerbSkip, "a": message.VerbAbort}[key]
 		var epoch uint64

@@ -456,3 +456,54 @@ func TestLinesSayChangesOnce(t *testing.T) {
 	require.False(t, old[1].Known)
 	require.Contains(t, old[1].line(), "It is not known how it stands: the bus is away.")
 }
+
+// waiting is web with all that waits for people.
+func waiting() *message.GroupStatus {
+	s := web()
+	hold := message.Duration(5 * time.Minute)
+	at := func(d time.Duration) int64 { return noon.Add(d).UnixMicro() }
+	s.At = at(0)
+	s.Approvals = []message.ApprovalStatus{
+		{Request: "rq-one", State: message.ApprovalWaits, Verb: message.VerbSwitchover, From: "a", Target: "b", Actor: "bob", Sentence: "bob asked for a switchover of web from a to b (kernel)", Until: at(8 * time.Minute)},
+		{Request: "rq-two", State: message.ApprovalWaits, Verb: message.VerbDrill, Actor: "carl", Sentence: "carl asked for a drill of web", Until: at(9 * time.Minute)},
+	}
+	s.Agenda = []message.AgendaEntry{
+		{Verb: message.VerbDrill, At: at(26 * time.Hour), Hold: &hold, Actor: "schedule", Refusals: []message.Reason{{Code: "R365", Sentence: "incident web-1 is open, and a drill of the calendar begins in quiet times alone"}}},
+		{Verb: message.VerbDrill, At: at(50 * time.Hour), Hold: &hold, Target: "b", Actor: "ana", Name: "web-at-20260303-140000", Blocked: "the end of the quarter"},
+	}
+	s.Blocked = []message.BlockedWindow{{From: at(-time.Hour), Until: at(8 * time.Hour), Why: "office hours"}, {From: at(23 * time.Hour), Until: at(32 * time.Hour), Why: "office hours"}}
+	s.DrilledAt = at(-91 * 24 * time.Hour)
+	s.Ledger = &message.LedgerStatus{Entries: 3, Right: 1, Wrong: 1, Open: 1, Missed: 1, Precision: 0.5, Recall: 0.5}
+	s.Refusals = []message.Reason{{Code: "R366", Sentence: "web is not trusted to swap by itself yet: 1 of 2 judged shadows were right, and 95% of at least 5 must be; ham shadow web shows them"}}
+	return s
+}
+
+// What waits for a second person is approved through the same button as a swap: its plan, the name, the key that is held.
+func TestASecondPerson(t *testing.T) {
+	w := newWorld(t, "web").happens(tea.WindowSizeMsg{Width: 100, Height: 40}).happens(all(noon, known(waiting(), noon))).golden("waiting").press("y")
+	asked := w.effects[len(w.effects)-1].(askPlan)
+	require.Equal(t, wish{verb: message.VerbApprove, of: "rq-one"}, asked.wish)
+	p := preview()
+	p.question, p.preview.Verb, p.preview.Sentence = asked.question, message.VerbApprove, "ana approved: bob asked for a switchover of web from a to b (kernel)"
+	w.happens(p).press("v", "t", "h").golden("approve") // what waits is what it is
+	w.press("enter", "web", "enter")
+	require.Empty(t, w.sent())
+	w.hold(2 * time.Second)
+	r := w.sent()[0]
+	require.Equal(t, message.VerbApprove, r.Verb)
+	require.Equal(t, "rq-one", r.Of)
+	require.Equal(t, "watch", r.Via)
+	require.NoError(t, message.Validate(r))
+
+	w = newWorld(t, "web").happens(all(noon, known(waiting(), noon))).press("x")
+	require.Empty(t, w.sent())
+	w.golden("reject").press("not now", "enter")
+	r = w.sent()[0]
+	require.Equal(t, message.VerbReject, r.Verb)
+	require.Equal(t, "rq-one", r.Of)
+	require.Equal(t, "not now", r.Reason)
+	require.NoError(t, message.Validate(r))
+
+	w = newWorld(t, "web").two().press("y", "x")
+	require.Empty(t, w.effects, "nothing waits")
+}

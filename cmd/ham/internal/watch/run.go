@@ -25,6 +25,8 @@ type Options struct {
 	Bus *bus.Bus
 	// Me is who asks, in the record.
 	Me string
+	// From is where that is, for the record alone.
+	From string
 	// Groups are those to show; none: all.
 	Groups  []string
 	Timeout time.Duration
@@ -208,7 +210,9 @@ func (s *shell) send(e send) answered {
 			}
 		}
 	}
-	out, err := s.ask.Send(ctx, e.request)
+	from := *e.request
+	from.From = s.o.From
+	out, err := s.ask.Send(ctx, &from)
 	return answered{e.request, out, err}
 }
 

@@ -41,6 +41,7 @@ type wish struct {
 	verb message.Verb // "": what a person would ask for now
 	to   string
 	hold time.Duration
+	of   string // what is approved
 }
 
 // holds are the lengths of a drill that are offered.
@@ -50,7 +51,7 @@ var swapVerbs = []message.Verb{message.VerbSwitchover, message.VerbFailover, mes
 
 // request makes the request of a wish.
 func (k wish) request(id, group, actor string) *message.Request {
-	r := &message.Request{ID: id, Group: group, Verb: k.verb, Actor: actor, Via: "watch", Target: k.to}
+	r := &message.Request{ID: id, Group: group, Verb: k.verb, Actor: actor, Via: "watch", Target: k.to, Of: k.of}
 	if k.verb == message.VerbDrill {
 		h := message.Duration(k.hold)
 		r.Hold = &h
@@ -85,6 +86,11 @@ func newSwap(group string, s *message.GroupStatus, id string) *swap {
 		k.verb = ask.Likely(s)
 	}
 	return &swap{group: group, wish: k, question: 1, requestID: id}
+}
+
+// newApproval is the same page for what waits for a second person: its plan, what stands against it, and the button.
+func newApproval(group, of, id string) *swap {
+	return &swap{group: group, wish: wish{verb: message.VerbApprove, of: of}, question: 1, requestID: id}
 }
 
 // again asks for the plan anew: everything that was armed or set aside is taken back.
@@ -158,7 +164,7 @@ func (s *swap) hopeless() string {
 			return r.Code + " stands against it: set it aside first, by its number."
 		}
 	}
-	if v.Plan == nil || !v.Accepted && len(v.Reasons) == 0 {
+	if v.Plan == nil && s.wish.of == "" || !v.Accepted && len(v.Reasons) == 0 {
 		return "There is no plan to fire: " + v.Sentence
 	}
 	return ""
@@ -217,10 +223,13 @@ func (m Model) swapKey(k tea.KeyPressMsg) (Model, []effect) {
 	case "g":
 		return anew()
 	case "v":
+		if s.wish.of != "" { // what waits is what it is
+			return m, nil
+		}
 		s.wish.verb = swapVerbs[(slices.Index(swapVerbs, s.wish.verb)+1)%len(swapVerbs)]
 		return anew()
 	case "t":
-		if s.got != nil && s.got.err == nil {
+		if s.got != nil && s.got.err == nil && s.wish.of == "" {
 			s.wish.to = nextTarget(s.got.status, s.wish.to)
 			return anew()
 		}

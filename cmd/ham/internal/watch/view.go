@@ -140,7 +140,7 @@ func (m Model) title() line {
 	case m.help:
 		where += "  keys"
 	case m.screen == swapPage && m.swap != nil:
-		where += "  move the roles of " + m.swap.group
+		where += map[bool]string{true: "  move the roles of ", false: "  approve for "}[m.swap.wish.of == ""] + m.swap.group
 	case m.screen == groupPage:
 		where += "  " + m.group
 	default:
@@ -361,6 +361,9 @@ func (m Model) groupKeys() []string {
 		default:
 			out = append(out, "p", "pause")
 		}
+		if g.Status != nil && len(g.Status.Approvals) > 0 {
+			out = append([]string{"y", "approve", "x", "reject"}, out...)
+		}
 	}
 	return append(out, "n", "note", "↑↓", "scroll", "esc", "all groups", "?", "keys", "q", "leave")
 }
@@ -376,6 +379,9 @@ func (m Model) swapKeys() []string {
 		return []string{"ctrl+c", "leave (it goes on)"}
 	}
 	out := []string{"enter", "arm", "v", "other swap", "t", "other target"}
+	if s.wish.of != "" {
+		out = []string{"enter", "arm"}
+	}
 	if s.wish.verb == "drill" {
 		out = append(out, "h", "hold")
 	}
@@ -391,6 +397,7 @@ func helpLines(w int) []line {
 		{"m", "move the roles: the plan, what stands against it, then the button"},
 		{"p", "pause the group, or end its pause"},
 		{"n", "write a note into the record"},
+		{"y x", "approve or reject what waits for a second person: the plan as it was shown, then the button"},
 		{"r s a", "retry, skip, abort: where a swap waits for a person"},
 		{"q ctrl+c", "leave; what was asked goes on"},
 		{"", ""},

@@ -1,0 +1,55 @@
+package desk
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/words"
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func at(d time.Duration) int64 { return noon.Add(d).UnixMicro() }
+
+// TestLines: what waits for people, in both languages.
+func TestLines(t *testing.T) {
+	s := &message.GroupStatus{
+		Group: "web", At: at(0),
+		Approvals: []message.ApprovalStatus{{Request: "rq-1", Until: at(8 * time.Minute), Sentence: "ana asked for a switchover of web from a to b"}},
+		Agenda: []message.AgendaEntry{
+			{At: at(26 * time.Hour), Target: "b", Refusals: []message.Reason{{Code: "R305", Sentence: "web was paused by ana, until somebody resumes it: say ham resume web first"}}},
+			{At: at(30 * time.Hour)}, // of the calendar: one is enough
+			{At: at(50 * time.Hour), Actor: "ana", Name: "web-at-20260303-140000", Blocked: "office hours"},
+		},
+		Blocked: []message.BlockedWindow{{From: at(-time.Hour), Until: at(time.Hour), Why: "lunch"}, {From: at(23 * time.Hour), Until: at(32 * time.Hour), Why: "tea"}, {From: at(50 * time.Hour), Until: at(52 * time.Hour), Why: "later"}},
+		Ledger:  &message.LedgerStatus{Entries: 3, Right: 1, Wrong: 1, Open: 1, Missed: 1, Precision: 0.5, Recall: 0.5},
+	}
+	s.Refusals = []message.Reason{{Code: "R366", Sentence: "web is not trusted to swap by itself yet: 1 of 2 judged shadows were right, and 95% of at least 5 must be; ham shadow web shows them"}}
+	var got []string
+	pt := words.Of(words.Portuguese)
+	for _, l := range slices.Concat(Waits(s), Drills(s, s.At), Ledger(s)) {
+		got = append(got, l.Code+"|"+l.Text)
+		require.Empty(t, pt.Missing(l.Text), l.Text)
+	}
+	require.Equal(t, []string{
+		"|waits for a second person until 12:08:00 UTC: ana asked for a switchover of web from a to b",
+		"|next drill at 2026-03-02 14:00:00 UTC, in 1d2h, to b",
+		"R305|it would be refused now: web was paused by ana, until somebody resumes it: say ham resume web first",
+		"|drill at 2026-03-03 14:00:00 UTC, in 2d2h, planned by ana as web-at-20260303-140000",
+		"|it would be refused then: office hours",
+		"|no drill begins until 2026-03-01 13:00:00 UTC: lunch",
+		"|no drill begins from 2026-03-02 11:00:00 to 2026-03-02 20:00:00 UTC: tea",
+		"|no drill ever went there and back",
+		"|shadow ledger: 1 right, 1 wrong, 1 not judged, 1 missed; precision 50%; recall 50%",
+		"R366|web is not trusted to swap by itself yet: 1 of 2 judged shadows were right, and 95% of at least 5 must be; ham shadow web shows them",
+	}, got)
+
+	s = &message.GroupStatus{Group: "web", At: at(0), DrilledAt: at(-91 * 24 * time.Hour)}
+	require.Equal(t, []Line{{Tone: Plain, Text: "the last drill that went there and back ended 91d ago"}}, Drills(s, s.At))
+	require.Empty(t, pt.Missing(Drills(s, s.At)[0].Text))
+	require.Empty(t, Drills(&message.GroupStatus{Group: "web"}, at(0)), "a group that drills nothing says nothing of it")
+}
