@@ -54,7 +54,7 @@ func (w *world) auditDrills(bad complain) {
 				case done[there.ID] == 0 || done[there.ID] > e.stored:
 					bad("epoch %d goes back before the way there was done", m.Epoch)
 				case m.Request != "":
-				case tries == 0 && e.stored-done[there.ID] < m.Drill.Hold.Std().Microseconds():
+				case tries == 0 && m.Rule != ruleHalted && e.stored-done[there.ID] < m.Drill.Hold.Std().Microseconds():
 					bad("epoch %d goes back %s after the way there was done, and the hold is %s", m.Epoch, time.Duration(e.stored-done[there.ID])*time.Microsecond, m.Drill.Hold)
 				case tries >= drillTries:
 					bad("epoch %d is try %d to go back", m.Epoch, tries+1)
