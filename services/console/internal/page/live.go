@@ -28,7 +28,8 @@ const (
 type piece struct {
 	id, template string
 	data         any
-	inside       bool // it was sent inside another element just now: only remembered
+	html         string // made already
+	inside       bool   // it was sent inside another element just now: only remembered
 }
 
 // live sends the elements of a page as they change, and a beat each second, so that silence is noticed.
@@ -73,7 +74,10 @@ func (p *Pages) live(w http.ResponseWriter, r *http.Request) {
 	}
 	for {
 		for _, x := range pieces(r.Context(), sent) {
-			html, err := p.fragment(lang, x.template, x.data)
+			html, err := x.html, error(nil)
+			if html == "" {
+				html, err = p.fragment(lang, x.template, x.data)
+			}
 			if err != nil {
 				p.o.Log.Error("an element could not be made", "element", x.id, "error", err)
 				return // the page says that it is out of date
@@ -123,13 +127,14 @@ func putData(id, html string) string {
 
 // follower gives what makes the elements of the page that the request names.
 func (p *Pages) follower(r *http.Request, person *who.Person) (func(context.Context, map[string]uint64) []piece, bool) {
-	q := r.URL.Query()
+	q, lang := r.URL.Query(), tongue.Of(r)
 	top := func() piece { return piece{id: "top", template: "top", data: p.top(person)} }
 	switch q.Get("at") {
 	case "overview":
 		order := ""
 		return func(_ context.Context, sent map[string]uint64) []piece {
 			d := p.overviewParts(person)
+			p.rows(lang, d.Groups)
 			out := []piece{top(), {id: "sum", template: "sum", data: d.Sum}, {id: "latest", template: "latest", data: d.Latest}}
 			now := ""
 			for _, g := range d.Groups {
@@ -141,11 +146,7 @@ func (p *Pages) follower(r *http.Request, person *who.Person) (func(context.Cont
 				out = append(out, piece{id: "groups", template: "groups", data: d.Groups})
 			}
 			for _, g := range d.Groups {
-				name := "card"
-				if g.Compact {
-					name = "row"
-				}
-				out = append(out, piece{id: "g-" + g.Name, template: name, data: g, inside: moved})
+				out = append(out, piece{id: "g-" + g.Name, template: "card", data: g, html: string(g.Row), inside: moved})
 			}
 			return out
 		}, true

@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/ask"
@@ -61,6 +62,9 @@ type Pages struct {
 	version string        // of everything embedded: a page of another version is loaded anew
 	heavy   chan struct{} // who reads the record holds one
 	streams chan struct{} // who follows holds one
+
+	rowsMu sync.Mutex
+	made   map[rowKey]template.HTML
 }
 
 type asset struct {
@@ -73,7 +77,7 @@ const Streams = 512
 
 // New reads the templates.
 func New(o Options) (*Pages, error) {
-	p := &Pages{o: o, ask: ask.Client{Bus: o.Bus}, assets: map[string]asset{}, heavy: make(chan struct{}, 4), streams: make(chan struct{}, Streams)}
+	p := &Pages{o: o, ask: ask.Client{Bus: o.Bus}, assets: map[string]asset{}, made: map[rowKey]template.HTML{}, heavy: make(chan struct{}, 4), streams: make(chan struct{}, Streams)}
 	all := sha256.New()
 	err := fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -276,6 +280,51 @@ type overviewParts struct {
 type listed struct {
 	*Group
 	Compact bool
+	Row     template.HTML // where it is compact: its line, made already
+}
+
+// rowKey is all that a line of the overview is made of. There are hundreds of them, and what stands in one seldom changes.
+type rowKey struct {
+	lang                                  words.Lang
+	name, primary, sentence, problem, age string
+	mark                                  Mark
+	fresh, dry                            bool
+}
+
+// mostRows bounds the lines that are kept; then all of them are made anew.
+const mostRows = 4096
+
+// rows makes the lines of groups that have no card. Whose line cannot be made has one after all.
+func (p *Pages) rows(lang words.Lang, groups []*listed) {
+	for _, g := range groups {
+		if !g.Compact {
+			continue
+		}
+		k := rowKey{lang: lang, name: g.Name, primary: g.Primary, mark: g.Mark, fresh: g.Fresh, dry: g.DryRun}
+		if g.Fresh {
+			k.sentence = g.Sentence
+		} else {
+			k.problem, k.age = g.Problem, g.Age
+		}
+		p.rowsMu.Lock()
+		html, ok := p.made[k]
+		p.rowsMu.Unlock()
+		if !ok {
+			text, err := p.fragment(lang, "row", g)
+			if err != nil {
+				p.o.Log.Error("a line of the overview could not be made", "group", g.Name, "error", err)
+				continue
+			}
+			html = template.HTML(text) // the template escaped what is in it
+			p.rowsMu.Lock()
+			if len(p.made) >= mostRows {
+				clear(p.made)
+			}
+			p.made[k] = html
+			p.rowsMu.Unlock()
+		}
+		g.Row = html
+	}
 }
 
 // briefly is how much of a sentence a line of the overview holds, in runes: the group's own page has all of it.
@@ -372,6 +421,7 @@ func (p *Pages) overview(w http.ResponseWriter, r *http.Request) {
 	if person.May(who.Everywhere, who.Operator) {
 		d.Faults = p.o.Faults
 	}
+	p.rows(tongue.Of(r), d.Groups)
 	p.render(w, r, http.StatusOK, "overview", d)
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec"
+	"github.com/isacloud/ha-manager/pkg/words"
 	"github.com/isacloud/ha-manager/services/console/internal/board"
 )
 
@@ -93,6 +94,44 @@ func TestAgesAreShort(t *testing.T) {
 	}
 	require.Equal(t, "999 B", bytesOf(999))
 	require.Equal(t, "1.2 GB", bytesOf(1_200_000_000))
+}
+
+// A line that was made once is never shown for a group that is otherwise by now.
+func TestAKeptLineIsTheOneThatWouldBeMade(t *testing.T) {
+	p, err := New(Options{})
+	require.NoError(t, err)
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	line := func(lang words.Lang, edit func(*board.Group)) (kept, fresh string) {
+		g := &board.Group{Name: "web", Answered: now, Status: &message.GroupStatus{Sentence: "all is well", Epoch: 3, Primary: "a", Mode: "auto", Members: []message.MemberStatus{{Name: "a", Role: message.RolePrimary, Verdict: message.VerdictUp}}}}
+		edit(g)
+		l := &listed{Group: view(g, now, nil), Compact: true}
+		p.rows(lang, []*listed{l})
+		fresh, err := p.fragment(lang, "row", l)
+		require.NoError(t, err)
+		return string(l.Row), fresh
+	}
+	seen := map[string]string{}
+	for name, edit := range map[string]func(*board.Group){
+		"well":         func(*board.Group) {},
+		"old":          func(g *board.Group) { g.Answered = now.Add(-time.Minute) },
+		"older":        func(g *board.Group) { g.Answered = now.Add(-time.Hour) },
+		"gone":         func(g *board.Group) { g.Answered, g.Problem = now.Add(-time.Hour), "no decider answers" },
+		"down":         func(g *board.Group) { g.Status.Members[0].Verdict = message.VerdictDown },
+		"another":      func(g *board.Group) { g.Status.Primary = "b" },
+		"dry":          func(g *board.Group) { g.Status.Mode = "dry-run" },
+		"paused":       func(g *board.Group) { g.Status.Paused = true },
+		"told anew":    func(g *board.Group) { g.Status.Sentence = "b sleeps" },
+		"another name": func(g *board.Group) { g.Name = "orders" },
+	} {
+		for _, lang := range words.Langs() {
+			kept, fresh := line(lang, edit)
+			require.Equal(t, fresh, kept, name)
+			if lang == words.English {
+				require.Empty(t, seen[kept], "%s looks like %s", name, seen[kept])
+				seen[kept] = name
+			}
+		}
+	}
 }
 
 func TestTheStyleSheetLoadsNothing(t *testing.T) {

@@ -64,6 +64,17 @@ func (k Wish) Request(group string, p *who.Person) *message.Request {
 	return r
 }
 
+// shortSpan writes a duration as people do: "2m", not "2m0s".
+func shortSpan(d time.Duration) string {
+	text := d.String()
+	for _, zero := range []string{"0s", "0m"} {
+		if rest, ok := strings.CutSuffix(text, zero); ok && strings.TrimRight(rest, "mh") != rest {
+			text = rest
+		}
+	}
+	return text
+}
+
 // swapPage shows what the button would do.
 type swapPage struct {
 	Frame
@@ -171,7 +182,7 @@ func (p *Pages) swapData(r *http.Request, g board.Group, s *message.GroupStatus,
 		Sentence: v.Sentence, WayBack: v.WayBack, Request: ask.RequestID(), RTO: "not known yet: no such swap was measured", RPO: loss(s, v),
 	}
 	if k.Verb == message.VerbDrill {
-		d.Hold = k.Hold.String()
+		d.Hold = shortSpan(k.Hold.Std())
 		if !slices.Contains(d.Holds, d.Hold) {
 			d.Holds = append(slices.Clone(holds), d.Hold)
 		}
