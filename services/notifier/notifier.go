@@ -38,6 +38,7 @@ type Notifier struct {
 	o        Options
 	channels map[string]opened
 	run      string // tells this run from others of the same name
+	sign     sign
 
 	mu      sync.Mutex
 	groups  map[string]*spec.Group
@@ -65,10 +66,12 @@ func New(o Options) (*Notifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Notifier{
+	n := &Notifier{
 		o: o, channels: channels, run: strings.ToLower(rand.Text()[:10]),
 		groups: map[string]*spec.Group{}, changed: make(chan struct{}), lanes: map[route.Target]*running{},
-	}, nil
+	}
+	n.sign.n = n
+	return n, nil
 }
 
 // Run works until ctx ends; then it lets posts that are under way end, for a moment, and returns nil. Its errors are those
@@ -88,6 +91,11 @@ func (n *Notifier) Run(ctx context.Context) error {
 	defer listening.Wait()
 	defer stop(nil)
 	ready := false
+	var beside sync.WaitGroup
+	defer func() {
+		stop(nil)
+		beside.Wait()
+	}()
 	err = store.Watch(ctx, n.o.Bus, n.o.Log, func(c store.Change) {
 		n.take(c)
 		if ready {
@@ -97,6 +105,9 @@ func (n *Notifier) Run(ctx context.Context) error {
 		ready = true
 		n.reconcile(ctx, fail)
 		n.o.Ready("")
+		if n.o.Notify.Alive != nil {
+			beside.Go(func() { n.sign.run(ctx) })
+		}
 	}))
 	var dead *fatal
 	switch {

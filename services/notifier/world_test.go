@@ -72,6 +72,8 @@ type world struct {
 	net     *channeltest.Net
 	slack   *slacktest.Server
 	pager   *webhooktest.Server
+	alive   *webhooktest.Server // takes signs of life
+	notify  spec.Notify         // of the notifiers that are started
 	out     *screen
 	secrets sync.Map
 	n       int
@@ -84,7 +86,7 @@ func inWorld(t *testing.T, story func(*world)) {
 	runtime.GC()
 	runtime.GC()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, server: bustest.Start(t), net: channeltest.NewNet(), slack: slacktest.New(), pager: webhooktest.New(), out: &screen{}}
+		w := &world{t: t, server: bustest.Start(t), net: channeltest.NewNet(), slack: slacktest.New(), pager: webhooktest.New(), alive: webhooktest.New(), out: &screen{}}
 		w.bus = bustest.Dial(t, w.server.BusOptions("teller", "test"))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
@@ -93,8 +95,10 @@ func inWorld(t *testing.T, story func(*world)) {
 		}
 		w.net.Serve(t, "slack.test", w.slack)
 		w.net.Serve(t, "pager.test", w.pager)
+		w.net.Serve(t, "alive.test", w.alive)
 		t.Cleanup(w.slack.Close)
 		t.Cleanup(w.pager.Close)
+		t.Cleanup(w.alive.Close)
 		w.secrets.Store("/token", slacktest.Token)
 		w.secrets.Store("/pager", "http://pager.test/in")
 		story(w)
@@ -173,7 +177,7 @@ func (w *world) start(name string, ch ...spec.Channel) *life {
 	var once sync.Once
 	var err error
 	l.Notifier, err = notifier.New(notifier.Options{
-		Bus: l.bus, Channels: ch, Out: w.out, HTTP: w.net.Client(w.t), Log: testLog(w.t),
+		Bus: l.bus, Channels: ch, Notify: w.notify, Out: w.out, HTTP: w.net.Client(w.t), Log: testLog(w.t),
 		Secrets: func(_, name string) (string, error) {
 			v, ok := w.secrets.Load(name)
 			if !ok {
