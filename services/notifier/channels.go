@@ -3,6 +3,7 @@ package notifier
 import (
 	"github.com/isacloud/ha-manager/services/notifier/channel"
 	"github.com/isacloud/ha-manager/services/notifier/channel/log"
+	"github.com/isacloud/ha-manager/services/notifier/channel/pagerduty"
 	"github.com/isacloud/ha-manager/services/notifier/channel/slack"
 	"github.com/isacloud/ha-manager/services/notifier/channel/slackwebhook"
 	"github.com/isacloud/ha-manager/services/notifier/channel/webhook"
@@ -14,6 +15,7 @@ func Drivers() []channel.Driver {
 		slack.Driver,
 		slackwebhook.Driver,
 		webhook.Driver,
+		pagerduty.Driver,
 		log.Driver,
 	}
 }

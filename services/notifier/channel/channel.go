@@ -62,6 +62,9 @@ type Post struct {
 	To string
 	// Thread is the message that this one belongs under; nil: it stands alone.
 	Thread *Ref
+	// Incident is the incident that it belongs to, "" if to none; Closed says that, as far as was told, it is over.
+	Incident string
+	Closed   bool
 	// Card, if set, is the message of an incident; Texts is then empty.
 	Card *render.Summary
 	// Texts are the events told, in their order: one, or several where they were held back.

@@ -151,30 +151,36 @@ func (t Table) rulesOf(group string) []rule {
 		case to == "" && c.Default != "":
 			r.target.To = c.Default
 		case to == "" && needsRecipient(c):
-			r.problem = fmt.Sprintf("rule %d names no recipient and channel %q has no default: write to: %q", i+1, name, name+":#ops")
+			r.problem = fmt.Sprintf("rule %d names no recipient and channel %q has no default: write to: %q", i+1, name, name+":"+recipients[c.Kind])
 		}
 		out[i] = r
 	}
 	return out
 }
 
-// defaults: everything from notice on to what only prints, from warning on to everybody else's default.
+// defaults: everything from notice on to what only prints, what is critical to what wakes people, from warning on to everybody else's default.
 func (t Table) defaults() []rule {
 	var out []rule
 	for _, c := range t.Channels {
 		r := rule{target: Target{Channel: c.Name, To: c.Default}, from: message.Warning, says: "the default rule"}
-		if c.Kind == "log" {
+		switch c.Kind {
+		case "log":
 			r.from = message.Notice
+		case "pagerduty":
+			r.from = message.Critical // somebody is woken
 		}
 		if c.Default == "" && needsRecipient(c) {
-			r.problem = fmt.Sprintf("channel %q has no default recipient: write default: \"#ops\"", c.Name)
+			r.problem = fmt.Sprintf("channel %q has no default recipient: write default: %q", c.Name, recipients[c.Kind])
 		}
 		out = append(out, r)
 	}
 	return out
 }
 
-func needsRecipient(c spec.Channel) bool { return c.Kind == "slack" }
+// recipients are examples of those that kinds of channels need.
+var recipients = map[string]string{"slack": "#ops", "email": "ops@example.org", "telegram": "-1001234567890"}
+
+func needsRecipient(c spec.Channel) bool { return recipients[c.Kind] != "" }
 
 func (t Table) apply(r rule, e *message.Event, told func(Target) bool) Decision {
 	d := Decision{Target: r.target}
@@ -193,6 +199,9 @@ func (t Table) apply(r rule, e *message.Event, told func(Target) bool) Decision 
 	case !e.Severity.AtLeast(r.from):
 		d.Why = fmt.Sprintf("%s is from %s on, this is %s", r.says, r.from, e.Severity)
 		d.ending(e, told)
+		if c, _ := t.channel(r.target.Channel); c.Kind == "pagerduty" && e.Incident != "" && Acts(e) && told(r.target) {
+			d.Send, d.Why = true, fmt.Sprintf("incident %s was told here, and a person acts on it", e.Incident)
+		}
 	default:
 		d.Send = true
 		d.Why = fmt.Sprintf("%s is from %s on, this is %s", r.says, r.from, e.Severity)
@@ -218,6 +227,20 @@ func Ends(e *message.Event) bool {
 		return e.Drill != nil && e.Drill.Stage == message.DrillOver
 	case message.EventRun:
 		return e.Run != nil && slices.Contains([]message.State{message.StateDone, message.StateEnded, message.StateAborted, message.StateSuperseded}, e.Run.State)
+	}
+	return false
+}
+
+// Acts says whether e tells what a person did: asked for something that was accepted, approved or rejected, paused, wrote a note.
+func Acts(e *message.Event) bool {
+	if e.Actor == "" || e.Actor == message.ActorSchedule || e.Via == message.ViaSchedule {
+		return false
+	}
+	switch e.Kind {
+	case message.EventOutcome:
+		return e.Outcome != nil && e.Outcome.Accepted
+	case message.EventApproval, message.EventMode, message.EventNote:
+		return true
 	}
 	return false
 }

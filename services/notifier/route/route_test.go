@@ -18,6 +18,7 @@ func table() route.Table {
 			{Name: "pager", Kind: "webhook"},
 			{Name: "console", Kind: "log"},
 			{Name: "quiet", Kind: "slack"},
+			{Name: "pd", Kind: "pagerduty"},
 		},
 		Rules: map[string][]spec.NotifyRule{
 			"web": {
@@ -27,6 +28,7 @@ func table() route.Table {
 			},
 			"broken": {{To: "slak:#ops"}, {To: "quiet"}},
 			"plain":  {},
+			"paged":  {{To: "pd", From: "critical"}, {To: "slack:#web", From: "critical"}},
 		},
 	}
 }
@@ -58,12 +60,18 @@ func TestExplain(t *testing.T) {
 		{"unknown severity is not hidden", message.Event{Group: "web", Kind: "verdict", Severity: "apocalyptic"}, nil, "pager slack:#web"},
 		{"group that declares none", message.Event{Group: "plain", Kind: "route", Severity: "notice"}, nil, "console"},
 		{"group that is not known", message.Event{Group: "ghost", Kind: "route", Severity: "warning"}, nil, "console pager slack:#ops"},
-		{"no group", message.Event{Group: subject.NoGroup, Kind: "service", Severity: "critical"}, nil, "console pager slack:#ops"},
+		{"no group", message.Event{Group: subject.NoGroup, Kind: "service", Severity: "critical"}, nil, "console pager pd slack:#ops"},
 		{"default rule from notice", message.Event{Group: "plain", Kind: "route", Severity: "info"}, nil, ""},
 		{"end of an incident that was told", message.Event{Group: "web", Kind: "incident", Severity: "info", Incident: "web-1", Opened: &closed}, all, "pager slack:#web"},
 		{"end of one that was not", message.Event{Group: "web", Kind: "incident", Severity: "info", Incident: "web-1", Opened: &closed}, nil, ""},
 		{"in the middle of one that was told", message.Event{Group: "web", Kind: "step", Severity: "info", Incident: "web-1"}, all, ""},
 		{"end of a swap that was told", message.Event{Group: "web", Kind: "run", Severity: "info", Incident: "web-1", Run: &message.RunResult{State: message.StateDone}}, all, "slack:#web"},
+		{"a person acts on what woke somebody", message.Event{Group: "paged", Kind: "outcome", Severity: "info", Incident: "web-1", Actor: "ana", Outcome: &message.Outcome{Accepted: true}}, all, "pd"},
+		{"a person is refused", message.Event{Group: "paged", Kind: "outcome", Severity: "info", Incident: "web-1", Actor: "ana", Outcome: &message.Outcome{}}, all, ""},
+		{"the schedule acts", message.Event{Group: "paged", Kind: "outcome", Severity: "info", Incident: "web-1", Actor: "schedule", Outcome: &message.Outcome{Accepted: true}}, all, ""},
+		{"a person acts on what woke nobody", message.Event{Group: "paged", Kind: "note", Severity: "info", Incident: "web-1", Actor: "ana"}, nil, ""},
+		{"for one target alone", message.Event{ID: route.AddressID(route.Target{Channel: "slack", To: "#audit"}, "quiet", "7"), Group: "web", Kind: "notify", Severity: "critical"}, nil, "slack:#audit"},
+		{"for one that no rule of the group leads to", message.Event{ID: route.AddressID(route.Target{Channel: "slack", To: "#audit"}, "digest", "7"), Group: "plain", Kind: "notify", Severity: "info"}, nil, "slack:#audit"},
 		{"rules that lead nowhere", message.Event{Group: "broken", Kind: "verdict", Severity: "critical"}, nil, ""},
 	} {
 		if got := sent(table(), &c.event, c.told); got != c.want {
@@ -105,7 +113,7 @@ func TestAboutItself(t *testing.T) {
 	t.Parallel()
 	ops := route.Target{Channel: "slack", To: "#ops"}
 	e := &message.Event{ID: route.EventID(ops, "broken", 7), Group: subject.NoGroup, Kind: message.EventNotify, Severity: message.Critical}
-	if got, want := sent(table(), e, nil), "console pager"; got != want {
+	if got, want := sent(table(), e, nil), "console pager pd"; got != want {
 		t.Errorf("went to %q, want %q", got, want)
 	}
 	if d := table().For(e, ops, true); d.Send || d.Why != "it is about this target itself" {
@@ -128,7 +136,7 @@ func TestTargetsAndKeys(t *testing.T) {
 		}
 		keys[k] = target
 	}
-	if got, want := strings.Join(names, " "), "console pager slack:#audit slack:#ops slack:#web"; got != want {
+	if got, want := strings.Join(names, " "), "console pager pd slack:#audit slack:#ops slack:#web"; got != want {
 		t.Errorf("targets %q, want %q", got, want)
 	}
 	long := route.Key(route.Target{Channel: strings.Repeat("x", 80), To: "#über-ops/:*"})

@@ -25,7 +25,7 @@ const (
 )
 
 // eventJob posts the event of a delivery, and with it those of the same incident that waited behind it, where it is late.
-func (l *Lane) eventJob(d bus.Delivery, e *message.Event, thread *channel.Ref, first bool, again *render.Again) job {
+func (l *Lane) eventJob(d bus.Delivery, e *message.Event, inc *incident, thread *channel.Ref, first bool, again *render.Again) job {
 	known := map[uint64]*message.Event{d.Seq: e}
 	key := l.o.Ledger.EventKey(e.ID)
 	return job{
@@ -47,6 +47,9 @@ func (l *Lane) eventJob(d bus.Delivery, e *message.Event, thread *channel.Ref, f
 				return channel.Post{}, err
 			}
 			p := channel.Post{ID: entry.Post, To: l.o.Target.To, Thread: thread, Texts: l.texts(events, again), Repeat: entry.Repeat, Simple: entry.Simple}
+			if inc != nil {
+				p.Incident, p.Closed = inc.id, inc.Summary.Stage == render.StageClosed
+			}
 			for _, t := range p.Texts {
 				// The card was just posted for all to see; what comes later in the thread only those see who follow it.
 				p.Aloud = p.Aloud || thread != nil && !first && t.Severity.AtLeast(message.Critical)

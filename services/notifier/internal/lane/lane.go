@@ -176,7 +176,7 @@ func (l *Lane) post(ctx context.Context, d bus.Delivery, e *message.Event, inc *
 		if err != nil {
 			return err
 		}
-		_, err = l.settle(ctx, l.eventJob(d, e, thread, first, again))
+		_, err = l.settle(ctx, l.eventJob(d, e, inc, thread, first, again))
 		var failed *channel.Error
 		if errors.As(err, &failed) && failed.Class == channel.Gone && thread != nil {
 			// Somebody deleted the card: the thread begins anew.

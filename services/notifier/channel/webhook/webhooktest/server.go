@@ -12,8 +12,9 @@ import (
 
 // Got is one request that was accepted.
 type Got struct {
-	Header http.Header
-	Body   []byte
+	Method, Path string
+	Header       http.Header
+	Body         []byte
 }
 
 // Fault is what the receiver does to a request instead of accepting it.
@@ -29,6 +30,9 @@ type Fault struct {
 
 // Server is a receiver. Safe for concurrent use.
 type Server struct {
+	// Answer, if set, checks what would be accepted and answers: a code that is not 2xx refuses it. It is set before the first request.
+	Answer func(r *http.Request, body []byte) (status int, answer string)
+
 	mu     sync.Mutex
 	got    []Got
 	faults []Fault
@@ -75,13 +79,21 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if len(s.faults) > 0 {
 		f, s.faults = &s.faults[0], s.faults[1:]
 	}
+	status, answer := http.StatusAccepted, ""
 	if f == nil || f.Accept {
-		s.got = append(s.got, Got{r.Header.Clone(), body})
+		if s.Answer != nil {
+			status, answer = s.Answer(r, body)
+		}
+		if status/100 == 2 {
+			s.got = append(s.got, Got{r.Method, r.URL.Path, r.Header.Clone(), body})
+		}
 	}
 	s.mu.Unlock()
 	switch {
 	case f == nil:
-		w.WriteHeader(http.StatusAccepted)
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		fmt.Fprint(w, answer)
 	case f.Hang:
 		select {
 		case <-r.Context().Done():
