@@ -32,6 +32,12 @@ var others = [][2]string{
 	{"it is not over yet", "ainda não acabou"},
 	{"it was done", "foi feito"}, {"it was stayed", "terminou onde os papéis estavam"}, {"it was given up", "foi abandonado"}, {"it was interrupted", "foi interrompido"},
 
+	// Specs.
+	{"{actor} applied the spec of {group} (revision {n:n})", "{actor} aplicou a spec de {group} (revisão {n})"},
+	{"{actor} deleted the spec of {group}", "{actor} apagou a spec de {group}"},
+	{"{actor} deleted the spec of {group}: {why:text}", "{actor} apagou a spec de {group}: {why}"},
+	{"{actor} applied the spec of {group} (revision {n:n}): {why:text}", "{actor} aplicou a spec de {group} (revisão {n}): {why}"},
+
 	// Probers.
 	{"prober {who} (vantages {vantages:list}) sees its reference targets again; its heartbeats count",
 		"o prober {who} (observadores {vantages}) enxerga de novo seus alvos de referência; seus heartbeats valem"},

@@ -20,12 +20,12 @@ func Langs() []Lang { return []Lang{English, Portuguese} }
 
 // Parse reads a tag as people write it: "pt-BR", "pt_BR.UTF-8", "PT", "en_US", "C". Empty is English.
 func Parse(tag string) (Lang, error) {
-	tag, _, _ = strings.Cut(tag, ".")
-	first, _, _ := strings.Cut(strings.ReplaceAll(tag, "_", "-"), "-")
-	switch strings.ToLower(first) {
-	case "", "en", "c", "posix":
+	name, _, _ := strings.Cut(tag, ".")
+	first, _, _ := strings.Cut(strings.ReplaceAll(name, "_", "-"), "-")
+	switch first = strings.ToLower(first); {
+	case tag == "" || first == "en" || first == "c" || first == "posix":
 		return English, nil
-	case "pt":
+	case first == "pt":
 		return Portuguese, nil
 	}
 	return English, fmt.Errorf("ham does not speak %.40q: want en or pt-BR", tag)

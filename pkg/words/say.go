@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Speaker says things in one language. It is safe for concurrent use; get it from [Of].
@@ -70,6 +72,11 @@ func (s *Speaker) say(sentence string) said {
 	s.mu.Unlock()
 	t := translation{s: s, left: patience, seen: map[string]said{}}
 	out := t.say(sentence, 0)
+	if c := sentence[0]; len(out.missing) > 0 && 'A' <= c && c <= 'Z' { // a part of a sentence that became one
+		if small := t.say(string(c-'A'+'a')+sentence[1:], 0); gap(small) < gap(out) {
+			out = said{upper(small.text), small.missing}
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.known == nil || len(s.known) >= memory {
@@ -77,6 +84,12 @@ func (s *Speaker) say(sentence string) said {
 	}
 	s.known[sentence] = out
 	return out
+}
+
+// upper begins a sentence.
+func upper(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(r)) + s[n:]
 }
 
 // translation is the work on one sentence.

@@ -64,6 +64,10 @@ func TestLanguagesByTag(t *testing.T) {
 		require.NoError(t, err, tag)
 		require.Equal(t, want, got, tag)
 	}
+	for _, odd := range []string{".", "../x", "-", "_BR", "e", "ptx", " pt"} {
+		_, err := words.Parse(odd)
+		require.Error(t, err, odd)
+	}
 	_, err := words.Parse("tlh")
 	require.EqualError(t, err, `ham does not speak "tlh": want en or pt-BR`)
 	require.Equal(t, words.English, words.Of("tlh").Lang())

@@ -167,6 +167,14 @@ type Frame struct {
 	Others []tongue.Choice
 }
 
+// phrase is a text of the page, or else a sentence, in the language.
+func phrase(s *words.Speaker, text string) string {
+	if s.Known(text) {
+		return s.T(text)
+	}
+	return s.Say(text)
+}
+
 // in speaks the language of who sent the request.
 func in(r *http.Request) *words.Speaker { return words.Of(tongue.Of(r)) }
 
@@ -221,7 +229,7 @@ type Said struct {
 
 // Say shows an answer.
 func (p *Pages) Say(w http.ResponseWriter, r *http.Request, code int, heading, sentence, hint, back string, reasons ...message.Reason) {
-	p.render(w, r, code, "said", Said{Frame: p.frame(r, in(r).T(heading), "", ""), Bad: code >= 400, Heading: heading, Sentence: sentence, Reasons: reasons, Hint: hint, Back: back})
+	p.render(w, r, code, "said", Said{Frame: p.frame(r, phrase(in(r), heading), "", ""), Bad: code >= 400, Heading: heading, Sentence: sentence, Reasons: reasons, Hint: hint, Back: back})
 }
 
 // Missing says that there is no such page.
