@@ -174,7 +174,7 @@ func (b *Browser) Strangers() (out []string) {
 	defer b.mu.Unlock()
 	for _, text := range b.asked {
 		u, err := url.Parse(text)
-		if err == nil && (u.Scheme == "data" || u.Scheme == "about" || u.Scheme == "blob" || u.Hostname() == "127.0.0.1" || u.Hostname() == "localhost") {
+		if err == nil && (u.Scheme == "data" || u.Scheme == "about" || u.Scheme == "blob" || u.Scheme == "file" || u.Hostname() == "127.0.0.1" || u.Hostname() == "localhost") {
 			continue
 		}
 		out = append(out, text)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -55,6 +56,12 @@ func (s *server) start() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }))
+	if s.addr != "" { // again, where it was
+		l, err := net.Listen("tcp", s.addr)
+		require.NoError(s.t, err)
+		_ = now.Listener.Close()
+		now.Listener = l
+	}
 	now.Start()
 	s.addr, s.now = strings.TrimPrefix(now.URL, "http://"), now
 }
@@ -302,10 +309,13 @@ func (p *pageOf) must(err error) {
 	require.NoError(p.t, err)
 }
 
-// open loads a page of the console.
+// open loads a page of the console, or a file.
 func (p *pageOf) open(path string) {
 	p.t.Helper()
-	p.must(p.Go(p.base + path))
+	if !strings.HasPrefix(path, "file:") {
+		path = p.base + path
+	}
+	p.must(p.Go(path))
 }
 
 // so waits until the expression is true in the page.
