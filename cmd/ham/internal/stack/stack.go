@@ -312,6 +312,7 @@ func (s *Stack) console(b *bus.Bus, log *slog.Logger, ready func(string)) (func(
 	if err != nil {
 		return nil, fmt.Errorf("ham.console: listen on %s: %w (another address, or off)", p.Console.Listen, err)
 	}
+	l = console.Bound(l, len(p.Console.TrustedProxies) > 0)
 	if speaks != nil {
 		l = tls.NewListener(l, speaks)
 	}

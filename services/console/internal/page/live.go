@@ -40,13 +40,15 @@ func (p *Pages) live(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "there is nothing to follow here", http.StatusNotFound)
 		return
 	}
-	select {
-	case p.streams <- struct{}{}:
-		defer func() { <-p.streams }()
-	default:
+	name := ""
+	if person != nil && !p.o.Open { // who is on this machine is not told from others
+		name = person.Name
+	}
+	if !p.seats.take(name) {
 		http.Error(w, "too many pages follow already", http.StatusServiceUnavailable)
 		return
 	}
+	defer p.seats.leave(name)
 	out := http.NewResponseController(w)
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")

@@ -61,7 +61,7 @@ type Pages struct {
 	assets  map[string]asset
 	version string        // of everything embedded: a page of another version is loaded anew
 	heavy   chan struct{} // who reads the record holds one
-	streams chan struct{} // who follows holds one
+	seats   seats         // who follows holds one
 
 	rowsMu sync.Mutex
 	made   map[rowKey]template.HTML
@@ -72,12 +72,15 @@ type asset struct {
 	body []byte
 }
 
-// Streams is how many pages may follow at once.
-const Streams = 512
+// Streams is how many pages may follow at once, streamsOfOne how many of one person: nobody takes all of them from the others.
+const (
+	Streams      = 512
+	streamsOfOne = 64
+)
 
 // New reads the templates.
 func New(o Options) (*Pages, error) {
-	p := &Pages{o: o, ask: ask.Client{Bus: o.Bus}, assets: map[string]asset{}, made: map[rowKey]template.HTML{}, heavy: make(chan struct{}, 4), streams: make(chan struct{}, Streams)}
+	p := &Pages{o: o, ask: ask.Client{Bus: o.Bus}, assets: map[string]asset{}, made: map[rowKey]template.HTML{}, heavy: make(chan struct{}, 4)}
 	all := sha256.New()
 	err := fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {

@@ -4,7 +4,8 @@
 (() => {
   const root = document.documentElement, live = document.body.dataset.live;
   const lost = document.getElementById('lost');
-  let heard = Date.now(), behind = '';
+  let heard = Date.now(), ticked = performance.now(), behind = '';
+  const hear = () => { heard = Date.now(); ticked = performance.now(); };
 
   // After so long without a word from the console nothing on the page is taken for true.
   const PATIENCE = 4000;
@@ -44,7 +45,8 @@
   };
 
   const stillThere = () => {
-    const gone = Date.now() - heard > PATIENCE;
+    // One clock stands while the machine sleeps, the other one can be set back: whichever says more counts.
+    const gone = Math.max(Date.now() - heard, performance.now() - ticked) > PATIENCE;
     root.toggleAttribute('data-lost', gone);
     if (gone && lost.hidden) {
       document.getElementById('lost-at').textContent = (behind || new Date(heard).toISOString().slice(11, 19)) + ' UTC.';
@@ -59,8 +61,8 @@
     const begin = () => {
       end();
       source = new EventSource(live);
-      source.addEventListener('put', (e) => { heard = Date.now(); const m = JSON.parse(e.data); put(m.id, m.html); });
-      source.addEventListener('beat', (e) => { heard = Date.now(); behind = e.data; stillThere(); });
+      source.addEventListener('put', (e) => { hear(); const m = JSON.parse(e.data); put(m.id, m.html); });
+      source.addEventListener('beat', (e) => { hear(); behind = e.data; stillThere(); });
       // A page of another version of the console: its fragments no longer fit.
       source.addEventListener('reload', () => location.reload());
       source.onerror = () => { if (source?.readyState === EventSource.CLOSED) { end(); setTimeout(() => { if (!source && !document.hidden) begin(); }, 1500); } };
