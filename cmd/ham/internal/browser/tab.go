@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/heapprofiler"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
@@ -262,4 +263,26 @@ func (t *Tab) Picture() ([]byte, error) {
 func (t *Tab) At() (at string, err error) {
 	err = t.Eval("location.pathname + location.search", &at)
 	return strings.TrimSpace(at), err
+}
+
+// Forget makes the browser load everything anew each time, as somebody does who comes for the first time.
+func (t *Tab) Forget() error {
+	ctx, cancel := t.bounded()
+	defer cancel()
+	_, err := chromedp.Call(ctx, network.SetCacheDisabled, network.SetCacheDisabledParams{CacheDisabled: true})
+	return err
+}
+
+// Heap is what the page's script holds, in bytes, after what is unused was collected.
+func (t *Tab) Heap() (float64, error) {
+	ctx, cancel := t.bounded()
+	defer cancel()
+	if _, err := chromedp.Call(ctx, heapprofiler.CollectGarbage, struct{}{}); err != nil {
+		return 0, err
+	}
+	r, err := chromedp.Call(ctx, runtime.GetHeapUsage, struct{}{})
+	if err != nil {
+		return 0, err
+	}
+	return r.UsedSize + r.EmbedderHeapUsedSize, nil
 }
