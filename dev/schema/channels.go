@@ -50,6 +50,11 @@ var channels = []channel{
 		messages: []message.Message{&message.Preview{}}, reply: []message.Message{&message.Looked{}},
 	},
 	{
+		name: "gather", pattern: subject.AllGathers, params: []string{"group"},
+		says:     "A question to every executor that changes nothing: what is to be seen on its host and at the routes now? The body is empty; each answers, without clues where it has nothing to do with the group. Answers hold lines of logs: give the right to ask to those who may read them.",
+		messages: []message.Message{}, reply: []message.Message{&message.Gathered{}},
+	},
+	{
 		name: "lease", pattern: subject.AllLeases, params: []string{"group", "decider"},
 		says:     "The executor beside a primary asks one decider for its share of the lease. Nothing is stored.",
 		messages: []message.Message{&message.LeaseRequest{}}, reply: []message.Message{&message.LeaseAnswer{}},
@@ -83,6 +88,11 @@ var channels = []channel{
 		name: "event", pattern: subject.AllEvents, params: []string{"group", "event", "writer"}, sends: true, stream: subject.StreamEvents,
 		says:     "Everything that happened, with its evidence: the audit log. What is about no group has \"" + subject.NoGroup + "\" in its place.",
 		messages: []message.Message{&message.Event{}},
+	},
+	{
+		name: "gathered", pattern: subject.AllGathered, params: []string{"group", "executor"}, sends: true, stream: subject.StreamGathered,
+		says:     "What an executor found on its host and at the routes when an incident opened, a step failed, or the incident ended. Secrets are masked.",
+		messages: []message.Message{&message.Gathered{}},
 	},
 	{
 		name: "deadletter", pattern: subject.AllDeadLetter, params: []string{"stream", "writer"}, sends: true, stream: subject.StreamDeadLetter,

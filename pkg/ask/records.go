@@ -32,13 +32,32 @@ func (c Client) Records(ctx context.Context, group string) ([]incident.Record, e
 	return all, nil
 }
 
+// Gathered is what executors found for incidents of the group, as far as it was stored since then. It is read apart from the other records, since it is large:
+// nobody needs it to list incidents. Bounded as [Client.Records].
+func (c Client) Gathered(ctx context.Context, group string, since time.Time) ([]incident.Record, error) {
+	has, err := c.Bus.HasStream(ctx, subject.StreamGathered)
+	if err != nil || !has { // none: an older ham has provisioned the bus
+		return nil, err
+	}
+	from := bus.FromAll()
+	if !since.IsZero() {
+		from = bus.FromTime(since)
+	}
+	return c.read(ctx, bus.FollowOptions{Stream: subject.StreamGathered, Subjects: []string{subject.GatheredOf(group)}, From: from})
+}
+
 // Read reads what the stream holds now under the filter, bounded as [Client.Records].
 func (c Client) Read(ctx context.Context, stream, filter string) ([]incident.Record, error) {
+	return c.read(ctx, bus.FollowOptions{Stream: stream, Subjects: []string{filter}, From: bus.FromAll()})
+}
+
+func (c Client) read(ctx context.Context, o bus.FollowOptions) ([]incident.Record, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var all []incident.Record
 	caughtUp := false
-	err := c.Bus.Follow(ctx, bus.FollowOptions{Stream: stream, Subjects: []string{filter}, From: bus.FromAll(), CaughtUp: func() { caughtUp = true; cancel() }},
+	o.CaughtUp = func() { caughtUp = true; cancel() }
+	err := c.Bus.Follow(ctx, o,
 		func(d bus.Delivery) {
 			if !caughtUp {
 				all = append(all, incident.Record{Stream: d.Stream, Seq: d.Seq, Time: d.Time, Message: d.Message})

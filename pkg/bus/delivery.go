@@ -117,6 +117,10 @@ func agrees(p subject.Parts, m message.Message) error {
 			}
 			return field("writer", m.Writer, p.Writer)
 		}
+	case *message.Gathered:
+		if p.What == "gathered" {
+			return field("executor", m.Executor, p.Writer)
+		}
 	case *message.DeadLetter:
 		if p.What == "deadletter" {
 			return field("writer", m.Writer, p.Writer)

@@ -153,7 +153,7 @@ func streamOf(subj string) (string, error) {
 	}
 	s := map[string]string{
 		"heartbeat": subject.StreamHeartbeats, "request": subject.StreamRequests, "command": subject.StreamCommands,
-		"safety": subject.StreamSafety, "event": subject.StreamEvents, "deadletter": subject.StreamDeadLetter,
+		"safety": subject.StreamSafety, "event": subject.StreamEvents, "deadletter": subject.StreamDeadLetter, "gathered": subject.StreamGathered,
 	}[p.What]
 	if s == "" || p.Stored {
 		return "", fmt.Errorf("subject %q is kept in no stream", subj)

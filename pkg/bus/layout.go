@@ -26,6 +26,9 @@ type Layout struct {
 	// DeadLetterMaxAge, default 90 days; DeadLetterMaxBytes, default 256 MiB.
 	DeadLetterMaxAge   time.Duration
 	DeadLetterMaxBytes int64
+	// GatheredMaxAge, default 400 days; GatheredMaxBytes, default 256 MiB: what was found when incidents opened, some thousand times.
+	GatheredMaxAge   time.Duration
+	GatheredMaxBytes int64
 }
 
 const (
@@ -43,6 +46,8 @@ type asset struct {
 	cfg jetstream.StreamConfig
 	// openAge, openBytes: the layout leaves this limit open, cfg holds the default.
 	openAge, openBytes bool
+	// least is what a default may shrink to where the disk has no room for more, in bytes; 0: 64 MiB.
+	least int64
 	// shrinks: limits may also be lowered.
 	shrinks bool
 }
@@ -92,7 +97,12 @@ func (l Layout) assets() []asset {
 	dl.cfg.Duplicates = deadDedupe
 	limit(&dl, l.DeadLetterMaxAge, 90*day, l.DeadLetterMaxBytes, 256*mib)
 
-	out := []asset{hb, req, cmd, saf, ev, dl}
+	// A stream of its own: what is gathered is large, and must push nothing out of the audit log, nor be read by whoever reads that.
+	ga := stream(subject.StreamGathered, "what executors found when incidents opened", subject.AllGathered)
+	ga.least = 4 * mib
+	limit(&ga, l.GatheredMaxAge, 400*day, l.GatheredMaxBytes, 256*mib)
+
+	out := []asset{hb, req, cmd, saf, ev, dl, ga}
 	for _, b := range []string{subject.BucketSpec, subject.BucketJournal, subject.BucketIncident, subject.BucketLedger} {
 		out = append(out, bucket(b, l.Replicas))
 	}

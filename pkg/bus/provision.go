@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,6 +55,14 @@ func (b *Bus) Provision(ctx context.Context, l Layout) error {
 	return nil
 }
 
+// HasStream says whether the bus has a stream of that name: one that an older ham has provisioned lacks those that are new.
+func (b *Bus) HasStream(ctx context.Context, name string) (bool, error) {
+	ctx, cancel := b.bound(ctx)
+	defer cancel()
+	found, err := b.lookAt(ctx, name)
+	return found != nil, err
+}
+
 // lookAt returns nil where the stream does not exist.
 func (b *Bus) lookAt(ctx context.Context, name string) (*jetstream.StreamConfig, error) {
 	var info jetstream.StreamInfo
@@ -99,7 +108,7 @@ func (b *Bus) ensure(ctx context.Context, a asset, found *jetstream.StreamConfig
 		switch code := apiCode(err); {
 		case err == nil:
 			return nil
-		case code == codeNoStore && a.openBytes && a.cfg.MaxBytes > 64*mib:
+		case code == codeNoStore && a.openBytes && a.cfg.MaxBytes > cmp.Or(a.least, 64*mib):
 			a.cfg.MaxBytes /= 4 // nobody asked for so much: the default is what fits
 		case code == int(jetstream.JSErrCodeStreamNameInUse):
 			// Somebody was quicker, with other limits.

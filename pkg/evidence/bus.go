@@ -44,7 +44,15 @@ func Requests(group string, since, until time.Time) Part {
 	return Part{Stream: subject.StreamRequests, Subject: subject.RequestsOf(group), Since: since, Until: until}
 }
 
-// Around are the parts of an evidence pack: [Rests], and between two moments the heartbeats, the requests, the journal and every event.
+// Gathered is what executors found on their hosts and at the routes between two moments.
+func Gathered(group string, since, until time.Time) Part {
+	return Part{Stream: subject.StreamGathered, Subject: subject.GatheredOf(group), Since: since, Until: until}
+}
+
+// gatheredLate is how much later than what it tells of it may be stored: it waits for the end of a swap, and for the bus.
+const gatheredLate = 2 * time.Minute
+
+// Around are the parts of an evidence pack: [Rests], and between two moments the heartbeats, the requests, the journal, every event and what was gathered.
 func Around(group string, since, until time.Time) []Part {
 	parts := Rests(group, until)
 	for i := range parts {
@@ -55,6 +63,7 @@ func Around(group string, since, until time.Time) []Part {
 	return append(parts,
 		Part{Stream: subject.StreamEvents, Subject: subject.EventsOf(group), Since: since, Until: until},
 		Requests(group, since, until),
+		Gathered(group, since, until.Add(gatheredLate)),
 		Part{Stream: bus.StreamOf(subject.BucketJournal), Subject: bus.SubjectOf(subject.BucketJournal, group) + ".>", Since: since, Until: until},
 		Heartbeats(group, since, until))
 }
@@ -119,6 +128,13 @@ func (f *flow) read(ctx context.Context, b *bus.Bus) {
 	defer close(f.ch)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	if f.part.Stream == subject.StreamGathered {
+		// A bus that an older ham has provisioned has none, and nothing was gathered.
+		if has, err := b.HasStream(ctx, f.part.Stream); err != nil || !has {
+			f.err = err
+			return
+		}
+	}
 	from := bus.FromAll()
 	if !f.part.Since.IsZero() {
 		from = bus.FromTime(f.part.Since)

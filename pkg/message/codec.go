@@ -81,6 +81,7 @@ var kinds = []kind{
 	{"replication", 1, func() Message { return new(Replication) }},
 	{"lease", 1, func() Message { return new(LeaseRequest) }},
 	{"grant", 1, func() Message { return new(LeaseAnswer) }},
+	{"gathered", 1, func() Message { return new(Gathered) }},
 }
 
 // All returns a new, empty message of each type of the contract, in the order of the loop.
@@ -151,6 +152,8 @@ func kindOf(m Message) kind {
 		name = "lease"
 	case *LeaseAnswer:
 		name = "grant"
+	case *Gathered:
+		name = "gathered"
 	}
 	for _, k := range kinds {
 		if k.name == name {

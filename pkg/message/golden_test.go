@@ -200,3 +200,16 @@ func TestUnknownFieldsAreAccepted(t *testing.T) {
 		}
 	}
 }
+
+// TestEncodedIsWhatJSONTakes: the size of a text on the wire is known before it is written.
+func TestEncodedIsWhatJSONTakes(t *testing.T) {
+	var all strings.Builder
+	for r := rune(0); r < 0x3000; r++ {
+		all.WriteRune(r)
+	}
+	for _, s := range []string{"", "plain", "<a href=\"x\">&\\\n\t\r\b\f\x00\x1f\x7f", "\xff\xfe broken \xc3", "\u2028\u2029\ufffd", "ção 😀", all.String()} {
+		b, err := json.Marshal(s)
+		require.NoError(t, err)
+		require.Equal(t, len(b)-2, message.Encoded(s), "%q", s)
+	}
+}

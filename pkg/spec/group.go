@@ -42,6 +42,8 @@ type Group struct {
 	// Drills are the rehearsals by the calendar, Blocked the times in which nothing planned happens.
 	Drills  []Drill
 	Blocked []Blocked
+	// Gather is what of the operator's own is looked at when an incident opens.
+	Gather []GatherClue
 	// Revision is that of the bucket entry it was read from; 0 where it was read from a file.
 	Revision uint64
 	// Applied is when it was put into force, in Unix microseconds of the stream's clock; 0 where it was read from a file.

@@ -23,6 +23,7 @@ const (
 	StreamSafety     = "HAM_SAFETY"
 	StreamEvents     = "HAM_EVENTS"
 	StreamDeadLetter = "HAM_DEADLETTER"
+	StreamGathered   = "HAM_GATHERED"
 )
 
 // Buckets.
@@ -45,6 +46,8 @@ const (
 	AllQueries    = Root + ".query.*.*"
 	AllLooks      = Root + ".look.*"
 	AllLeases     = Root + ".lease.*.*"
+	AllGathered   = Root + ".gathered.*.*"
+	AllGathers    = Root + ".gather.*"
 )
 
 // Stored is where the bus republishes chain entries and safety messages once they are stored: whoever hears one there
@@ -134,6 +137,14 @@ func EventsOfKind(group string, kind message.EventKind) string {
 func HeartbeatsOf(group string) string { return join("heartbeat", group) + ".*.*" }
 func RequestsOf(group string) string   { return join("request", group) + ".*.*" }
 
+// Gathered is ham.v1.gathered.<group>.<executor>: what an executor found when an incident opened, stored. GatheredOf is that of every executor.
+func Gathered(group, executor string) string { return join("gathered", group, executor) }
+func GatheredOf(group string) string         { return join("gathered", group) + ".*" }
+
+// Gather is ham.v1.gather.<group>: what is there to be seen now? Every executor answers with a message.Gathered, without clues where it stands
+// beside no member and reaches no route.
+func Gather(group string) string { return join("gather", group) }
+
 // DeadLetter is ham.v1.deadletter.<stream>.<writer>; a message that was in no stream has "core" in its place.
 func DeadLetter(stream, writer string) string { return join("deadletter", stream, writer) }
 
@@ -142,13 +153,13 @@ const NoGroup = "_"
 
 // Parts is a subject taken apart. Fields that the kind does not have are empty.
 type Parts struct {
-	What   string // heartbeat, request, ask, query, command, safety, event, deadletter, look, lease
+	What   string // heartbeat, request, ask, query, command, safety, event, deadletter, look, lease, gathered, gather
 	Group  string
 	Member string // heartbeat
 	Verb   string // request, ask
 	Kind   string // safety, event, query
 	Stream string // deadletter
-	Writer string // vantage, actor, writer, the executor of a look, or the decider of a lease
+	Writer string // vantage, actor, writer, the executor of a look or of what was gathered, or the decider of a lease
 	Stored bool   // it was heard from the republished copy
 }
 
@@ -169,7 +180,7 @@ func Parse(s string) (Parts, error) {
 		}
 	}
 	p := Parts{What: t[0], Stored: stored}
-	want := map[string]int{"heartbeat": 4, "request": 4, "ask": 3, "query": 3, "command": 2, "safety": 4, "event": 4, "deadletter": 3, "look": 2, "lease": 3}[p.What]
+	want := map[string]int{"heartbeat": 4, "request": 4, "ask": 3, "query": 3, "command": 2, "safety": 4, "event": 4, "deadletter": 3, "look": 2, "lease": 3, "gathered": 3, "gather": 2}[p.What]
 	if want == 0 || len(t) != want {
 		return Parts{}, fmt.Errorf("subject %q: no subject of ham has this form", s)
 	}
@@ -190,8 +201,10 @@ func Parse(s string) (Parts, error) {
 		p.Stream, p.Writer = t[1], t[2]
 	case "look":
 		p.Writer = t[1]
-	case "lease":
+	case "lease", "gathered":
 		p.Group, p.Writer = t[1], t[2]
+	case "gather":
+		p.Group = t[1]
 	}
 	return p, nil
 }

@@ -16,6 +16,8 @@ func TestEverySubjectParsesBack(t *testing.T) {
 		subject.Request("web", message.VerbPause, "ana"):             {What: "request", Group: "web", Verb: "pause", Writer: "ana"},
 		subject.Look("sp1"):                                          {What: "look", Writer: "sp1"},
 		subject.Lease("orders", "sp1"):                               {What: "lease", Group: "orders", Writer: "sp1"},
+		subject.Gather("web"):                                        {What: "gather", Group: "web"},
+		subject.Gathered("web", "sp1"):                               {What: "gathered", Group: "web", Writer: "sp1"},
 		subject.LookAny:                                              {What: "look", Writer: "_"},
 		subject.Command("web"):                                       {What: "command", Group: "web"},
 		subject.StoredCommand("web"):                                 {What: "command", Group: "web", Stored: true},

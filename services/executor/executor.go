@@ -23,6 +23,7 @@ import (
 	"github.com/isacloud/ha-manager/services/executor/driver"
 	"github.com/isacloud/ha-manager/services/executor/internal/engine"
 	"github.com/isacloud/ha-manager/services/executor/internal/epochs"
+	"github.com/isacloud/ha-manager/services/executor/internal/gather"
 	"github.com/isacloud/ha-manager/services/executor/internal/group"
 	"github.com/isacloud/ha-manager/services/executor/internal/journal"
 	"github.com/isacloud/ha-manager/services/executor/internal/keeper"
@@ -48,6 +49,7 @@ type Executor struct {
 	metrics    *metrics
 	reconciler *reconcile.Reconciler
 	peers      *peer.Client
+	gatherer   *gather.Gatherer
 
 	ctx      context.Context // of Run
 	running  sync.WaitGroup  // desks and rehearsals
@@ -72,6 +74,7 @@ func New(o Options) (*Executor, error) {
 		missing: []string{"chain", "specs"},
 	}
 	x.outbox = outbox.New(x.name, x.bus.Publish, o.Log, o.at)
+	x.gatherer = x.newGatherer()
 	x.metrics = newMetrics(x)
 	if o.Metrics != nil {
 		if err := o.Metrics.Register(x.metrics); err != nil {
@@ -114,6 +117,12 @@ func (x *Executor) Run(ctx context.Context) error {
 		return err
 	}
 	defer cancel()
+	// A subscription of its own: nothing that a swap waits for stands behind it.
+	cancelGather, err := x.bus.Hear(worthGathering, x.wishToGather)
+	if err != nil {
+		return err
+	}
+	defer cancelGather()
 	defer x.peers.Close()
 	parts := []lifecycle.Part{
 		x.part("outbox", x.outbox.Run),
@@ -124,6 +133,7 @@ func (x *Executor) Run(ctx context.Context) error {
 		x.part("specs", x.watchSpecs),
 		x.part("routes", x.reconciler.Run),
 		x.part("fenced", x.followFenced),
+		x.part("gather", x.gatherer.Run),
 		x.part("control", func(ctx context.Context) error { return control.Serve(ctx, x.opts.StateDir, x.vouch) }),
 	}
 	if x.opts.Peer != "" {
@@ -294,5 +304,6 @@ func (x *Executor) watchSpecs(ctx context.Context) error {
 	return store.Watch(ctx, x.bus, x.opts.Log, func(c store.Change) {
 		x.desk(c.Group).Spec(c.Spec)
 		x.keep(c.Group, c.Spec)
+		x.gatherer.Spec(c.Group, c.Spec)
 	}, store.OnReady(func() { x.ready("specs") }))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/subject"
 	"github.com/isacloud/ha-manager/services/executor/driver"
+	"github.com/isacloud/ha-manager/services/executor/internal/gather"
 	"github.com/isacloud/ha-manager/services/executor/internal/plan"
 )
 
@@ -29,6 +30,7 @@ func (x *Executor) serve() (*bus.Service, error) {
 	}
 	return x.bus.Serve("ham-executor", x.opts.Version, "carries out what was decided",
 		bus.Endpoint{Name: "look", Subject: subject.Look(x.name), Limit: 2 * lookLimit, Handler: answer},
+		bus.Endpoint{Name: "gather", Subject: subject.AllGathers, Limit: 2 * gather.Limit, Handler: x.answerGather},
 		bus.Endpoint{Name: "look-any", Subject: subject.LookAny, Queue: "executors", Limit: 2 * lookLimit, Handler: answer},
 	)
 }

@@ -27,6 +27,8 @@ func newMetrics(x *Executor) *metrics {
 	m.all = []prometheus.Collector{
 		m.steps, m.runs, m.drifts, m.took,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "ham_executor_untold", Help: "Messages that wait until the bus takes them."}, func() float64 { return float64(x.outbox.Waiting()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "ham_executor_gathers_dropped_total", Help: "Gatherings that came to nothing: too many, or the bus did not take them."},
+			func() float64 { return float64(x.gatherer.Dropped()) }),
 	}
 	return m
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/isacloud/ha-manager/pkg/spec"
 	"github.com/isacloud/ha-manager/services/executor/driver"
 	"github.com/isacloud/ha-manager/services/executor/guard"
+	"github.com/isacloud/ha-manager/services/executor/internal/gather"
 	"github.com/isacloud/ha-manager/services/executor/resource"
 )
 
@@ -32,6 +33,8 @@ type Options struct {
 	StateDir string
 	// Secrets reads references. Default spec.LookupSecret.
 	Secrets spec.Lookup
+	// Known lists the values of secrets that this process has read so far, so that none is in what is gathered. Default: those that the executor has read.
+	Known func() []string
 	// Drivers default to the list in drivers.go, Resources to that in resources.go.
 	Drivers   []driver.Kind
 	Resources []resource.Kind
@@ -58,6 +61,8 @@ type Options struct {
 	// Watch is how often each proxy is looked at. Default 500 ms.
 	Watch time.Duration
 
+	// gather changes what is gathered; tests do.
+	gather func(*gather.Options)
 	// at is called at each point at which a crash must do no harm; tests crash there.
 	at func(point string)
 }
@@ -79,6 +84,10 @@ func (o *Options) complete() error {
 	}
 	if o.Secrets == nil {
 		o.Secrets = spec.LookupSecret
+	}
+	if o.Known == nil {
+		store := spec.Remember(o.Secrets)
+		o.Secrets, o.Known = store.Lookup, store.Values
 	}
 	if o.Drivers == nil {
 		o.Drivers = Drivers()

@@ -27,12 +27,26 @@ func (r *reader) acrossGroup(g *spec.Group) {
 	r.routes(g, members)
 	r.leased(g)
 	r.steps(g)
+	for i, c := range g.Gather {
+		for k, m := range c.Members {
+			r.member(fmt.Sprintf("%s.members[%d]", r.cluePath(i, c), k), m, members)
+		}
+	}
 	if r.clean("members") {
 		r.judge(g)
 	}
 	if len(r.errs) == 0 {
 		r.compiles(g)
 	}
+}
+
+// cluePath is the path that the clue was read under.
+func (r *reader) cluePath(i int, c spec.GatherClue) string {
+	indexed := fmt.Sprintf("gather[%d]", i)
+	if _, ok := r.at[indexed]; ok {
+		return indexed
+	}
+	return "gather." + c.Name
 }
 
 // clean says that nothing was found wrong at path and below it.

@@ -79,7 +79,7 @@ var groupObject = object[spec.Group]{
 			},
 		},
 		silenceKey(),
-	}, drillKeys()),
+	}, drillKeys(), []key[spec.Group]{gatherKey()}),
 }
 
 func groupName() key[spec.Group] {

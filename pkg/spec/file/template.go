@@ -73,11 +73,16 @@ func (r *reader) problem(g *spec.Group, t template) string {
 	return ""
 }
 
-// concerns says whether the text is used for the member: that of a check may be limited to some.
+// concerns says whether the text is used for the member: that of a check, or of a clue, may be limited to some.
 func (t template) concerns(g *spec.Group, member string) bool {
 	for _, c := range g.Checks {
 		if strings.HasPrefix(t.at.path, "checks."+c.Name+".") {
 			return c.Looks(member)
+		}
+	}
+	for i, c := range g.Gather {
+		if strings.HasPrefix(t.at.path, "gather."+c.Name+".") || strings.HasPrefix(t.at.path, fmt.Sprintf("gather[%d].", i)) {
+			return len(c.Members) == 0 || contains(c.Members, member)
 		}
 	}
 	return true

@@ -120,6 +120,12 @@ func TestRealDecidersReplay(t *testing.T) {
 	require.True(t, o.Accepted, o.Sentence)
 	until("a is back", swappable("a"))
 
+	// What was gathered is part of the pack, and of no decision.
+	_, err = s.bus.Publish(ctx, subject.Gathered("web", "x1"), &message.Gathered{
+		Group: "web", Incident: "web-1", When: message.GatherOpened, Executor: "x1", Clues: []message.Clue{{Name: "host", Text: "load: 1 password=***"}},
+	})
+	require.NoError(t, err)
+
 	now := time.Now()
 	check := func(src replay.Source) {
 		t.Helper()
@@ -146,6 +152,8 @@ func TestRealDecidersReplay(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, wrote.Messages, found.Messages)
 	require.Zero(t, found.Masked)
+	require.Contains(t, out.String(), "ham.v1.gathered.web.x1")
+	require.Contains(t, out.String(), "load: 1 password=***")
 	src, _, err := replay.FromPack(bytes.NewReader(out.Bytes()))
 	require.NoError(t, err)
 	check(src)

@@ -64,6 +64,8 @@ type Stack struct {
 	parts   []lifecycle.Part
 	ready   lifecycle.Ready
 	metrics *prometheus.Registry
+	// secrets is what every service reads references with: whatever one of them has read is masked in what another gathers.
+	secrets *spec.Store
 	// Bus is a connection of the process itself, for provisioning and for applying specs.
 	Bus *bus.Bus
 	// HTTP is the address of health and metrics; "" where there are none.
@@ -89,7 +91,7 @@ func (s *Stack) LoseBus(d time.Duration) bool { return s.server != nil && s.serv
 // Start opens everything that can fail at once: directories, ports, the bus. On an error nothing stays open.
 // Close what it returns, whether Run was called or not.
 func Start(ctx context.Context, o Options) (_ *Stack, err error) {
-	s := &Stack{o: o, metrics: prometheus.NewRegistry()}
+	s := &Stack{o: o, metrics: prometheus.NewRegistry(), secrets: spec.Remember(spec.LookupSecret)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -207,7 +209,7 @@ func (s *Stack) busOptions(service string) (bus.Options, error) {
 	}
 	o := bus.Options{Name: name, Service: service, URLs: p.URLs, CredsFile: p.Creds, NKeySeedFile: p.NKey, User: p.User}
 	var err error
-	if o.Password, err = p.Pass.Resolve(spec.LookupSecret); err != nil {
+	if o.Password, err = p.Pass.Resolve(s.secrets.Lookup); err != nil {
 		return o, fmt.Errorf("ham.bus.pass: %w", err)
 	}
 	o.TLS, err = ClientTLS("ham.bus.tls.", p.TLS)
@@ -259,7 +261,7 @@ func (s *Stack) service(name string, b *bus.Bus) (func(context.Context) error, e
 	case Prober:
 		x, err := prober.New(prober.Options{
 			Bus: b, Name: p.Name, Vantages: p.Prober.Vantages, References: p.Prober.References, ReferenceTimeout: p.Prober.Timeout,
-			Secrets: spec.LookupSecret, Log: log, Metrics: s.metrics, Ready: ready,
+			Secrets: s.secrets.Lookup, Log: log, Metrics: s.metrics, Ready: ready,
 		})
 		if err != nil {
 			return nil, err
@@ -272,13 +274,13 @@ func (s *Stack) service(name string, b *bus.Bus) (func(context.Context) error, e
 		}
 		return x.Run, nil
 	case Executor:
-		secret, err := p.Executor.PeerSecret.Resolve(spec.LookupSecret)
+		secret, err := p.Executor.PeerSecret.Resolve(s.secrets.Lookup)
 		if err != nil {
 			return nil, fmt.Errorf("ham.executor.peer_secret: %w", err)
 		}
 		x, err := executor.New(executor.Options{
 			Peer: p.Executor.Peer, PeerSecret: secret,
-			Bus: b, Sites: p.Executor.Sites, StateDir: filepath.Join(p.StateDir, "executor"), Secrets: spec.LookupSecret, Log: log,
+			Bus: b, Sites: p.Executor.Sites, StateDir: filepath.Join(p.StateDir, "executor"), Secrets: s.secrets.Lookup, Known: s.secrets.Values, Log: log,
 			Metrics: s.metrics, Ready: func(part, reason string) { s.ready.Set(name+" "+part, reason) },
 		})
 		if err != nil {
@@ -286,7 +288,7 @@ func (s *Stack) service(name string, b *bus.Bus) (func(context.Context) error, e
 		}
 		return x.Run, nil
 	case Notifier:
-		x, err := notifier.New(notifier.Options{Bus: b, Name: p.Name, Channels: p.Channels, Notify: p.Notify, Secrets: spec.LookupSecret, Out: s.o.Out, Log: log, Ready: ready})
+		x, err := notifier.New(notifier.Options{Bus: b, Name: p.Name, Channels: p.Channels, Notify: p.Notify, Secrets: s.secrets.Lookup, Out: s.o.Out, Log: log, Ready: ready})
 		if err != nil {
 			return nil, err
 		}
@@ -300,7 +302,7 @@ func (s *Stack) service(name string, b *bus.Bus) (func(context.Context) error, e
 // console makes the page.
 func (s *Stack) console(b *bus.Bus, log *slog.Logger, ready func(string)) (func(context.Context) error, error) {
 	p := s.o.Process
-	door, speaks, err := console.OpenDoor(console.DoorOptions{Console: p.Console, Name: p.Name, Site: p.Site, Secrets: spec.LookupSecret, Bus: b, Log: log})
+	door, speaks, err := console.OpenDoor(console.DoorOptions{Console: p.Console, Name: p.Name, Site: p.Site, Secrets: s.secrets.Lookup, Bus: b, Log: log})
 	if err != nil {
 		return nil, err
 	}

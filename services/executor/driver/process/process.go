@@ -36,6 +36,10 @@ type Command struct {
 	Dir string
 	// Stdin is what it reads; empty: nothing.
 	Stdin string
+	// Keep is how many bytes of the newest output are kept; 0: the first 2 KiB and the last 4 KiB.
+	Keep int
+	// Low: everything else on the machine goes first, as far as the kernel lets an unprivileged process ask for that.
+	Low bool
 }
 
 // Result is how it ended.
@@ -44,6 +48,8 @@ type Result struct {
 	Code int
 	// Output is what it printed on stdout and stderr, the middle left out where it is long.
 	Output string
+	// LeftOut is how many bytes of what it printed are not in Output.
+	LeftOut int
 	// Cut: it was ended by us, because the context was over.
 	Cut bool
 }
@@ -67,7 +73,10 @@ func Run(ctx context.Context, c Command) (Result, error) {
 		return Result{}, fmt.Errorf("%w: no command", ErrNotStarted)
 	}
 	mark := nuid.Next()
-	out := &bounded{}
+	out := &bounded{first: headSize, last: tailSize}
+	if c.Keep > 0 {
+		out.first, out.last = 0, c.Keep
+	}
 	cmd := exec.Command(c.Argv[0], c.Argv[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = c.Dir, out, out, outputGrace
 	cmd.Env = append(append(inherited(), c.Env...), markName+"="+mark)
@@ -83,6 +92,9 @@ func Run(ctx context.Context, c Command) (Result, error) {
 		err := cmd.Start()
 		started <- err
 		if err == nil {
+			if c.Low {
+				yield(cmd.Process.Pid)
+			}
 			ended <- cmd.Wait()
 		}
 	}()
@@ -91,7 +103,7 @@ func Run(ctx context.Context, c Command) (Result, error) {
 	}
 	select {
 	case <-ended:
-		return Result{Code: cmd.ProcessState.ExitCode(), Output: out.String()}, nil
+		return Result{Code: cmd.ProcessState.ExitCode(), Output: out.String(), LeftOut: out.leftOut()}, nil
 	case <-ctx.Done():
 	}
 	terminate(cmd.Process.Pid)
@@ -99,12 +111,12 @@ func Run(ctx context.Context, c Command) (Result, error) {
 		kill(cmd.Process.Pid)
 		sweep(mark)
 		if !within(killGrace+outputGrace, ended) {
-			return Result{Code: -1, Output: out.String(), Cut: true}, fmt.Errorf("process %d does not end although it was killed: it hangs in the kernel", cmd.Process.Pid)
+			return Result{Code: -1, Output: out.String(), LeftOut: out.leftOut(), Cut: true}, fmt.Errorf("process %d does not end although it was killed: it hangs in the kernel", cmd.Process.Pid)
 		}
 	}
 	kill(cmd.Process.Pid) // what is left of the group
 	sweep(mark)
-	return Result{Code: -1, Output: out.String(), Cut: true}, nil
+	return Result{Code: -1, Output: out.String(), LeftOut: out.leftOut(), Cut: true}, nil
 }
 
 func within(d time.Duration, ended <-chan error) bool {
@@ -144,6 +156,8 @@ type bounded struct {
 	head    []byte
 	tail    []byte
 	dropped int
+	// first and last are how many bytes of each are kept.
+	first, last int
 }
 
 const (
@@ -157,27 +171,33 @@ func (b *bounded) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n := len(p)
-	if room := headSize - len(b.head); room > 0 {
+	if room := b.first - len(b.head); room > 0 {
 		k := min(room, len(p))
 		b.head, p = append(b.head, p[:k]...), p[k:]
 	}
-	if over := len(p) - tailSize; over > 0 {
+	if over := len(p) - b.last; over > 0 {
 		b.dropped += over
 		p = p[over:]
 	}
 	b.tail = append(b.tail, p...)
-	if over := len(b.tail) - tailSize; over > 0 {
+	if over := len(b.tail) - b.last; over > 0 {
 		b.dropped += over
 		b.tail = append(b.tail[:0], b.tail[over:]...)
 	}
 	return n, nil
 }
 
+func (b *bounded) leftOut() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.dropped
+}
+
 func (b *bounded) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := string(b.head)
-	if b.dropped > 0 {
+	if b.dropped > 0 && b.first > 0 {
 		s += fmt.Sprintf("\n… %d bytes left out …\n", b.dropped)
 	}
 	return strings.TrimSpace(strings.ToValidUTF8(s+string(b.tail), "?"))

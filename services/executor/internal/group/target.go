@@ -62,6 +62,17 @@ func (g *Group) Target() Target {
 	return t
 }
 
+// UnderWay says that a swap of the group has begun and has not come to its end.
+func (g *Group) UnderWay() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.view.Held == nil {
+		return g.view.Command != nil
+	}
+	rec, over := g.over[g.view.Held.Epoch]
+	return !g.view.IsHeld() || !over || rec.State != message.StateDone && rec.State != message.StateAborted
+}
+
 // Confirm reads the newest entry of the chain through the stream's leader: the routes may be set right for epoch only if that is an
 // entry known here, and nothing has changed since.
 func (g *Group) Confirm(ctx context.Context, epoch uint64) bool {
