@@ -254,7 +254,7 @@ var pagesTexts = map[string]string{
 	"%s is primary": "%s é primário", "%s is becoming primary": "%s está virando primário", "%s is taking over from %s": "%s está assumindo no lugar de %s", "%s is taking back over": "%s está reassumindo",
 	"%s is primary for another %s, then again %s": "%s é primário por mais %s, depois de novo %s", "it is time to go back to %s, and that waits": "é hora de voltar para %s, e isso espera",
 	"%s holds it at epoch %d, for another %s.": "%s o tem na época %d, por mais %s.", "a silent primary may act for %s": "um primário em silêncio pode atuar por %s", "try %d": "tentativa %d",
-	"recovered in %s": "recuperado em %s", "%d refused": "recusas: %d", "Move %s": "Mover %s",
+	"recovered in %s": "recuperado em %s", "%d refused": "recusas: %d", "Move %s": "Mover %s", "met": "cumprido", "on any executor": "em qualquer executor",
 
 	// The door.
 	"Each console has its own sign-in. On a host ham works without it.": "Cada console tem sua própria entrada. Num host, o ham funciona sem ele.",

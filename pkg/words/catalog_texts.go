@@ -4,7 +4,7 @@ package words
 var reportTexts = map[string]string{
 	// Single words that stand for states, verbs and kinds.
 	"up": "no ar", "down": "fora do ar", "suspect": "suspeito", "disputed": "contestado", "unknown": "desconhecido", "silent": "em silêncio", "blind": "cego", "slow": "lento",
-	"hard": "certo", "debug": "depuração", "info": "informação", "notice": "aviso", "warning": "alerta", "critical": "crítico",
+	"hard": "certo", "debug": "debug", "info": "info", "notice": "aviso", "warning": "alerta", "critical": "crítico",
 	"started": "começou", "held": "firmada", "done": "feito", "failed": "falhou", "paused": "pausado", "skipped": "pulado", "ended": "encerrado",
 	"aborted": "abortado", "superseded": "superado",
 	"step started": "passo começou", "step held": "passo firmado", "step done": "passo feito", "step failed": "passo falhou", "step paused": "passo pausado",

@@ -90,9 +90,9 @@ type swapView struct {
 }
 
 type timelineLine struct {
-	At, After, Sentence, Writer string
-	Mark                        Mark
-	Views                       []message.View
+	At, After, What, Sentence, Writer string
+	Mark                              Mark
+	Views                             []message.View
 }
 
 // report reads the record and puts the incident together. The code is that of the answer where there is an error.
@@ -156,7 +156,7 @@ func (p *Pages) report(ctx context.Context, r *http.Request, id string) (*incide
 		d.Asked = append(d.Asked, askedRow{At: clock(a.At), Actor: a.Actor, Where: where, Verb: string(a.Verb), Sentence: a.Sentence, Mark: m})
 	}
 	for _, l := range rep.Timeline {
-		d.Lines = append(d.Lines, timelineLine{At: l.At.UTC().Format("15:04:05.000"), After: took(l.At.Sub(rep.From)), Sentence: l.What + ": " + l.Sentence, Writer: l.Writer, Mark: severityMark(l.Severity), Views: l.Views})
+		d.Lines = append(d.Lines, timelineLine{At: l.At.UTC().Format("15:04:05.000"), After: took(l.At.Sub(rep.From)), What: l.What, Sentence: l.Sentence, Writer: l.Writer, Mark: severityMark(l.Severity), Views: l.Views})
 	}
 	return d, http.StatusOK, nil
 }
