@@ -61,6 +61,13 @@ func (r Report) MarkdownIn(lang words.Lang, zone *time.Location) string {
 	}
 	p.line("")
 	p.table(p.T("action"), p.T("who"), p.T("until"), p.T("done"))
+	for _, i := range r.Items {
+		done := "[ ]"
+		if i.DoneBy != "" {
+			done = "[x] " + cell(i.DoneBy+", "+p.Time(i.DoneAt, p.zone))
+		}
+		p.row(cell(i.Text), cell(i.Actor), "", done)
+	}
 	for range blanks {
 		p.row("", "", "", "[ ]")
 	}

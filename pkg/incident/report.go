@@ -33,11 +33,24 @@ type Report struct {
 	// Asked is what people and schedules asked for, and how it was answered; Notes what they wrote down.
 	Asked []Asked `json:"asked,omitempty"`
 	Notes []Line  `json:"notes,omitempty"`
+	// Items are the action items that people added, in their order.
+	Items []Item `json:"items,omitempty"`
 	// Specs are those that its decisions rested on, Version is that of the ham that wrote the report: see [Report.InForce].
 	Specs   []Spec `json:"specs,omitempty"`
 	Version string `json:"version,omitempty"`
 	// Objective is the declared RTO; zero: none.
 	Objective time.Duration `json:"objective_ns,omitempty"`
+}
+
+// Item is an action item, and whether it is done.
+type Item struct {
+	ID    string    `json:"id"`
+	Text  string    `json:"text"`
+	Actor string    `json:"actor"`
+	At    time.Time `json:"at"`
+	// DoneBy and DoneAt are empty while it is to be done.
+	DoneBy string    `json:"done_by,omitempty"`
+	DoneAt time.Time `json:"done_at,omitzero"`
 }
 
 // Asked is one request and its answer.
@@ -226,8 +239,15 @@ func (r *Report) event(rec Record, m *message.Event, swaps *swapList) {
 	case message.EventRefused:
 		r.Refused = append(r.Refused, Refusal{At: rec.Time, Sentence: m.Sentence, Reasons: m.Reasons})
 	case message.EventNote:
-		r.Notes = append(r.Notes, Line{At: rec.Time, Severity: m.Severity, What: string(m.Kind), Sentence: m.Sentence, Writer: m.Writer})
+		if m.Item != nil {
+			r.item(m, rec.Time)
+		} else {
+			r.Notes = append(r.Notes, Line{At: rec.Time, Severity: m.Severity, What: string(m.Kind), Sentence: m.Sentence, Writer: m.Writer})
+		}
 	case message.EventOutcome:
+		if written(m) {
+			return // the note itself is there
+		}
 		if o := m.Outcome; o != nil && m.Actor != "" {
 			r.Asked = append(r.Asked, Asked{At: rec.Time, Actor: m.Actor, Via: m.Via, From: m.From, Verb: o.Verb, Accepted: o.Accepted, Sentence: o.Sentence})
 		}
@@ -279,7 +299,32 @@ func (r *Report) drill(d *message.DrillStatus) {
 	r.Drills = append(r.Drills, d)
 }
 
+// item keeps what is to be done, and marks it once it is done.
+func (r *Report) item(m *message.Event, at time.Time) {
+	i := slices.IndexFunc(r.Items, func(k Item) bool { return k.ID == m.Item.ID })
+	switch {
+	case m.Item.State == message.ItemTodo && i < 0:
+		r.Items = append(r.Items, Item{ID: m.Item.ID, Text: m.Item.Text, Actor: m.Actor, At: at})
+	case m.Item.State == message.ItemDone && i >= 0 && r.Items[i].DoneBy == "":
+		r.Items[i].DoneBy, r.Items[i].DoneAt = cmp.Or(m.Actor, "somebody"), at
+	}
+}
+
+// written says whether the event is the answer to a note that was taken.
+func written(m *message.Event) bool {
+	return m.Outcome != nil && m.Outcome.Verb == message.VerbNote && m.Outcome.Accepted
+}
+
+// afterwards says whether the record is what people wrote down, which they also do long after the end: it lengthens no incident.
+func afterwards(rec Record) bool {
+	m, ok := rec.Message.(*message.Event)
+	return ok && (m.Kind == message.EventNote || written(m))
+}
+
 func (r *Report) span(rec Record) {
+	if afterwards(rec) {
+		return
+	}
 	if r.From.IsZero() || rec.Time.Before(r.From) {
 		r.From = rec.Time
 	}

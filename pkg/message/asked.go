@@ -33,7 +33,7 @@ func DecodeRequest(header Header, body []byte, known Request, fresh string) (*Re
 		}
 		if err := read.Decode(m); err != nil {
 			if field, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
-				return nil, &Invalid{Type: "request", Field: strings.Trim(field, `"`), Want: "one of target, reason, expect_epoch, plan_hash, override, epoch, step, for, hold, end, of, judge"}
+				return nil, &Invalid{Type: "request", Field: strings.Trim(field, `"`), Want: "one of target, reason, expect_epoch, plan_hash, override, epoch, step, for, hold, end, of, item, judge"}
 			}
 			return nil, invalidJSON("request", err)
 		}

@@ -97,6 +97,8 @@ type Event struct {
 	// Approval and Judged are set in events of those kinds.
 	Approval *ApprovalStatus `json:"approval,omitempty"`
 	Judged   *Judgement      `json:"judged,omitempty"`
+	// Item is set in a note that is about an action item.
+	Item *Item `json:"item,omitempty"`
 }
 
 // Verdict is what the decider concludes of a member from all vantages.

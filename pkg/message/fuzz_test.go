@@ -97,7 +97,7 @@ func TestDecodeRequest(t *testing.T) {
 		`{"group":"db"}`:     `invalid message: request.group: got "db", want "web", as the subject says`,
 		`{"verb":"abort"}`:   `invalid message: request.verb: got "abort", want "failover", as the subject says`,
 		`{"target":"b.c"}`:   `invalid message: request.target: got "b.c", want 1 to 63 letters, digits, '-' or '_'`,
-		`{"expect_epcoh":7}`: `invalid message: request.expect_epcoh: want one of target, reason, expect_epoch, plan_hash, override, epoch, step, for, hold, end, of, judge`,
+		`{"expect_epcoh":7}`: `invalid message: request.expect_epcoh: want one of target, reason, expect_epoch, plan_hash, override, epoch, step, for, hold, end, of, item, judge`,
 		`{} {}`:              `invalid message: request: want one JSON object and nothing after it`,
 		`now!`:               `invalid message: request: got invalid character 'o' in literal null (expecting 'u'), want one JSON object`,
 		`{"id":"a\r\nb:c"}`:  `invalid message: request.id: got "a\r\nb:c", want an id without white space`,

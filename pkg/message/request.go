@@ -60,11 +60,14 @@ type Request struct {
 	Hold *Duration `json:"hold,omitempty" validate:"omitempty,min=0"`
 	// End ends the drill that runs: "back" at once, "stay" as the roles are now; "cancel" takes back the planned one that Of names. Empty: the drill begins.
 	End string `json:"end,omitempty" validate:"omitempty,oneof=back stay cancel"`
-	// Of is the id of what approve, reject and judge are about: a request that waits, an entry of the shadow ledger; or the name of a planned drill.
+	// Of is the id of what approve, reject and judge are about: a request that waits, an entry of the shadow ledger; or the name of a planned drill. A
+	// note is about the incident that Of names, or an action item of one; empty: the one that is open.
 	Of string `json:"of,omitempty" validate:"omitempty,max=128,id"`
 	// Due plans a drill for that time, in Unix microseconds, instead of beginning it. In a request of the schedule, which the deciders send, it is when
 	// that was to happen.
 	Due int64 `json:"due_us,omitempty" validate:"min=0"`
+	// Item makes a note an action item: todo adds one to the incident that Of names, done says that the item that Of names is done.
+	Item string `json:"item,omitempty" validate:"omitempty,oneof=todo done"`
 	// Judge is how an entry of the shadow ledger is judged: right or wrong; miss adds one that should have been.
 	Judge string `json:"judge,omitempty" validate:"omitempty,oneof=right wrong miss"`
 }

@@ -183,6 +183,8 @@ func (m *Request) about() *Invalid {
 	switch {
 	case !swap && m.Due != 0:
 		return field("due_us", strconv.FormatInt(m.Due, 10), "nothing: only a swap and a drill stand in a calendar")
+	case m.Item != "" && m.Verb != VerbNote:
+		return field("item", m.Item, "nothing: only a note is an action item")
 	case m.Judge != "" && m.Verb != VerbJudge:
 		return field("judge", m.Judge, "nothing: only judge judges")
 	}
@@ -199,6 +201,10 @@ func (m *Request) about() *Invalid {
 			return field("of", "", "the id of the entry: ham shadow "+m.Group+" shows it")
 		case strings.TrimSpace(m.Reason) == "":
 			return field("reason", "", "a reason: a judgement without one convinces nobody")
+		}
+	case VerbNote:
+		if of, item := NoteOf(m.Of); m.Of != "" && !strings.HasPrefix(of, m.Group+"-") || (m.Item == ItemDone) != (item != "") || m.Item == ItemTodo && m.Of == "" {
+			return field("of", strconv.Quote(m.Of), "an incident of "+m.Group+" such as "+IncidentID(m.Group, 3)+"; of what is done, the item")
 		}
 	case VerbDrill:
 		switch {

@@ -237,6 +237,25 @@ func TestWhatPeopleDidIsInTheIncident(t *testing.T) {
 	p := w.until("/i/web-1", "I switched its supply", "chat, U123", "refused: web is paused")
 	require.Contains(t, p.body, "What people wrote down")
 	require.Contains(t, p.body, `href="/i/web-1/postmortem.html?download"`)
+	// What is to be done is added and ticked there, also when it is over; it is about this incident alone.
+	w.requests()
+	for name, f := range map[string]url.Values{
+		"of another group": {"verb": {"note"}, "of": {"orders-1"}, "item": {"todo"}, "reason": {"x"}},
+		"of nothing":       {"verb": {"note"}, "item": {"todo"}, "reason": {"x"}},
+		"done, but what?":  {"verb": {"note"}, "of": {"web-1"}, "item": {"done"}, "reason": {"x"}},
+		"neither":          {"verb": {"note"}, "of": {"web-1"}, "item": {"perhaps"}, "reason": {"x"}},
+	} {
+		require.Equal(t, http.StatusBadRequest, w.post("/g/web/do", f).code, name)
+	}
+	require.Empty(t, w.requests())
+	p = w.post("/g/web/do", url.Values{"verb": {"note"}, "of": {"web-1"}, "incident": {"web-1"}, "item": {"todo"}, "reason": {"a second supply"}})
+	require.Equal(t, []any{http.StatusSeeOther, "/i/web-1"}, []any{p.code, p.header.Get("Location")})
+	asked := w.requests()
+	require.Equal(t, []any{"web-1", message.ItemTodo}, []any{asked[0].Of, asked[0].Item})
+	w.tell(&message.Event{ID: "t1", Group: "web", Kind: message.EventNote, Sentence: "ana notes what is to be done: a second supply", Incident: "web-1", Actor: "ana", Item: &message.Item{ID: "web-1.rq-1", State: message.ItemTodo, Text: "a second supply"}})
+	w.until("/i/web-1", `name="of" value="web-1.rq-1"`, "It is done")
+	w.tell(&message.Event{ID: "t2", Group: "web", Kind: message.EventNote, Sentence: "ben notes what is done: a second supply", Incident: "web-1", Actor: "ben", Item: &message.Item{ID: "web-1.rq-1", State: message.ItemDone, Text: "a second supply"}})
+	require.NotContains(t, w.until("/i/web-1", `<span class="dim">ben, `).body, "It is done")
 	require.Contains(t, w.get("/i/web-1/postmortem.html?lang=pt-BR").body, `lang="pt-BR"`)
 	require.Contains(t, w.get("/i/web-1/postmortem.html?download&lang=en").header.Get("Content-Disposition"), "attachment")
 	require.Contains(t, w.get("/i/web-1/postmortem.md?lang=pt-BR").body, "incidente")

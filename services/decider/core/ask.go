@@ -244,13 +244,24 @@ func (s *State) instructed(at Time, m *message.Instruction) {
 	}
 }
 
+// askedNote writes it down: with the incident it is about, also when that is long over.
 func (s *State) askedNote(at Time, a *ask, q question, rule *requestRule) {
-	w := s.words(a, q)
-	w["text"] = a.request.Reason
-	s.tell(at, message.Event{
-		ID: "note." + a.request.ID, Kind: message.EventNote, Severity: message.Info, Epoch: s.chain.epoch(), Code: rule.Code,
-		Sentence: fill(rule.Says, w), Request: a.request.ID, Actor: a.request.Actor,
-	})
+	r, w := a.request, s.words(a, q)
+	w["text"] = r.Reason
+	e := message.Event{
+		ID: "note." + r.ID, Kind: message.EventNote, Severity: message.Info, Epoch: s.chain.epoch(), Code: rule.Code,
+		Sentence: fill(rule.Says, w), Request: r.ID, Actor: r.Actor,
+	}
+	e.Incident, _ = message.NoteOf(r.Of)
+	switch r.Item {
+	case message.ItemTodo:
+		e.Item = &message.Item{ID: message.ItemID(e.Incident, r.ID), State: r.Item, Text: r.Reason}
+		e.Sentence = fill("{actor} notes what is to be done: {text}", w)
+	case message.ItemDone:
+		e.Item = &message.Item{ID: r.Of, State: r.Item, Text: r.Reason}
+		e.Sentence = fill("{actor} notes what is done: {text}", w)
+	}
+	s.tell(at, e)
 	o := s.outcome(a)
 	o.Accepted, o.Sentence = true, "accepted: written down"
 	s.answer(at, o, rule.Code)

@@ -448,6 +448,18 @@ func recordMute(s *State, at Time, q question) words {
 	return words{"ago": span((at.Mono - s.muteSince).Truncate(time.Second))}
 }
 
+func noIncident(s *State, _ Time, q question) words {
+	if q.request == nil || q.request.Of == "" {
+		return nil
+	}
+	id, _ := message.NoteOf(q.request.Of)
+	n, err := strconv.ParseUint(strings.TrimPrefix(id, s.group+"-"), 10, 64)
+	if err == nil && n >= 1 && n <= s.incident.record.N && message.IncidentID(s.group, n) == id {
+		return nil
+	}
+	return words{"incident": clip(id, 100)}
+}
+
 func unstored(_ *State, _ Time, q question) words {
 	if !q.waited {
 		return nil

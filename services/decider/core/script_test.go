@@ -390,7 +390,7 @@ func (s *script) happen(t *testing.T, what string) {
 		if o := args["override"]; o != "" {
 			r.Override = strings.Split(o, ",")
 		}
-		r.End, r.Of, r.Judge = args["end"], args["of"], args["judge"]
+		r.End, r.Of, r.Judge, r.Item = args["end"], args["of"], args["judge"], args["item"]
 		if entries := s.d.s.ledger.Entries(); r.Of == "newest" {
 			r.Of = entries[len(entries)-1].ID
 		}

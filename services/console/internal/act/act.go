@@ -196,6 +196,8 @@ func (d *Desk) do(w http.ResponseWriter, r *http.Request) {
 			bad("nobody said that what would happen was read")
 			return
 		}
+	case message.VerbNote:
+		q.Of, q.Item = f.Get("of"), f.Get("item")
 	case message.VerbJudge:
 		q.Of, q.Judge = f.Get("of"), f.Get("judge")
 		if missed := q.Judge == message.JudgeMiss; q.Judge == "" || missed != (q.Of == "") {

@@ -69,7 +69,11 @@ type incidentPage struct {
 	Swaps                          []swapView
 	Lines, Notes                   []timelineLine
 	Asked                          []askedRow
+	Items                          []itemRow
 }
+
+// itemRow is an action item.
+type itemRow struct{ ID, Text, Actor, Done string }
 
 // askedRow is one thing that somebody asked for.
 type askedRow struct {
@@ -143,6 +147,13 @@ func (p *Pages) report(ctx context.Context, r *http.Request, id string) (*incide
 	}
 	for _, l := range rep.Notes {
 		d.Notes = append(d.Notes, line(l))
+	}
+	for _, i := range rep.Items {
+		v := itemRow{ID: i.ID, Text: i.Text, Actor: i.Actor}
+		if i.DoneBy != "" {
+			v.Done = i.DoneBy + ", " + stamp(i.DoneAt)
+		}
+		d.Items = append(d.Items, v)
 	}
 	for _, a := range rep.Asked {
 		m := Mark{"accepted", "ok", "ok"}

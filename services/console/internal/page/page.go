@@ -375,6 +375,7 @@ func (p *Pages) overviewParts(person *who.Person) overviewParts {
 		slices.SortStableFunc(out.Groups, func(a, b *listed) int { return a.Mark.rank() - b.Mark.rank() })
 		for i, g := range out.Groups {
 			g.Compact = g.Mark.Tone == "ok" || i >= fewGroups
+			g.Promises = nil // they stand on the group's own page
 		}
 	}
 	slices.SortFunc(lines, func(a, b *board.Line) int { return b.At.Compare(a.At) })
