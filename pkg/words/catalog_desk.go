@@ -5,6 +5,7 @@ var deskTexts = map[string]string{
 	"Abort the swap": "Abortar a troca", "Approve or reject": "Aprovar ou rejeitar", "Approve: do it": "Aprovar: fazer", "Approving it takes the role of an operator.": "Para aprovar é preciso o papel de operador.",
 	"What people wrote down": "O que as pessoas anotaram", "What was asked for, and by whom": "O que foi pedido, e por quem", "who": "quem", "what": "o quê", "answer": "resposta", "Download it": "Baixar", "accepted": "aceito",
 	"What is to be done": "O que fazer", "Nobody wrote an action item down yet.": "Ninguém anotou uma ação ainda.", "It is done": "Está feito", "What is to be done, by whom, until when": "O que fazer, quem, até quando", "Add it": "Acrescentar", "done": "feito",
+	"Stop it": "Parar", "Before it takes effect the old primary stays; after that the new one does, without the steps that are left.": "Antes de valer, fica o primário antigo; depois, o novo, sem os passos que restam.",
 	"Or plan it for later": "Ou planejar para depois", "Once, at that time: what holds then decides. It is told where it is refused, and it is not made up for.": "Uma vez, nessa hora: decide o que valer então. Se for recusado, isso é dito, e não é compensado depois.",
 	"When, by UTC": "Quando, em UTC", "Plan the drill": "Planejar o ensaio", "take it back": "retirar", "now it would be refused": "agora seria recusado",
 	"I have read what would happen. Exactly the plan that was asked for is fired, or none.": "Li o que aconteceria. Dispara-se exatamente o plano pedido, ou nenhum.",

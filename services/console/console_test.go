@@ -114,7 +114,11 @@ func TestWhoMayPress(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, w.get("/g/orders").code)
 	require.Equal(t, http.StatusNotFound, w.get("/live?at=group&g=orders").code)
 	require.Equal(t, http.StatusNotFound, w.get("/i/orders-1").code)
-	require.Equal(t, http.StatusForbidden, w.get("/g/web/swap").code)
+	seen := w.get("/g/web/swap") // what it would do, and no button
+	require.Equal(t, http.StatusOK, seen.code)
+	require.Contains(t, seen.body, "send clients of web to b")
+	require.NotContains(t, seen.body, `id="fire"`)
+	require.NotContains(t, seen.body, "data-live")
 	require.NotContains(t, w.get("/g/web").body, "/g/web/do", "no button that is refused")
 	require.Equal(t, http.StatusForbidden, w.post("/g/web/fire", good).code)
 	for _, verb := range []string{"pause", "resume", "retry", "skip", "abort", "note", "adopt", "drill", "approve"} {

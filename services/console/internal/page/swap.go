@@ -90,6 +90,7 @@ type swapPage struct {
 	Lookers, Hash, Request       string
 	Blocks                       []block
 	Hopeless, NeedsReason        bool
+	MayPress                     bool // else it is only shown
 	Said                         *said
 	change
 }
@@ -119,11 +120,6 @@ type block struct {
 func (p *Pages) swap(w http.ResponseWriter, r *http.Request) {
 	g, ok := p.Visible(w, r)
 	if !ok {
-		return
-	}
-	person := who.PersonOf(r.Context())
-	if !person.May(g.Name, who.Operator) {
-		p.Forbidden(w, r, "Moving "+g.Name+" takes the role of an operator.")
 		return
 	}
 	k, err := WishOf(r.URL.Query())
@@ -224,7 +220,11 @@ func (p *Pages) swapData(r *http.Request, g board.Group, s *message.GroupStatus,
 	if d.Hold != "" {
 		q.Set("hold", d.Hold)
 	}
-	d.Frame = p.frame(r, in(r).T("Move %s", g.Name), "swap", q.Encode())
+	live := ""
+	if d.MayPress = person.May(g.Name, who.Operator); d.MayPress {
+		live = q.Encode()
+	}
+	d.Frame = p.frame(r, in(r).T("Move %s", g.Name), "swap", live)
 	return d
 }
 
