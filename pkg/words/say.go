@@ -15,6 +15,7 @@ import (
 type Speaker struct {
 	lang    Lang
 	entries []*entry
+	index   index
 	texts   map[string]string
 
 	mu    sync.Mutex
@@ -140,16 +141,13 @@ func gap(s said) (n int) {
 // whole finds the format that the sentence was made with: of those that fit the one that leaves least in English, then the most literal.
 func (t *translation) whole(in string, depth int) said {
 	best := said{in, []string{in}}
-	t.left -= 20 * len(in) // the anchors
-	for _, e := range t.s.entries {
-		if !strings.Contains(in, e.anchor) {
-			continue
-		}
-		if t.left -= len(in); t.left <= 0 {
+	t.left -= len(in)
+	for _, e := range t.s.index.candidates(in) {
+		if t.left <= 0 {
 			return best
 		}
-		values := e.match(in)
-		if values == nil {
+		values, steps := e.match(in)
+		if t.left -= len(in) + 16*steps; values == nil {
 			continue
 		}
 		out := t.render(e, values, depth)
@@ -283,7 +281,8 @@ type entry struct {
 	english string
 	anchor  string // its longest literal part
 	weight  int    // literal bytes: the more, the surer a fit
-	re      *regexp.Regexp
+	rank    int    // its place in the order in which formats are tried
+	pieces  []piece
 	holes   []hole
 	other   []piece
 }
@@ -294,26 +293,9 @@ type hole struct{ name, kind string }
 var more = regexp.MustCompile(`^[0-9]+ more$`)
 
 // piece is literal text and the hole behind it.
-type piece struct{ literal, hole string }
-
-// kinds of holes, as written behind a colon: {why:say}. A plain {name} is a name: it has no blanks.
-var kinds = map[string]string{
-	"":      `([^\s;,()]*[^\s;:,.()])`,                    // a name, also with dots and colons in it: an address
-	"n":     `(-?[0-9]+)`,                                 // a whole number
-	"span":  `(-?[0-9][0-9.]*(?:[hmnµ]?s|h|m)[0-9hms.]*)`, // a time as Go writes it
-	"size":  `([0-9.]+ (?:B|KiB|MiB|GiB))`,
-	"list":  `([^;:()]+?)`,                                                                                                      // names: a, b and c
-	"code":  `([A-Z][0-9]{3})`,                                                                                                  // of a rule
-	"took":  `(–|[-+]?[0-9]+(?:\.[0-9]+)?(?: (?:µs|ms|s|min|h|days?|B|kB|MB|GB|TB)(?: [0-9]+ (?:s|min))?|[hmsnµ][hmsnµ0-9.]*))`, // a figure as pages write it
-	"stamp": `([0-9-]+ [0-9:.]+ UTC)`,
-	"word":  `(.+?)`,      // a text of the other kind: of one word or so
-	"text":  `(.+?)`,      // what others wrote: kept
-	"say":   `(.+?)`,      // a sentence of ham's
-	"try":   `(.+?)`,      // a sentence of ham's, or of others
-	"aside": `( \(.*\))?`, // nothing, or what others wrote or ham said, in brackets
-	"tail":  `(; .+?)?`,   // nothing, or further sentences
-	"then":  `(, .+?)?`,   // nothing, or a further clause
-	"more":  `(.*?)`,      // anything or nothing: kept
+type piece struct {
+	literal, hole string
+	kind          kind
 }
 
 var holeForm = regexp.MustCompile(`\{([a-z_0-9]+)(?::([a-z]*))?\}`)
@@ -334,34 +316,34 @@ func newSpeaker(l Lang, texts []map[string]string, catalogs ...[][2]string) *Spe
 		}
 	}
 	slices.SortStableFunc(s.entries, func(a, b *entry) int { return cmp.Compare(b.weight, a.weight) })
+	for i, e := range s.entries {
+		e.rank = i
+	}
+	s.index = newIndex(s.entries)
 	return s
 }
 
 // newEntry panics on a catalog that contradicts itself: that is a fault of the program, found by any test.
 func newEntry(english, other string) *entry {
 	e := &entry{english: english}
-	var re strings.Builder
-	re.WriteString(`(?s)^`)
 	names := map[string]bool{}
 	for _, p := range cut(english) {
-		re.WriteString(regexp.QuoteMeta(p.literal))
 		e.weight += len(p.literal)
 		if len(p.literal) > len(e.anchor) {
 			e.anchor = p.literal
 		}
-		if p.hole == "" {
-			continue
+		if p.hole != "" {
+			name, form, _ := strings.Cut(p.hole, ":")
+			k, ok := kinds[form]
+			if !ok {
+				panic("words: no such kind of hole: " + english)
+			}
+			p.kind = k
+			e.holes = append(e.holes, hole{name, form})
+			names[name] = true
 		}
-		name, kind, _ := strings.Cut(p.hole, ":")
-		form, ok := kinds[kind]
-		if !ok {
-			panic("words: no such kind of hole: " + english)
-		}
-		re.WriteString(form)
-		e.holes = append(e.holes, hole{name, kind})
-		names[name] = true
+		e.pieces = append(e.pieces, p)
 	}
-	e.re = regexp.MustCompile(re.String() + `$`)
 	for _, p := range cut(other) {
 		if p.hole != "" && !names[p.hole] {
 			panic("words: {" + p.hole + "} is not in the English of: " + english)
@@ -377,33 +359,13 @@ func cut(format string) []piece {
 	var out []piece
 	at := 0
 	for _, m := range holeForm.FindAllStringIndex(format, -1) {
-		out = append(out, piece{format[at:m[0]], format[m[0]+1 : m[1]-1]})
+		out = append(out, piece{literal: format[at:m[0]], hole: format[m[0]+1 : m[1]-1]})
 		at = m[1]
 	}
 	if at < len(format) {
 		out = append(out, piece{literal: format[at:]})
 	}
 	return out
-}
-
-// match returns what fills the holes, nil where the sentence was not made with this format.
-func (e *entry) match(in string) []string {
-	m := e.re.FindStringSubmatch(in)
-	if m == nil {
-		return nil
-	}
-	m = m[1:]
-	first := map[string]string{}
-	for i, h := range e.holes {
-		if had, ok := first[h.name]; ok && had != m[i] {
-			return nil
-		}
-		first[h.name] = m[i]
-	}
-	if m == nil {
-		return []string{}
-	}
-	return m
 }
 
 // Formats returns the English of every format that has a translation; none for English. Tests compare it with what services say.

@@ -109,13 +109,33 @@ func BenchmarkSay(b *testing.B) {
 	}
 }
 
+// Whatever comes, nothing panics, no sign that could be markup or a format is lost or made, and what is said does not grow beyond measure.
 func FuzzSay(f *testing.F) {
 	for _, s := range pt.Formats() {
 		f.Add(s)
 	}
+	for _, s := range []string{"ana notes: <script>alert(1)</script>", "a is down: 2 of 2 seeing vantages say so by check alive, rj (\xff\xfe); the quorum is 2", "All is well: 2 groups.", "\x00", "É"} {
+		f.Add(s)
+	}
 	f.Fuzz(func(t *testing.T, s string) {
-		if out := pt.Say(s); len(out) > 20*len(s)+2000 {
-			t.Errorf("%d bytes became %d", len(s), len(out))
+		for _, in := range []string{s, "ana notes: " + s, "b takes over from a: a is down: 2 of 3 seeing vantages say so by check alive, rj and sp (" + s + "); the quorum is 2"} {
+			out := pt.Say(in)
+			if len(out) > 20*len(in)+2000 {
+				t.Errorf("%d bytes became %d", len(in), len(out))
+			}
+			for _, sign := range "<>&{}$`\x00\x1b" {
+				if is, was := strings.Count(out, string(sign)), strings.Count(in, string(sign)); is < was || was == 0 && is > 0 {
+					t.Errorf("%q was there %d times and is there %d times: %q became %q", sign, was, is, in, out)
+				}
+			}
+			if missing := pt.Missing(in); len(missing) == 1 && missing[0] == in && out != in {
+				t.Errorf("nothing of %q is known, and it became %q", in, out)
+			}
+		}
+		for _, out := range []string{pt.Figure(s), pt.Day(s), pt.T(s)} {
+			if strings.Count(out, "<") != strings.Count(s, "<") {
+				t.Errorf("%q became %q", s, out)
+			}
 		}
 	})
 }
