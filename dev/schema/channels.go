@@ -86,8 +86,8 @@ var channels = []channel{
 	},
 	{
 		name: "event", pattern: subject.AllEvents, params: []string{"group", "event", "writer"}, sends: true, stream: subject.StreamEvents,
-		says:     "Everything that happened, with its evidence: the audit log. What is about no group has \"" + subject.NoGroup + "\" in its place.",
-		messages: []message.Message{&message.Event{}},
+		says:     "Everything that happened, with its evidence: the audit log. What is about no group has \"" + subject.NoGroup + "\" in its place. A link stands among them under the kind link.",
+		messages: []message.Message{&message.Event{}, &message.Link{}},
 	},
 	{
 		name: "gathered", pattern: subject.AllGathered, params: []string{"group", "executor"}, sends: true, stream: subject.StreamGathered,

@@ -121,6 +121,13 @@ func agrees(p subject.Parts, m message.Message) error {
 		if p.What == "gathered" {
 			return field("executor", m.Executor, p.Writer)
 		}
+	case *message.Link:
+		if p.What == "event" {
+			if err := kindIs(name, p.Kind, subject.KindLink); err != nil {
+				return err
+			}
+			return field("writer", m.Writer, p.Writer)
+		}
 	case *message.DeadLetter:
 		if p.What == "deadletter" {
 			return field("writer", m.Writer, p.Writer)

@@ -24,6 +24,9 @@ func told() incident.Report {
 		incident.Record{Stream: subject.StreamEvents, Seq: 101, Time: at(1), Message: &message.Event{ID: "o1", Group: "web", Kind: message.EventOutcome, Severity: message.Notice, Incident: "web-3",
 			Request: "r1", Actor: "ana", Via: "console", From: "192.0.2.7", Sentence: "ana asked for switchover of web: refused: a switchover needs both sides, and a is down", Writer: "d1",
 			Outcome: &message.Outcome{Request: "r1", Group: "web", Verb: message.VerbSwitchover, Incident: "web-3", Sentence: "refused: a switchover needs both sides, and a is down: move with ham failover web"}}},
+		incident.Record{Stream: subject.StreamEvents, Seq: 103, Time: records[len(records)-1].Time.Add(time.Hour), Message: &message.Link{ID: "link.1", Group: "web", Incident: "web-3", What: message.LinkThread,
+			Name: "slack", URL: "https://example.slack.com/archives/C0OPS0001/p1795312800000001", Writer: "n1"}},
+		incident.Record{Stream: subject.StreamEvents, Seq: 104, Message: &message.Link{ID: "link.2", Group: "web", Incident: "web-4", What: message.LinkThread, Name: "slack", URL: "https://example.org/other", Writer: "n1"}},
 		incident.Record{Stream: subject.StreamEvents, Seq: 102, Time: at(2), Message: &message.Event{ID: "n1", Group: "web", Kind: message.EventNote, Severity: message.Info, Incident: "web-3",
 			Actor: "ana", Sentence: "ana notes: <b>power</b> is gone in rack 7 | see ![x](http://198.51.100.1/x.png)", Writer: "d1"}})
 	r := incident.Build("web-3", 5*time.Second, records)
@@ -107,6 +110,7 @@ func TestThePageIsAloneAndHarmless(t *testing.T) {
 	for i := range r.Asked {
 		r.Asked[i] = incident.Asked{Actor: hostile, Via: hostile, From: hostile, Verb: message.Verb(hostile), Sentence: hostile}
 	}
+	r.Links = []incident.Link{{Name: hostile, URL: hostile}, {Name: "x](javascript:alert(1))", URL: "javascript:alert(1)"}}
 	r.Notes[0].Sentence, r.Specs[0].Text, r.Specs[0].Actor, r.Specs[0].Reason = hostile, "</pre>"+hostile, hostile, hostile
 	for _, lang := range words.Langs() {
 		html := r.HTML(lang)

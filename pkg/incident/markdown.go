@@ -35,6 +35,9 @@ func (r Report) MarkdownIn(lang words.Lang, zone *time.Location) string {
 	if r.Objective > 0 {
 		p.row(p.T("objective"), p.T("recovery within %s", r.Objective))
 	}
+	for _, l := range r.Links {
+		p.row(p.T("talked about in"), "["+cell(l.Name)+"](<"+address(l.URL)+">)")
+	}
 	for _, d := range r.Drills {
 		p.drill(d)
 	}
@@ -342,6 +345,11 @@ func by(writer string) string {
 }
 
 var cellEscapes = strings.NewReplacer("|", "\\|", "\r", "", "\n", " ⏎ ", "<", "&lt;", "`", "'", "[", "\\[")
+
+// address makes an address safe between the angle brackets of a link in a table.
+func address(s string) string {
+	return strings.NewReplacer("<", "%3C", ">", "%3E", "|", "%7C", "\n", "", "\r", "", "\\", "%5C").Replace(s)
+}
 
 // cell makes s safe inside a table: evidence is what somebody's server said.
 func cell(s string) string { return cellEscapes.Replace(s) }

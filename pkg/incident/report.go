@@ -35,6 +35,8 @@ type Report struct {
 	Notes []Line  `json:"notes,omitempty"`
 	// Items are the action items that people added, in their order.
 	Items []Item `json:"items,omitempty"`
+	// Links lead to where people talk about it, each place once.
+	Links []Link `json:"links,omitempty"`
 	// Specs are those that its decisions rested on, Version is that of the ham that wrote the report: see [Report.InForce].
 	Specs   []Spec `json:"specs,omitempty"`
 	Version string `json:"version,omitempty"`
@@ -62,6 +64,14 @@ type Asked struct {
 	Verb     message.Verb `json:"verb"`
 	Accepted bool         `json:"accepted"`
 	Sentence string       `json:"sentence"`
+}
+
+// Link leads to where something else of the incident is.
+type Link struct {
+	At   time.Time `json:"at"`
+	What string    `json:"what"` // message.LinkThread
+	Name string    `json:"name"` // the channel's
+	URL  string    `json:"url"`  // http or https
 }
 
 // where says how it came, and from where: "console, 192.0.2.7".
@@ -174,6 +184,10 @@ func Build(id string, objective time.Duration, records []Record) Report {
 	r := Report{ID: id, Objective: objective, Open: true, Swaps: []Swap{}, Refused: []Refusal{}, Timeline: []Line{}}
 	swaps := swapList{}
 	for _, rec := range mine {
+		if l, ok := rec.Message.(*message.Link); ok { // a thread that was opened late makes no incident longer
+			r.link(rec, l)
+			continue
+		}
 		r.span(rec)
 		switch m := rec.Message.(type) {
 		case *message.Command:
@@ -281,6 +295,16 @@ func (r *Report) event(rec Record, m *message.Event, swaps *swapList) {
 		return
 	}
 	r.line(rec, m.Severity, string(m.Kind), m.Sentence, m.Writer, m.Views)
+}
+
+// link keeps the newest link to each channel's thread: one whose first message was deleted has another.
+func (r *Report) link(rec Record, m *message.Link) {
+	l := Link{At: rec.Time, What: m.What, Name: m.Name, URL: m.URL}
+	if i := slices.IndexFunc(r.Links, func(k Link) bool { return k.What == m.What && k.Name == m.Name }); i >= 0 {
+		r.Links[i] = l
+		return
+	}
+	r.Links = append(r.Links, l)
 }
 
 // drill keeps the newest word about each drill: a word that it is over is the last, whenever it was stored.
@@ -440,6 +464,8 @@ func belonging(id string, records []Record) []Record {
 func belongs(m message.Message, id string, epochs map[uint64]bool, requests map[string]bool) bool {
 	switch m := m.(type) {
 	case *message.Command:
+		return m.Incident == id
+	case *message.Link:
 		return m.Incident == id
 	case *message.Held:
 		return epochs[m.Epoch]

@@ -71,6 +71,7 @@ var kinds = []kind{
 	{"run", 1, func() Message { return new(RunResult) }},
 	{"instruction", 1, func() Message { return new(Instruction) }},
 	{"event", 1, func() Message { return new(Event) }},
+	{"link", 1, func() Message { return new(Link) }},
 	{"deadletter", 1, func() Message { return new(DeadLetter) }},
 	{"spec", 1, func() Message { return new(Spec) }},
 	{"incident", 1, func() Message { return new(Incident) }},
@@ -132,6 +133,8 @@ func kindOf(m Message) kind {
 		name = "instruction"
 	case *Event:
 		name = "event"
+	case *Link:
+		name = "link"
 	case *DeadLetter:
 		name = "deadletter"
 	case *Spec:

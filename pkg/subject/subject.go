@@ -125,6 +125,12 @@ func Event(group string, kind message.EventKind, writer string) string {
 	return join("event", group, string(kind), writer)
 }
 
+// Link is ham.v1.event.<group>.link.<writer>: where else something of an incident is, as a message.Link among the events.
+func Link(group, writer string) string { return join("event", group, KindLink, writer) }
+
+// KindLink stands where the kind of an event does.
+const KindLink = "link"
+
 // EventsOf is every event of the group, SafetyOf every safety message, StoredSafetyOf the same once stored.
 func EventsOf(group string) string       { return join("event", group) + ".*.*" }
 func SafetyOf(group string) string       { return join("safety", group) + ".*.*" }

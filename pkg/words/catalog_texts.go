@@ -21,7 +21,7 @@ var reportTexts = map[string]string{
 	// Post-mortems.
 	"Post-mortem": "Post-mortem", "DRY RUN.": "SIMULAÇÃO.", "Nothing was changed. This is what would have happened.": "Nada foi mudado. Isto é o que teria acontecido.",
 	"group": "grupo", "began": "começou", "still open, last record %s": "ainda aberto, último registro %s", "%s, after %s": "%s, após %s",
-	"objective": "objetivo", "recovery within %s": "recuperação em até %s", "Timeline": "Linha do tempo",
+	"talked about in": "discutido em", "objective": "objetivo", "recovery within %s": "recuperação em até %s", "Timeline": "Linha do tempo",
 	"Times are UTC, as the streams stored the messages.":         "Os horários são UTC, como os streams gravaram as mensagens.",
 	"Times are those of %s, as the streams stored the messages.": "Os horários são de %s, como os streams gravaram as mensagens.",
 	"time":                    "hora",

@@ -236,6 +236,10 @@ func (n *Notifier) start(ctx context.Context, target route.Target, fail func(err
 		Target: target, Channel: ch.channel, Limit: ch.driver.Limit, Ledger: ledger.Open(b.Table(subject.BucketLedger), key), Stream: b,
 		Routing: n.table, Changed: n.whenChanged, Writer: n.o.Name, Run: n.run, Log: n.o.Log,
 		Tell: n.tell,
+		Link: func(ctx context.Context, k *message.Link) error {
+			_, err := b.Publish(ctx, subject.Link(k.Group, k.Writer), k)
+			return err
+		},
 		Dead: func(ctx context.Context, d *message.DeadLetter) error {
 			_, err := b.Publish(ctx, subject.DeadLetter(d.Stream, d.Writer), d)
 			return err

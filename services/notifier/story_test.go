@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/subject"
 	"github.com/isacloud/ha-manager/services/notifier/channel/slack/slacktest"
 	"github.com/isacloud/ha-manager/services/notifier/channel/webhook"
 	"github.com/isacloud/ha-manager/services/notifier/channel/webhook/webhooktest"
@@ -377,4 +378,42 @@ func (w *world) all() string {
 		out.Write(m.Blocks)
 	}
 	return out.String()
+}
+
+// Where the incident's thread is stands in the record, once for each thread; a Slack that does not say it holds nothing up.
+func TestThreadIsInTheRecord(t *testing.T) {
+	inWorld(t, func(w *world) {
+		links := func() []string {
+			entries, err := w.bus.Since(w.t.Context(), subject.StreamEvents, subject.EventsOf("web"), 1, 1000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out []string
+			for _, x := range entries {
+				if l, ok := x.Message.(*message.Link); ok {
+					out = append(out, l.Incident+" "+l.What+" "+l.Name+" "+l.URL)
+				}
+			}
+			return out
+		}
+		w.slack.Next("chat.getPermalink", slacktest.Fault{Status: 503})
+		w.start("n1")
+		w.event(message.Event{Kind: message.EventIncident, Incident: "web-1"})
+		w.until(time.Minute, "told", func() bool { return len(w.slack.Messages()) == 2 }) // the card, and the event under it
+		if got := links(); len(got) > 0 {
+			t.Errorf("links %v", got)
+		}
+		for range 3 {
+			w.event(message.Event{Kind: message.EventIncident, Incident: "web-1"})
+		}
+		w.until(time.Minute, "all told", func() bool { return len(w.slack.Messages()) == 5 })
+		card := w.slack.Messages()[0]
+		want := []string{"web-1 thread slack " + slacktest.Permalink(card.Channel, card.TS)}
+		if got := links(); !slices.Equal(got, want) {
+			t.Errorf("links %v, want %v", got, want)
+		}
+		w.slack.Delete(card.TS)
+		w.event(message.Event{Kind: message.EventIncident, Incident: "web-1", Severity: message.Critical})
+		w.until(time.Minute, "a new thread", func() bool { return len(links()) == 2 })
+	})
 }

@@ -36,6 +36,13 @@ type Updater interface {
 	Update(ctx context.Context, ref Ref, p Post) error
 }
 
+// Linker is a channel whose messages have an address that a browser opens.
+type Linker interface {
+	Channel
+	// Link returns the address of a message.
+	Link(ctx context.Context, ref Ref) (string, error)
+}
+
 // Listener is a channel in which people also answer.
 type Listener interface {
 	Channel

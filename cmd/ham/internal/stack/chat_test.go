@@ -16,7 +16,7 @@ import (
 
 	"github.com/isacloud/ha-manager/cmd/ham/internal/stack"
 	"github.com/isacloud/ha-manager/pkg/ask"
-	"github.com/isacloud/ha-manager/pkg/bus"
+	"github.com/isacloud/ha-manager/pkg/incident"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec"
 	"github.com/isacloud/ha-manager/pkg/spec/store"
@@ -30,7 +30,6 @@ type chat struct {
 	ctx   context.Context
 	slack *slacktest.Server
 	ask   ask.Client
-	bus   *bus.Bus
 	a     *httptest.Server // the site of the primary
 }
 
@@ -88,7 +87,7 @@ notify: [{to: "slack:#ops", from: info}]
 policy: {quorum: 1, rise: 1, stable_for: 0s, cooldown: 0s, undo_window: 0s%s}
 `, a.URL, b.URL, policy), "ana", "test", store.AnyRevision)
 	require.NoError(t, err)
-	return &chat{at: at, t: t, ctx: ctx, slack: slack, ask: ask.Client{Bus: s.Bus, Timeout: 30 * time.Second}, bus: s.Bus, a: a}
+	return &chat{at: at, t: t, ctx: ctx, slack: slack, ask: ask.Client{Bus: s.Bus, Timeout: 30 * time.Second}, a: a}
 }
 
 // until waits, as long as the test may take, until ok.
@@ -253,4 +252,17 @@ func TestFailoverInChat(t *testing.T) {
 	require.Empty(t, done.Buttons(), "the buttons are gone")
 	c.until("b is primary", func() bool { s := c.status(); return s.Primary == "b" && s.Held })
 	require.Equal(t, uint64(2), c.status().Epoch)
+
+	// The post-mortem leads to the thread, and says who did it, and from where.
+	var report incident.Report
+	c.until("the record says where the thread is", func() bool {
+		records, err := c.ask.Records(c.ctx, "web")
+		require.NoError(t, err)
+		report = incident.Build(incident.IDs(records)[0], 0, records)
+		return len(report.Links) > 0
+	})
+	require.Equal(t, slacktest.Permalink(card.Channel, card.TS), report.Links[0].URL)
+	require.True(t, slices.ContainsFunc(report.Asked, func(a incident.Asked) bool {
+		return a.Actor == "ana" && a.Via == "chat" && a.From == "U0ANA0001" && a.Accepted
+	}), "%+v", report.Asked)
 }

@@ -61,6 +61,7 @@ type Slack struct {
 var (
 	_ channel.Updater  = (*Slack)(nil)
 	_ channel.Listener = (*Slack)(nil)
+	_ channel.Linker   = (*Slack)(nil)
 )
 
 // New makes the channel. It asks nothing of Slack.
@@ -139,6 +140,19 @@ func (s *Slack) Update(ctx context.Context, ref channel.Ref, p channel.Post) err
 		return failed(ctx, call, err)
 	}
 	return nil
+}
+
+// Link returns the permalink of a message.
+func (s *Slack) Link(ctx context.Context, ref channel.Ref) (string, error) {
+	client, call, err := s.call()
+	if err != nil {
+		return "", err
+	}
+	link, err := client.GetPermalinkContext(ctx, &api.PermalinkParameters{Channel: ref.Place, Ts: ref.ID})
+	if err != nil {
+		return "", failed(ctx, call, err)
+	}
+	return link, nil
 }
 
 // content is the text, blocks and id of p, with everything turned off by which Slack makes something active out of text.

@@ -51,8 +51,9 @@ type Options struct {
 	// Routing is the table as it is now; Changed is closed when it, or what the channel needs, may have changed.
 	Routing func() route.Table
 	Changed func() <-chan struct{}
-	// Tell and Dead write to the bus.
+	// Tell, Link and Dead write to the bus.
 	Tell func(context.Context, *message.Event) error
+	Link func(context.Context, *message.Link) error
 	Dead func(context.Context, *message.DeadLetter) error
 	// Writer is the notifier's name, Run tells this run of it from others.
 	Writer, Run string
@@ -106,6 +107,9 @@ func (l *Lane) Rest(ctx context.Context) error { return l.pause(ctx, time.Until(
 // Handle tells one event at the target, if it belongs there, and returns when that is recorded. An error hands the event
 // back: it is delivered again, to this notifier or to another. See [ErrBack].
 func (l *Lane) Handle(ctx context.Context, d bus.Delivery) error {
+	if _, ok := d.Message.(*message.Link); ok {
+		return nil // it stands among the events, and is told to nobody
+	}
 	e, ok := d.Message.(*message.Event)
 	if !ok {
 		return bus.Reject(fmt.Sprintf("a %s is no event", message.NameOf(d.Message)))
@@ -165,6 +169,9 @@ func (l *Lane) handle(ctx context.Context, d bus.Delivery, e *message.Event) err
 		if err := l.tellOrKeep(ctx, d, e, inc, told); err != nil {
 			return err
 		}
+	}
+	if err := l.link(ctx, e, inc); err != nil {
+		return err
 	}
 	return l.refresh(ctx, d, e, inc)
 }

@@ -36,6 +36,8 @@ type Incident struct {
 	Shown   uint64         `json:"shown,omitempty"`
 	// Card counts the cards: one that was deleted in chat is replaced by the next.
 	Card int `json:"card,omitempty"`
+	// Linked counts the cards up to the one whose place the record has.
+	Linked int `json:"linked,omitempty"`
 	// Frozen: the card cannot be changed any more.
 	Frozen bool `json:"frozen,omitempty"`
 }
