@@ -18,9 +18,6 @@ import (
 // TestNoMajorityIsNoCover: two of the three servers of the bus are gone. The one that is left passes heartbeats on, so that everything looks well;
 // but no decision could be stored, and that is said.
 func TestNoMajorityIsNoCover(t *testing.T) {
-	if testing.Short() {
-		t.Skip("three servers")
-	}
 	t.Parallel()
 	servers := bustest.Cluster(t)
 	b := bustest.Dial(t, bus.Options{Name: "stand", URLs: []string{servers[0].URL()}})

@@ -192,10 +192,10 @@ func TestOptionsAreChecked(t *testing.T) {
 	inWorld(t, func(w *world) {
 		for want, ch := range map[string][]spec.Channel{
 			`kind is "pigeon", want one of slack, slack-webhook, webhook, pagerduty, log`: {{Name: "x", Kind: "pigeon"}},
-			"channel x is declared twice":                                      {{Name: "x", Kind: "log"}, {Name: "x", Kind: "log"}},
-			"channel x: token is missing":                                      {{Name: "x", Kind: "slack"}},
-			"channel x: url is missing":                                        {{Name: "x", Kind: "webhook"}},
-			`channels[0].name is "a b"`:                                        {{Name: "a b", Kind: "log"}},
+			"channel x is declared twice": {{Name: "x", Kind: "log"}, {Name: "x", Kind: "log"}},
+			"channel x: token is missing": {{Name: "x", Kind: "slack"}},
+			"channel x: url is missing":   {{Name: "x", Kind: "webhook"}},
+			`channels[0].name is "a b"`:   {{Name: "a b", Kind: "log"}},
 		} {
 			_, err := notifier.New(notifier.Options{Bus: w.bus, Channels: ch, Out: io.Discard})
 			if !errors.Is(err, notifier.ErrOptions) || !strings.Contains(err.Error(), want) {

@@ -26,7 +26,6 @@ var web = &spec.Group{Name: "web", Members: []spec.Member{{Name: "a", Site: "sp"
 type world struct {
 	*Gatherer
 	mu   sync.Mutex
-	told []*message.Gathered
 	came chan *message.Gathered
 }
 
