@@ -167,6 +167,8 @@ func childMain(ctx context.Context, args []string) int {
 		}
 	case what == "bus" && len(args) == 1:
 		err = serveBus(ctx, args[0])
+	case what == "desk" && len(args) == 2:
+		err = serveDeskBus(ctx, args[0], args[1])
 	case what == "bare" && len(args) == 1:
 		err = askBare(ctx, args[0])
 	default:
