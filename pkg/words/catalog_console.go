@@ -25,6 +25,8 @@ var consoleTexts = map[string]string{
 	"Do it": "Fazer", "Drills": "Ensaios", "Drill…": "Ensaio…",
 	"Dry run: nothing is applied. What would happen is recorded.": "Simulação: nada é aplicado. O que aconteceria é registrado.",
 	"Dry run: only rehearsed, nothing was changed.":               "Simulação: só ensaiado, nada foi mudado.",
+	"Nothing is asked yet. Pressed now, the record would say:":    "Nada foi pedido ainda. Se você apertar agora, o registro dirá:",
+	"What happened, moment by moment, and the post-mortem":        "O que aconteceu, momento a momento, e o post-mortem",
 	"End the pause": "Encerrar a pausa", "Go on without it": "Continuar sem ele", "Hold to rehearse": "Segure para ensaiar", "Hold to %s": "Segure para fazer o %s",
 	"I have read the plan. Arm the button.": "Li o plano. Armar o botão.", "I mean it.": "É essa a intenção.", "I set this aside.": "Ponho isto de lado.",
 	"Incident": "Incidente", "Incidents": "Incidentes", "It has changed since you looked": "Mudou desde que você olhou",

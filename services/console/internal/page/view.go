@@ -115,6 +115,7 @@ type RunView struct {
 	Over     bool
 	Ago      string
 	Sentence string
+	Incident string
 	Steps    []StepView
 }
 
@@ -354,7 +355,7 @@ func runView(g *board.Group, now time.Time) *RunView {
 			return nil // its end was not told, and no decider knows of it any more
 		}
 		c := r.Command
-		v := &RunView{Kind: string(c.Kind), From: c.From, To: c.Primary, Epoch: c.Epoch, DryRun: c.DryRun, Mark: runMark(r.State, c.DryRun), Over: r.Over(), Sentence: r.Sentence}
+		v := &RunView{Kind: string(c.Kind), From: c.From, To: c.Primary, Epoch: c.Epoch, DryRun: c.DryRun, Mark: runMark(r.State, c.DryRun), Over: r.Over(), Sentence: r.Sentence, Incident: c.Incident}
 		if r.Over() {
 			v.Ago = age(now.Sub(r.Ended))
 		}
