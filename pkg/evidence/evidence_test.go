@@ -138,16 +138,24 @@ func TestEveryChangeIsNoticed(t *testing.T) {
 	join := func(parts ...[][]byte) []byte {
 		return bytes.Join(append(append([][]byte{}, parts[0]...), flat(parts[1:])...), nil)
 	}
-	for i := range lines {
-		require.Error(t, verify(join(lines[:i], lines[i+1:])), "line %d taken out", i+1)
-		require.Error(t, verify(join(lines[:i+1], lines[i:])), "line %d doubled", i+1)
-		if i+1 < len(lines) {
-			require.Error(t, verify(join(lines[:i], [][]byte{lines[i+1], lines[i]}, lines[i+2:])), "line %d exchanged", i+1)
-		}
-		require.Error(t, verify(join(lines[:i])), "cut off before line %d", i+1)
+	refused := func(line int, text []byte, what string) { // and the line is named at which the file stops being what was written
+		t.Helper()
+		var broken *evidence.Broken
+		err := verify(text)
+		require.ErrorAs(t, err, &broken, "line %d %s", line, what)
+		require.Equal(t, line, broken.Line, "line %d %s: %v", line, what, err)
 	}
-	require.Error(t, verify(append(bytes.Clone(text), "more\n"...)))
-	require.Error(t, verify(nil))
+	for i := range lines {
+		refused(i+1, join(lines[:i], lines[i+1:]), "taken out")
+		refused(i+2, join(lines[:i+1], lines[i:]), "doubled")
+		if i+1 < len(lines) {
+			refused(i+1, join(lines[:i], [][]byte{lines[i+1], lines[i]}, lines[i+2:]), "exchanged")
+			refused(i+2, join(lines[:i+1], [][]byte{lines[len(lines)-1]})[:len(join(lines[:i+1]))+30], "cut off in the midst")
+		}
+		refused(i+1, join(lines[:i]), "cut off")
+	}
+	refused(len(lines)+1, append(bytes.Clone(text), "more\n"...), "added")
+	refused(1, nil, "of nothing")
 }
 
 func flat(parts [][][]byte) (out [][]byte) {

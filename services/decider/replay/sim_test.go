@@ -49,6 +49,8 @@ type world struct {
 	looks    uint64
 	outages  []outage
 	blind    map[string]bool
+	vantages []string
+	keeper   keeper
 }
 
 type outage struct {
@@ -117,20 +119,31 @@ policy: {quorum: 2, fall: 2, rise: 2, stable_for: 1s, cooldown: 2s, undo_window:
 // simulate lets a minute pass, or as long as is said.
 func simulate(t testing.TB, seed uint64, mode string, long time.Duration) *world {
 	t.Helper()
+	return simulateOf(t, seed, fmt.Sprintf(web, mode), long)
+}
+
+// simulateOf is simulate for a group's spec of its own.
+func simulateOf(t testing.TB, seed uint64, text string, long time.Duration) *world {
+	t.Helper()
 	w := &world{
 		t: t, rnd: rand.New(rand.NewPCG(seed, 7)), now: 1_780_000_000_000_000, seqs: map[string]uint64{}, ids: map[string]bool{},
 		down: map[string]bool{}, blind: map[string]bool{},
 	}
-	text := fmt.Sprintf(web, mode)
 	g, err := file.ParseGroup("web", text)
 	require.NoError(t, err)
 	w.store(bus.StreamOf(subject.BucketSpec), bus.SubjectOf(subject.BucketSpec, "web"), &message.Spec{Group: "web", Text: text, Actor: "ana", At: w.now})
 	g.Revision = 1
 	w.spec = g
-	for _, m := range []string{"a", "b"} {
-		for _, v := range []string{"sp", "rj", "witness"} {
-			w.after(time.Duration(w.rnd.IntN(200))*time.Millisecond, func() { w.look(m, v, 1) })
+	w.vantages = g.Checks[0].From
+	for i := range g.Checks {
+		for _, m := range []string{"a", "b"} {
+			for _, v := range g.Checks[i].From {
+				w.after(time.Duration(w.rnd.IntN(200))*time.Millisecond, func() { w.look(&g.Checks[i], m, v, 1) })
+			}
 		}
+	}
+	if g.Lease != nil {
+		w.after(100*time.Millisecond, w.keep)
 	}
 	w.after(3*time.Second, func() {
 		for i := range 3 {
@@ -164,9 +177,12 @@ func (w *world) store(stream, subj string, m message.Message) uint64 {
 }
 
 // look is one look of a prober, and the ones after it.
-func (w *world) look(m, v string, seq uint64) {
-	w.after(200*time.Millisecond, func() { w.look(m, v, seq+1) })
-	hb := &message.Heartbeat{Group: "web", Member: m, Vantage: v, Check: "alive", Boot: "b1", Seq: seq, Answer: message.Up, EveryMicros: 200_000, At: w.now, Blind: w.blind[v]}
+func (w *world) look(c *spec.Check, m, v string, seq uint64) {
+	w.after(c.Every, func() { w.look(c, m, v, seq+1) })
+	hb := &message.Heartbeat{Group: "web", Member: m, Vantage: v, Check: c.Name, Boot: "b1", Seq: seq, Answer: message.Up, EveryMicros: c.Every.Microseconds(), At: w.now, Blind: w.blind[v]}
+	if c.Postgres != nil {
+		hb.Perf = w.keeper.perf(m)
+	}
 	switch {
 	case w.down[m] && w.soft:
 		hb.Answer, hb.Evidence = message.Down, "time-out from "+v
@@ -310,20 +326,25 @@ func (w *world) execute(c *message.Command) {
 		}
 	}
 	run := func(st message.State, what string) {
-		m := &message.RunResult{ID: c.ID + "." + string(st), Group: "web", Epoch: c.Epoch, Command: c.ID, Kind: c.Kind, Primary: c.Primary, State: st,
-			Executor: "e1", Sentence: what, ExecuteMicros: 1000, VerifyMicros: 500}
-		s := stored{w.store(subject.StreamSafety, subject.Safety("web", subject.SafetyRun, "e1"), m), w.now, m}
-		w.safety = append(w.safety, s)
-		for _, d := range w.deciders {
-			w.copyTo(d, func() { w.step(d, core.SafetyRead{Message: m, Seq: s.seq, Stored: s.at}) })
-		}
+		w.report(subject.SafetyRun, "e1", &message.RunResult{ID: c.ID + "." + string(st), Group: "web", Epoch: c.Epoch, Command: c.ID, Kind: c.Kind, Primary: c.Primary, State: st,
+			Executor: "e1", Sentence: what, ExecuteMicros: 1000, VerifyMicros: 500})
 	}
 	if c.Kind == message.KindFailover && !w.down[c.From] {
 		run(message.StateEnded, c.From+" is up after all")
 		return
 	}
+	w.takes(c)
 	w.append(&message.Held{ID: "held." + c.ID, Group: "web", Epoch: c.Epoch, Primary: c.Primary, Command: c.ID, Executor: "e1"})
 	w.after(w.soon(300*time.Millisecond), func() { run(message.StateDone, "done") })
+}
+
+// report stores what safety rests on, and brings it to every decider.
+func (w *world) report(kind, executor string, m message.Message) {
+	s := stored{w.store(subject.StreamSafety, subject.Safety("web", kind, executor), m), w.now, m}
+	w.safety = append(w.safety, s)
+	for _, d := range w.deciders {
+		w.copyTo(d, func() { w.step(d, core.SafetyRead{Message: m, Seq: s.seq, Stored: s.at}) })
+	}
 }
 
 func (w *world) tell(e *message.Event) {
@@ -370,7 +391,7 @@ func (w *world) trouble() {
 		w.outages = append(w.outages, outage{m, w.now, w.now + mend.Microseconds()})
 		w.after(mend, func() { delete(w.down, m) })
 	case 3:
-		v := []string{"sp", "rj", "witness"}[w.rnd.IntN(3)]
+		v := w.vantages[w.rnd.IntN(3)]
 		w.blind[v] = true
 		w.after(mend, func() { delete(w.blind, v) })
 	case 4, 5:
