@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/subject"
 	"github.com/isacloud/ha-manager/pkg/who"
 )
 
@@ -234,7 +235,11 @@ func TestWhatPeopleDidIsInTheIncident(t *testing.T) {
 	w.tell(&message.Event{ID: "o1", Group: "web", Kind: message.EventOutcome, Sentence: "refused: web is paused", Incident: "web-1", Actor: "ben", Via: "chat", From: "U123", Outcome: &message.Outcome{
 		Request: "rq-1", Group: "web", Verb: message.VerbFailover, Sentence: "refused: web is paused",
 	}})
-	p := w.until("/i/web-1", "I switched its supply", "chat, U123", "refused: web is paused")
+	_, err := w.bus.Publish(t.Context(), subject.Link("web", w.bus.Name()), &message.Link{
+		ID: "k1", Group: "web", Incident: "web-1", What: message.LinkThread, Name: "slack", URL: "https://example.slack.com/archives/C1/p2", Writer: w.bus.Name(),
+	})
+	require.NoError(t, err)
+	p := w.until("/i/web-1", "I switched its supply", "chat, U123", "refused: web is paused", `<a href="https://example.slack.com/archives/C1/p2" rel="noreferrer">slack</a>`)
 	require.Contains(t, p.body, "What people wrote down")
 	require.Contains(t, p.body, `href="/i/web-1/postmortem.html?download"`)
 	// What is to be done is added and ticked there, also when it is over; it is about this incident alone.
