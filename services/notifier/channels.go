@@ -2,6 +2,8 @@ package notifier
 
 import (
 	"github.com/isacloud/ha-manager/services/notifier/channel"
+	"github.com/isacloud/ha-manager/services/notifier/channel/chathook"
+	"github.com/isacloud/ha-manager/services/notifier/channel/email"
 	"github.com/isacloud/ha-manager/services/notifier/channel/log"
 	"github.com/isacloud/ha-manager/services/notifier/channel/pagerduty"
 	"github.com/isacloud/ha-manager/services/notifier/channel/slack"
@@ -15,6 +17,10 @@ func Drivers() []channel.Driver {
 		slack.Driver,
 		slackwebhook.Driver,
 		webhook.Driver,
+		email.Driver,
+		chathook.Discord,
+		chathook.Teams,
+		chathook.Telegram,
 		pagerduty.Driver,
 		log.Driver,
 	}

@@ -191,7 +191,7 @@ func TestQueuesAreCleanedUp(t *testing.T) {
 func TestOptionsAreChecked(t *testing.T) {
 	inWorld(t, func(w *world) {
 		for want, ch := range map[string][]spec.Channel{
-			`kind is "pigeon", want one of slack, slack-webhook, webhook, pagerduty, log`: {{Name: "x", Kind: "pigeon"}},
+			`kind is "pigeon", want one of slack, slack-webhook, webhook, email, discord, teams, telegram, pagerduty, log`: {{Name: "x", Kind: "pigeon"}},
 			"channel x is declared twice": {{Name: "x", Kind: "log"}, {Name: "x", Kind: "log"}},
 			"channel x: token is missing": {{Name: "x", Kind: "slack"}},
 			"channel x: url is missing":   {{Name: "x", Kind: "webhook"}},

@@ -1,10 +1,12 @@
 package notifier
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -31,6 +33,8 @@ type Options struct {
 	Out io.Writer
 	// HTTP is the client that channels use; default channel.NewClient.
 	HTTP *http.Client
+	// Dial opens connections of channels that do not speak HTTP; nil: as the machine does.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Ready is called with the reason why the notifier does not work yet, and with "" once it does. May be nil.
 	Ready func(reason string)
 	// Log gets what happens to the channels; nil: nothing is logged.
@@ -84,7 +88,7 @@ func (o Options) open() (map[string]opened, error) {
 			}
 			return nil, fmt.Errorf("%w: channel %s: kind is %q, want one of %s", ErrOptions, c.Name, c.Kind, strings.Join(kinds, ", "))
 		}
-		ch, err := drivers[at].New(channel.Config{Spec: c, Secrets: o.Secrets, HTTP: o.HTTP, Out: o.Out})
+		ch, err := drivers[at].New(channel.Config{Spec: c, Secrets: o.Secrets, HTTP: o.HTTP, Out: o.Out, Dial: o.Dial})
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrOptions, err)
 		}

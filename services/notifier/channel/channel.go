@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"time"
 
@@ -125,4 +126,6 @@ type Config struct {
 	HTTP *http.Client
 	// Out is where a log channel prints.
 	Out io.Writer
+	// Dial opens a connection for what is not HTTP; nil: as the machine does.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }

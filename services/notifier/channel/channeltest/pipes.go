@@ -49,6 +49,38 @@ func (n *Net) Serve(t testing.TB, name string, h http.Handler) {
 	})
 }
 
+// ServeConn answers for a host that speaks no HTTP, a connection at a time in a goroutine of its own, until the test ends.
+func (n *Net) ServeConn(t testing.TB, name string, serve func(net.Conn)) {
+	t.Helper()
+	at := &host{conns: make(chan net.Conn), done: make(chan struct{})}
+	n.mu.Lock()
+	n.hosts[name] = at
+	n.mu.Unlock()
+	var open sync.WaitGroup
+	open.Go(func() {
+		for {
+			select {
+			case c := <-at.conns:
+				open.Go(func() {
+					defer c.Close()
+					serve(c)
+				})
+			case <-at.done:
+				return
+			}
+		}
+	})
+	t.Cleanup(func() {
+		close(at.done)
+		open.Wait()
+	})
+}
+
+// Dial opens a connection to a host of this network.
+func (n *Net) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return n.dial(ctx, network, address)
+}
+
 // Down has a host refuse connections, or take them again.
 func (n *Net) Down(name string, down bool) {
 	n.mu.Lock()
