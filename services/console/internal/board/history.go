@@ -77,7 +77,7 @@ func (b *Board) eventLocked(e *message.Event, d bus.Delivery) {
 	}
 	g := b.entryLocked(e.Group) // also of a group whose spec is not read yet: it is shown once it is declared
 	b.touchLocked(g)
-	if e.Kind != message.EventStep || e.Severity.AtLeast(message.Warning) {
+	if worthALine(e) {
 		g.Lines = prepend(g.Lines, &Line{At: d.Time, Seq: d.Seq, Event: e}, maxLines)
 	}
 	switch e.Kind {
@@ -114,6 +114,14 @@ func (b *Board) eventLocked(e *message.Event, d bus.Delivery) {
 			g.drill(e.Drill, d.Time)
 		}
 	}
+}
+
+// worthALine says whether the event is shown among the newest: not each step that went well, and not that what somebody wrote was written.
+func worthALine(e *message.Event) bool {
+	if o := e.Outcome; o != nil && o.Accepted && (o.Verb == message.VerbNote || o.Verb == message.VerbJudge) {
+		return false
+	}
+	return e.Kind != message.EventStep || e.Severity.AtLeast(message.Warning)
 }
 
 func (b *Board) outcomeLocked(e *message.Event) {

@@ -99,6 +99,11 @@ type timelineLine struct {
 	Views                             []message.View
 }
 
+// Plain are the looks that have no more to say than their word.
+func (l timelineLine) Plain() []message.View {
+	return slices.DeleteFunc(slices.Clone(l.Views), func(v message.View) bool { return v.Evidence != "" })
+}
+
 // report reads the record and puts the incident together. The code is that of the answer where there is an error.
 func (p *Pages) report(ctx context.Context, r *http.Request, id string) (*incidentPage, int, error) {
 	group, ok := incident.GroupOf(id)
