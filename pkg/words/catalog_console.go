@@ -45,7 +45,7 @@ var consoleTexts = map[string]string{
 	"Nothing goes on by itself.": "Nada continua sozinho.", "Nothing on record.": "Nada no registro.", "Nothing was heard yet:": "Nenhuma notícia ainda:", "Nothing was moved.": "Nada foi movido.",
 	"Objectives and what was achieved": "Objetivos e o que foi alcançado", "One page, for print or mail": "Uma página, para imprimir ou enviar",
 	"Opens the plan first. Nothing moves until you have seen it, armed the button and held it down.": "Abre primeiro o plano. Nada se move até você o ter visto, armado o botão e segurado.",
-	"Others:": "Outros:", "Overview": "Visão geral", "Pages": "Páginas", "Pause": "Pausar", "Pause: no swap happens, no step begins. A lease goes on.": "Pausa: nenhuma troca acontece, nenhum passo começa. Um lease continua.",
+	"Others:": "Outros:", "Overview": "Painel", "Pages": "Páginas", "Pause": "Pausar", "Pause: no swap happens, no step begins. A lease goes on.": "Pausa: nenhuma troca acontece, nenhum passo começa. Um lease continua.",
 	"Paused": "Pausado", "Rehearse it": "Ensaiar", "Routes": "Rotas", "Set aside:": "Posto de lado:", "Show the plan": "Mostrar o plano", "Sign out": "Sair",
 	"The button stays off: what refuses it cannot be set aside here.": "O botão fica desligado: o que o recusa não pode ser posto de lado aqui.",
 	"The drill that runs:": "O ensaio em curso:", "The record and the world disagree": "O registro e o mundo discordam",

@@ -18,6 +18,7 @@ var pages = [][2]string{
 	{"All is well: {n:n} groups.", "Está tudo bem: {n} grupos."},
 
 	// Figures with words around them.
+	{"{d:took}", "{d}"},
 	{"{d:took} ago", "há {d}"},
 	{"{took:took}, {d:took} ago", "{took}, há {d}"},
 	{"for {d:took}", "há {d}"},
@@ -181,7 +182,7 @@ var pages = [][2]string{
 	{"this was tried too often in a short time", "isto foi tentado vezes demais em pouco tempo"},
 	{"Wait {d:span} and try again.", "Espere {d} e tente de novo."},
 	{"the address has a form that no page of this console has", "o endereço tem uma forma que nenhuma página deste console tem"},
-	{"Begin at the overview.", "Comece pela visão geral."},
+	{"Begin at the overview.", "Comece pelo painel."},
 	{"a console takes GET, HEAD and POST", "um console aceita GET, HEAD e POST"},
 	{"{from} is in none of the networks that people may come from", "{from} não está em nenhuma das redes de onde as pessoas podem vir"},
 	{"Come from one of them, or use ham on a host.", "Venha de uma delas, ou use o ham num host."},
@@ -254,11 +255,11 @@ var pagesTexts = map[string]string{
 	"%s is primary": "%s é primário", "%s is becoming primary": "%s está virando primário", "%s is taking over from %s": "%s está assumindo no lugar de %s", "%s is taking back over": "%s está reassumindo",
 	"%s is primary for another %s, then again %s": "%s é primário por mais %s, depois de novo %s", "it is time to go back to %s, and that waits": "é hora de voltar para %s, e isso espera",
 	"%s holds it at epoch %d, for another %s.": "%s o tem na época %d, por mais %s.", "a silent primary may act for %s": "um primário em silêncio pode atuar por %s", "try %d": "tentativa %d",
-	"recovered in %s": "recuperado em %s", "%d refused": "recusas: %d", "Move %s": "Mover %s", "met": "cumprido", "on any executor": "em qualquer executor",
+	"recovered in %s": "recuperado em %s", "%d refused": "recusas: %d", "Move %s": "Mover %s", "The first time is that of %s, the small one is UTC.": "O primeiro horário é o de %s, o pequeno é UTC.", "The days of the calendar are those of UTC.": "Os dias do calendário são os de UTC.", "met": "cumprido", "on any executor": "em qualquer executor",
 
 	// The door.
 	"Each console has its own sign-in. On a host ham works without it.": "Cada console tem sua própria entrada. Num host, o ham funciona sem ele.",
-	"Go on": "Continuar", "It goes no further:": "Não passa daqui:", "To the overview": "Ir à visão geral", "Your browser showed the certificate of": "Seu navegador mostrou o certificado de",
+	"Go on": "Continuar", "It goes no further:": "Não passa daqui:", "To the overview": "Ir ao painel", "Your browser showed the certificate of": "Seu navegador mostrou o certificado de",
 	"Sign in with the certificate": "Entrar com o certificado", "Sign in at %s": "Entrar por %s", "Name": "Nome", "Password": "Senha", "Sign in": "Entrar",
 	"People sign in here with a certificate, and your browser showed none. Install yours in the browser, close it, and come again.": "Aqui se entra com um certificado, e seu navegador não mostrou nenhum. Instale o seu no navegador, feche-o e volte.",
 	"Too many tries": "Tentativas demais", "No such address": "Esse endereço não existe", "Not here": "Aqui não", "Not from there": "Daí não", "Not by that name": "Não por esse nome", "Not through a proxy": "Não por um proxy",

@@ -198,7 +198,7 @@ func Texts(page string) []string {
 	page = dark.ReplaceAllString(page, "<x>")
 	var out []string
 	for _, m := range attributes.FindAllStringSubmatch(page, -1) {
-		if strings.ContainsRune(m[1], ' ') || !strings.ContainsAny(m[1], "/=0123456789") {
+		if strings.ContainsRune(m[1], ' ') || !strings.HasPrefix(m[0][1:], "data-") { // one word is for the script
 			out = append(out, html.UnescapeString(m[1]))
 		}
 	}

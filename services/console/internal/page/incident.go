@@ -94,9 +94,9 @@ type swapView struct {
 }
 
 type timelineLine struct {
-	At, After, What, Sentence, Writer string
-	Mark                              Mark
-	Views                             []message.View
+	At, Moment, After, What, Sentence, Writer string
+	Mark                                      Mark
+	Views                                     []message.View
 }
 
 // Plain are the looks that have no more to say than their word.
@@ -148,7 +148,7 @@ func (p *Pages) report(ctx context.Context, r *http.Request, id string) (*incide
 		d.Swaps = append(d.Swaps, swapOf(s, rep.Objective, records))
 	}
 	line := func(l incident.Line) timelineLine {
-		return timelineLine{At: l.At.UTC().Format("15:04:05.000"), After: took(l.At.Sub(rep.From)), Sentence: l.Sentence, Writer: l.Writer, Mark: severityMark(l.Severity), Views: l.Views}
+		return timelineLine{At: l.At.UTC().Format("15:04:05.000"), Moment: tongue.Stamp(l.At), After: took(l.At.Sub(rep.From)), Sentence: l.Sentence, Writer: l.Writer, Mark: severityMark(l.Severity), Views: l.Views}
 	}
 	for _, l := range rep.Notes {
 		d.Notes = append(d.Notes, line(l))
@@ -172,7 +172,7 @@ func (p *Pages) report(ctx context.Context, r *http.Request, id string) (*incide
 		d.Asked = append(d.Asked, askedRow{At: clock(a.At), Actor: a.Actor, Where: where, Verb: string(a.Verb), Sentence: a.Sentence, Mark: m})
 	}
 	for _, l := range rep.Timeline {
-		d.Lines = append(d.Lines, timelineLine{At: l.At.UTC().Format("15:04:05.000"), After: took(l.At.Sub(rep.From)), What: l.What, Sentence: l.Sentence, Writer: l.Writer, Mark: severityMark(l.Severity), Views: l.Views})
+		d.Lines = append(d.Lines, timelineLine{At: l.At.UTC().Format("15:04:05.000"), Moment: tongue.Stamp(l.At), After: took(l.At.Sub(rep.From)), What: l.What, Sentence: l.Sentence, Writer: l.Writer, Mark: severityMark(l.Severity), Views: l.Views})
 	}
 	return d, http.StatusOK, nil
 }
@@ -419,7 +419,7 @@ func (p *Pages) figuresAround(ctx context.Context, rep incident.Report) ([]figur
 	keys := slices.SortedFunc(maps.Keys(points), func(a, b key) int { return cmp.Or(cmp.Compare(a.member, b.member), cmp.Compare(a.vantage, b.vantage)) })
 	var out []figure
 	draw := func(title string, points []plot.Point, say func(float64) string) {
-		svg := plot.Series(title, points, float64(rep.From.Sub(begins))/float64(length), float64(rep.Until.Sub(begins))/float64(length), length, clock(begins), say)
+		svg := plot.Series(title, points, float64(rep.From.Sub(begins))/float64(length), float64(rep.Until.Sub(begins))/float64(length), length, clock(begins)+" UTC", say)
 		out = append(out, figure{Title: title, SVG: svg})
 	}
 	for _, k := range keys {

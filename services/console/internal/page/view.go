@@ -10,6 +10,7 @@ import (
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/who"
 	"github.com/isacloud/ha-manager/services/console/internal/board"
+	"github.com/isacloud/ha-manager/services/console/internal/tongue"
 )
 
 // Group is a group as it is shown. It is made of a snapshot of the board and the time alone.
@@ -151,8 +152,8 @@ type Figures struct {
 
 // LineView is one event.
 type LineView struct {
-	At, Date, Kind, Sentence, Writer, Incident string
-	Mark                                       Mark
+	At, Date, Moment, Kind, Sentence, Writer, Incident string
+	Mark                                               Mark
 }
 
 // IncidentRow is one line of the list of incidents.
@@ -487,7 +488,7 @@ func incidentRow(i board.Incident, now time.Time) IncidentRow {
 
 func lineView(l *board.Line, now time.Time) LineView {
 	e := l.Event
-	v := LineView{At: clock(l.At), Kind: string(e.Kind), Sentence: e.Sentence, Writer: e.Writer, Incident: e.Incident, Mark: severityMark(e.Severity)}
+	v := LineView{At: clock(l.At), Moment: tongue.Stamp(l.At), Kind: string(e.Kind), Sentence: e.Sentence, Writer: e.Writer, Incident: e.Incident, Mark: severityMark(e.Severity)}
 	if l.At.UTC().Format(time.DateOnly) != now.UTC().Format(time.DateOnly) {
 		v.Date = l.At.UTC().Format("2 Jan")
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"time"
 
 	"github.com/isacloud/ha-manager/pkg/words"
 )
@@ -91,6 +92,7 @@ func Choices(r *http.Request, query url.Values) []Choice {
 //	say .X       a sentence that ham made
 //	fig .X       a figure with its unit
 //	day .X       the name of a month or of a day
+//	moment .X    a moment that was written in UTC; the page's script puts the reader's own time before it
 //	drawing .X   an SVG with its texts
 func Funcs(l words.Lang) template.FuncMap {
 	speaker := words.Of(l)
@@ -99,6 +101,7 @@ func Funcs(l words.Lang) template.FuncMap {
 		"say":     speaker.Say,
 		"fig":     speaker.Figure,
 		"day":     speaker.Day,
+		"moment":  func(text string) template.HTML { return moment(speaker, text) },
 		"drawing": func(svg template.HTML) template.HTML { return drawing(speaker, svg) },
 		"t": func(text string, args ...any) string {
 			if len(args) == 0 && !speaker.Known(text) {
@@ -107,6 +110,22 @@ func Funcs(l words.Lang) template.FuncMap {
 			return speaker.T(text, args...)
 		},
 	}
+}
+
+// moments are how pages write one.
+var moments = []string{"2006-01-02 15:04:05 UTC", "2006-01-02 15:04 UTC", "Mon 2006-01-02 15:04 UTC"}
+
+// Stamp is a moment for a machine: what a <time> says in its datetime.
+func Stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+func moment(s *words.Speaker, text string) template.HTML {
+	shown := html.EscapeString(s.Day(text))
+	for _, layout := range moments {
+		if at, err := time.Parse(layout, text); err == nil {
+			return template.HTML(`<time datetime="` + Stamp(at) + `" data-local="stamp">` + shown + `</time>`)
+		}
+	}
+	return template.HTML(shown)
 }
 
 // inDrawing are the texts of a drawing: what stands between tags, and what it is called.

@@ -33,6 +33,29 @@
     while (at) { const next = at.nextSibling; at.remove(); at = next; }
   };
 
+  // Times come in UTC, which stays: the reader's own is put before it, where theirs is another.
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const two = (n) => String(n).padStart(2, '0');
+  const dayOf = (d) => d.getFullYear() + '-' + two(d.getMonth() + 1) + '-' + two(d.getDate());
+  const local = (box) => {
+    for (const e of box.querySelectorAll('time[data-local]')) {
+      const at = new Date(e.dateTime), east = -at.getTimezoneOffset(), utc = e.textContent;
+      if (!(at.getTime() >= 0) || east === 0) continue;
+      let text = two(at.getHours()) + ':' + two(at.getMinutes());
+      if (/:\d\d:\d\d/.test(utc)) text += ':' + two(at.getSeconds());
+      const millis = /\.\d{3}/.exec(utc);
+      if (millis) text += millis[0];
+      if (e.dataset.local === 'stamp') text = dayOf(at) + ' ' + text + ' ' + (east < 0 ? '−' : '+') + two(Math.floor(Math.abs(east) / 60)) + ':' + two(Math.abs(east) % 60);
+      else if (dayOf(at) !== dayOf(new Date())) text = at.toLocaleDateString(root.lang === 'en' ? 'en-GB' : root.lang, { day: 'numeric', month: 'short' }) + ' ' + text;
+      const small = document.createElement('small');
+      small.textContent = utc + (utc.endsWith('UTC') ? '' : ' UTC');
+      e.replaceChildren(text + ' ', small);
+    }
+  };
+  local(document);
+  const says = document.getElementById('zone');
+  if (says && new Date().getTimezoneOffset() !== 0) says.textContent = says.dataset.here.replace('{zone}', zone);
+
   const put = (id, html) => {
     const old = document.getElementById(id);
     if (!old) return;
@@ -40,6 +63,7 @@
     box.innerHTML = html;
     const fresh = box.content.firstElementChild;
     if (!fresh) return;
+    local(box.content);
     if (old.nodeName === fresh.nodeName) become(old, fresh); else old.replaceWith(fresh);
     document.dispatchEvent(new Event('sure'));
   };
