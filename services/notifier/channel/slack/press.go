@@ -11,6 +11,7 @@ import (
 
 	"github.com/isacloud/ha-manager/pkg/ask"
 	"github.com/isacloud/ha-manager/pkg/subject"
+	"github.com/isacloud/ha-manager/pkg/words"
 	"github.com/isacloud/ha-manager/services/notifier/channel"
 	"github.com/isacloud/ha-manager/services/notifier/channel/slack/blockkit"
 	"github.com/isacloud/ha-manager/services/notifier/channel/slack/button"
@@ -62,7 +63,13 @@ func (s *Slack) buttons(p channel.Post) []api.Block {
 	if err != nil || len(offers) == 0 {
 		return nil // without a token nothing is posted, either
 	}
-	return []api.Block{blockkit.Actions(button.KeyOf(token), p.ID, offers)}
+	return []api.Block{blockkit.Actions(s.lang(), button.KeyOf(token), p.ID, offers)}
+}
+
+// lang is what is said here.
+func (s *Slack) lang() words.Lang {
+	lang, _ := words.Parse(s.config.Spec.Lang) // the file's reader has looked at it; else it is English
+	return lang
 }
 
 // Listen takes what people press until ctx ends.
@@ -71,7 +78,7 @@ func (s *Slack) Listen(ctx context.Context, d channel.Desk) {
 		return
 	}
 	at := desk.New(desk.Options{
-		Channel: s.name, Notifier: d.Notifier, People: s.config.Spec.People, Ask: ask.Client{Bus: d.Bus}, Table: d.Bus.Table(subject.BucketLedger), Slack: s,
+		Channel: s.name, Lang: s.lang(), Notifier: d.Notifier, People: s.config.Spec.People, Ask: ask.Client{Bus: d.Bus}, Table: d.Bus.Table(subject.BucketLedger), Slack: s,
 		Key: func() (button.Key, error) {
 			token, err := s.bot()
 			return button.KeyOf(token), err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/slack-go/slack"
 
+	"github.com/isacloud/ha-manager/pkg/words"
 	"github.com/isacloud/ha-manager/services/notifier/channel/slack/button"
 	"github.com/isacloud/ha-manager/services/notifier/render"
 )
@@ -24,27 +25,39 @@ const (
 	limitButtons = 25
 )
 
-// Actions are the buttons under the post, signed.
-func Actions(key button.Key, post string, offers []button.Offer) slack.Block {
+// Actions are the buttons under the post, signed, in a language.
+func Actions(lang words.Lang, key button.Key, post string, offers []button.Offer) slack.Block {
+	w := words.Of(lang)
+	text := func(text, arg string) string {
+		if arg == "" {
+			return w.T(text)
+		}
+		return w.T(text, arg)
+	}
 	var elements []slack.BlockElement
 	for i, o := range offers[:min(len(offers), limitButtons)] {
 		o.Post = post
-		b := slack.NewButtonBlockElement(fmt.Sprintf("ham_%s_%d", o.Do, i), key.Sign(o.Button), words(o.Label, limitLabel)).WithStyle(slack.Style(o.Style))
+		b := slack.NewButtonBlockElement(fmt.Sprintf("ham_%s_%d", o.Do, i), key.Sign(o.Button), plain(text(o.Label, o.Arg), limitLabel)).WithStyle(slack.Style(o.Style))
+		will := w.Say(o.Will)
 		if o.Confirm != "" {
-			b.WithConfirm(slack.NewConfirmationBlockObject(words("Do this?", limitWord), words(o.Confirm, limitConfirm), words(o.Label, limitWord), words("No", limitWord)))
+			will = text(o.Confirm, o.ConfirmArg)
+		}
+		if will != "" {
+			b.WithConfirm(slack.NewConfirmationBlockObject(plain(w.T("Do this?"), limitWord), plain(will, limitConfirm), plain(text(o.Label, o.Arg), limitWord), plain(w.T("No"), limitWord)))
 		}
 		elements = append(elements, b)
 	}
 	return slack.NewActionBlock(blockActions, elements...)
 }
 
-// words are plain text: Slack shows them as they are.
-func words(s string, limit int) *slack.TextBlockObject {
+// plain is text that Slack shows as it is.
+func plain(s string, limit int) *slack.TextBlockObject {
 	return slack.NewTextBlockObject(slack.PlainTextType, render.Cut(render.Clean(s), limit), false, false)
 }
 
 // Panel is what can be done now, with the words for it.
 type Panel struct {
+	Lang  words.Lang
 	Head  string
 	Lines []string // what holds, a paragraph each
 	Steps []string // of the plan, in their order
@@ -54,15 +67,16 @@ type Panel struct {
 
 // Blocks returns the text that notifications show, and the blocks.
 func (p Panel) Blocks() (string, []slack.Block) {
+	w := words.Of(p.Lang)
 	blocks := []slack.Block{section("*" + Escape(p.Head) + "*")}
 	for _, l := range p.Lines {
 		blocks = append(blocks, section(Escape(l)))
 	}
 	if len(p.Steps) > 0 {
-		blocks = append(blocks, section("*Its steps*\n"+list(p.Steps)))
+		blocks = append(blocks, section("*"+w.T("Its steps")+"*\n"+list(p.Steps)))
 	}
 	if len(p.Why) > 0 {
-		blocks = append(blocks, section("*What stands against it*\n"+list(p.Why)))
+		blocks = append(blocks, section("*"+w.T("What stands against it")+"*\n"+list(p.Why)))
 	}
 	if p.Foot != "" {
 		blocks = append(blocks, context(Escape(p.Foot)))

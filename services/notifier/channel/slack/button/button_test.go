@@ -75,7 +75,7 @@ func TestOfEvent(t *testing.T) {
 		want  string
 	}{
 		{"waits", waits, 0, "Approve, Reject"}, {"waits no longer", waits, 5 * time.Minute, ""}, {"was decided", decided, 0, ""},
-		{"stopped", stopped, 0, "Retry promote, Skip it, Abort"}, {"stopped long ago", stopped, button.Lasts, ""}, {"moves", moves, 0, ""},
+		{"stopped", stopped, 0, "Retry %s, Skip it, Abort"}, {"stopped long ago", stopped, button.Lasts, ""}, {"moves", moves, 0, ""},
 		{"refused", message.Event{Kind: message.EventRefused}, time.Hour, "What can I do?"}, {"tells", message.Event{Kind: message.EventVerdict}, 0, ""},
 	} {
 		if got := labels(c.event, now.Add(c.after)); got != c.want {

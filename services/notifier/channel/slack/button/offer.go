@@ -19,10 +19,12 @@ const (
 // Offer is a button and how it looks.
 type Offer struct {
 	Button
-	Label string
-	Style Style
-	// Confirm, if set, is what Slack asks before it lets the press through: what will happen.
-	Confirm string
+	// Label is a text of pkg/words, with a blank for Arg where that is set.
+	Label, Arg string
+	Style      Style
+	// Confirm, if set, is what Slack asks before it lets the press through: what will happen, as a text of pkg/words with a blank for ConfirmArg, or, where
+	// Will is set, as a sentence of the deciders.
+	Confirm, ConfirmArg, Will string
 }
 
 // Ask offers a question.
@@ -72,7 +74,7 @@ func Approval(b Button, what string) []Offer {
 	yes.Do, yes.Request = Do(message.VerbApprove), RequestOf("approve", b.Group, b.Of)
 	no.Do, no.Request = Do(message.VerbReject), RequestOf("reject", b.Group, b.Of)
 	return []Offer{
-		{Button: yes, Label: "Approve", Style: Primary, Confirm: what},
+		{Button: yes, Label: "Approve", Style: Primary, Will: what},
 		{Button: no, Label: "Reject"},
 	}
 }
@@ -81,17 +83,17 @@ func Approval(b Button, what string) []Offer {
 func Stopped(b Button, of string) []Offer {
 	var out []Offer
 	for _, v := range []struct {
-		verb           message.Verb
-		label, confirm string
-		style          Style
+		verb                message.Verb
+		label, arg, confirm string
+		style               Style
 	}{
-		{message.VerbRetry, "Retry " + b.Step, "", Primary},
-		{message.VerbSkip, "Skip it", "The swap goes on without the step " + b.Step + ". What it would have done is then yours to do.", Plain},
-		{message.VerbAbort, "Abort", "The swap ends here.", Danger},
+		{message.VerbRetry, "Retry %s", b.Step, "", Primary},
+		{message.VerbSkip, "Skip it", "", "The swap goes on without the step %s. What it would have done is then yours to do.", Plain},
+		{message.VerbAbort, "Abort", "", "The swap ends at the step %s.", Danger},
 	} {
 		o := b
 		o.Do, o.Request = Do(v.verb), RequestOf(string(v.verb), b.Group, of)
-		out = append(out, Offer{Button: o, Label: v.label, Style: v.style, Confirm: v.confirm})
+		out = append(out, Offer{Button: o, Label: v.label, Arg: v.arg, Style: v.style, Confirm: v.confirm, ConfirmArg: b.Step})
 	}
 	return out
 }

@@ -3,7 +3,6 @@ package desk
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/who"
+	"github.com/isacloud/ha-manager/pkg/words"
 	"github.com/isacloud/ha-manager/services/notifier/channel/slack/blockkit"
 	"github.com/isacloud/ha-manager/services/notifier/channel/slack/button"
 	"github.com/isacloud/ha-manager/services/notifier/render"
@@ -43,14 +43,14 @@ const (
 )
 
 // lines are what stands under the message.
-func (r record) lines() []string {
+func (r record) lines(w *words.Speaker) []string {
 	var out []string
 	for _, p := range r.Presses {
 		says := p.Says
 		if says == "" {
-			says = "asked, no answer yet"
+			says = w.T("asked, no answer yet")
 		}
-		out = append(out, fmt.Sprintf("%s pressed %s at %s. %s", p.Name, p.Do, clock(time.UnixMicro(p.At)), render.Cut(says, 600)))
+		out = append(out, w.T("%s pressed %s at %s. %s", p.Name, w.T(string(p.Do)), clock(time.UnixMicro(p.At)), render.Cut(w.Say(says), 600)))
 	}
 	if r.Shut != "" {
 		out = append(out, r.Shut)
@@ -99,7 +99,7 @@ func (d *Desk) ask(ctx context.Context, p Press, b button.Button, person *who.Pe
 		d.trouble(ctx, p, unanswered(err), err)
 		return
 	}
-	if why := overtaken(b, s); why != "" {
+	if why := d.overtaken(b, s); why != "" {
 		d.shut(ctx, p, b, why)
 		return
 	}
@@ -117,7 +117,7 @@ func (d *Desk) ask(ctx context.Context, p Press, b button.Button, person *who.Pe
 			return false // asked already: it is asked again under the same id, where no answer came
 		}
 		if len(r.Presses) >= maxPresses {
-			before = "too much was pressed under this message"
+			before = d.w.T("Too much was pressed under this message.")
 			return false
 		}
 		r.Presses = append(r.Presses, press{Request: q.ID, Do: b.Do, Name: person.Name, At: now.UnixMicro()})
@@ -132,7 +132,7 @@ func (d *Desk) ask(ctx context.Context, p Press, b button.Button, person *who.Pe
 		d.show(ctx, p, r)
 		return
 	case before != "":
-		d.whisper(ctx, p, "You pressed that already. "+before)
+		d.whisper(ctx, p, d.w.T("You pressed that already. %s", d.w.Say(before)))
 		return
 	}
 	out, err := d.o.Ask.Send(ctx, q)
@@ -144,11 +144,11 @@ func (d *Desk) ask(ctx context.Context, p Press, b button.Button, person *who.Pe
 		return
 	case errors.Is(err, ask.ErrNobody):
 		d.o.Log.Warn("a press had no answer", "request", q.ID, "group", q.Group, "verb", q.Verb, "actor", q.Actor, "error", err)
-		d.whisper(ctx, p, "Nothing was asked: "+unanswered(err)+". Press again once one does, or use `ham` or the page.")
+		d.whisper(ctx, p, d.w.T("Nothing was asked: %s. Press again once one does, or use `ham` or the page.", d.w.T(unanswered(err))))
 		return
 	case err != nil:
 		d.o.Log.Warn("a press had no answer", "request", q.ID, "group", q.Group, "verb", q.Verb, "actor", q.Actor, "error", err)
-		d.whisper(ctx, p, "No answer came: "+unanswered(err)+". Request "+q.ID+" may still be carried out. Pressing again asks for the same, not for a second one.")
+		d.whisper(ctx, p, d.w.T("No answer came: %s. Request %s may still be carried out. Pressing again asks for the same, not for a second one.", d.w.T(unanswered(err)), q.ID))
 		return
 	}
 	d.o.Log.Info("pressed", "channel", d.o.Channel, "request", q.ID, "group", q.Group, "verb", q.Verb, "actor", q.Actor, "from", q.From, "accepted", out.Accepted, "says", out.Sentence)
@@ -158,7 +158,7 @@ func (d *Desk) ask(ctx context.Context, p Press, b button.Button, person *who.Pe
 				k.Says, k.Accepted = render.Cut(render.Clean(says(out)), 800), out.Accepted
 			}
 		}
-		if done := ends(b, out); done != "" && r.Shut == "" {
+		if done := d.ends(b, out); done != "" && r.Shut == "" {
 			r.Shut = done
 		}
 		return true
@@ -168,7 +168,7 @@ func (d *Desk) ask(ctx context.Context, p Press, b button.Button, person *who.Pe
 	}
 	d.show(ctx, p, r)
 	if !out.Accepted {
-		d.whisper(ctx, p, says(out))
+		d.whisper(ctx, p, d.w.Say(says(out)))
 	}
 }
 
@@ -202,13 +202,13 @@ func says(out *message.Outcome) string {
 }
 
 // ends says why the buttons are of no more use after the answer; empty: they are.
-func ends(b button.Button, out *message.Outcome) string {
+func (d *Desk) ends(b button.Button, out *message.Outcome) string {
 	switch {
 	case out.Accepted:
-		return "The buttons are gone: it was decided."
+		return d.w.T("The buttons are gone: it was decided.")
 	case b.Do.Swaps() && b.Of == "":
 		// A plan that was refused is not the one that would be fired next.
-		return "The buttons are gone: what was shown does not hold any more. Press “What can I do?” for what holds now."
+		return d.w.T("The buttons are gone: what was shown does not hold any more. Press “What can I do?” for what holds now.")
 	}
 	return "" // another person may be able to
 }
@@ -216,21 +216,20 @@ func ends(b button.Button, out *message.Outcome) string {
 // expired says why a button may no longer be pressed, by its age.
 func (d *Desk) expired(b button.Button) string {
 	if until := time.Unix(b.Until, 0); !d.o.Now().Before(until) {
-		return "The buttons expired at " + clock(until) + ". Press “What can I do?” for what holds now."
+		return d.w.T("The buttons expired at %s. Press “What can I do?” for what holds now.", clock(until))
 	}
 	return ""
 }
 
 // overtaken says what has happened since the button was shown that makes it void.
-func overtaken(b button.Button, s *message.GroupStatus) string {
-	const now = " Press “What can I do?” for what holds now."
+func (d *Desk) overtaken(b button.Button, s *message.GroupStatus) string {
 	switch {
 	case b.Epoch != nil && *b.Epoch != s.Epoch:
-		return fmt.Sprintf("The buttons are void: they were shown at epoch %d, and %s is at epoch %d.", *b.Epoch, b.Group, s.Epoch) + now
+		return d.w.T("The buttons are void: they were shown at epoch %d, and %s is at epoch %d. Press “What can I do?” for what holds now.", *b.Epoch, b.Group, s.Epoch)
 	case b.Of != "" && !slices.ContainsFunc(s.Approvals, func(a message.ApprovalStatus) bool { return a.Request == b.Of }):
-		return "The buttons are void: it was decided elsewhere, or nobody approved it in time." + now
+		return d.w.T("The buttons are void: it was decided elsewhere, or nobody approved it in time. Press “What can I do?” for what holds now.")
 	case b.Step != "" && !stopped(s, b.Step):
-		return "The buttons are void: the step " + b.Step + " does not wait any more." + now
+		return d.w.T("The buttons are void: the step %s does not wait any more. Press “What can I do?” for what holds now.", b.Step)
 	}
 	return ""
 }
@@ -254,13 +253,13 @@ func (d *Desk) shut(ctx context.Context, p Press, b button.Button, why string) {
 		d.trouble(ctx, p, why, err)
 		return
 	}
-	d.whisper(ctx, p, why+" Nothing was asked.")
+	d.whisper(ctx, p, d.w.T("%s Nothing was asked.", why))
 	d.show(ctx, p, r)
 }
 
 // show puts what was pressed under the message.
 func (d *Desk) show(ctx context.Context, p Press, r record) {
-	if err := d.o.Slack.Change(ctx, p.At, p.Text, blockkit.Pressed(p.Blocks, r.lines(), r.Shut == "")); err != nil {
+	if err := d.o.Slack.Change(ctx, p.At, p.Text, blockkit.Pressed(p.Blocks, r.lines(d.w), r.Shut == "")); err != nil {
 		d.o.Log.Warn("a message cannot show what was pressed", "channel", d.o.Channel, "error", err)
 	}
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/isacloud/ha-manager/pkg/spec"
 	"github.com/isacloud/ha-manager/pkg/subject"
 	"github.com/isacloud/ha-manager/pkg/who"
+	"github.com/isacloud/ha-manager/pkg/words"
 	"github.com/isacloud/ha-manager/services/notifier/channel"
 	"github.com/isacloud/ha-manager/services/notifier/channel/slack/blockkit"
 	"github.com/isacloud/ha-manager/services/notifier/channel/slack/button"
@@ -62,8 +63,9 @@ const (
 
 // Options of a desk. All are required.
 type Options struct {
-	// Channel is the channel's name, Notifier this notifier's.
+	// Channel is the channel's name, Notifier this notifier's; Lang what is said there.
 	Channel, Notifier string
+	Lang              words.Lang
 	People            []spec.ChatPerson
 	// Key signs and opens buttons. It is asked each time, as a secret may change.
 	Key   func() (button.Key, error)
@@ -79,12 +81,13 @@ type Options struct {
 // Desk takes presses. Safe for concurrent use.
 type Desk struct {
 	o      Options
+	w      *words.Speaker
 	people map[string]*who.Person
 }
 
 // New makes a desk.
 func New(o Options) *Desk {
-	d := &Desk{o: o, people: make(map[string]*who.Person, len(o.People))}
+	d := &Desk{o: o, w: words.Of(o.Lang), people: make(map[string]*who.Person, len(o.People))}
 	for _, p := range o.People {
 		roles := make(map[string]who.Role, len(p.Roles))
 		for group, r := range p.Roles {
@@ -141,10 +144,10 @@ func (d *Desk) Press(ctx context.Context, p Press) {
 	}
 	switch {
 	case person == nil:
-		d.refuse(ctx, p, nil, b, fmt.Sprintf("You (%s) are not among the people of the channel %s. Nothing was asked. Who keeps ham's file adds you there.", p.User, d.o.Channel))
+		d.refuse(ctx, p, nil, b, "You (%s) are not among the people of the channel %s. Nothing was asked. Who keeps ham's file adds you there.", p.User, d.o.Channel)
 		return
 	case !person.May(b.Group, role):
-		d.refuse(ctx, p, person, b, fmt.Sprintf("That takes the role of %s of %s, which you, %s, do not have. Nothing was asked.", role, b.Group, person.Name))
+		d.refuse(ctx, p, person, b, "That takes the role of %s of %s, which you, %s, do not have. Nothing was asked.", role, b.Group, person.Name)
 		return
 	}
 	switch here, err := d.madeFor(ctx, p, b); {
@@ -192,8 +195,9 @@ func (d *Desk) madeFor(ctx context.Context, p Press, b button.Button) (bool, err
 	}
 }
 
-// refuse tells somebody alone that they may not, and the log and the record.
-func (d *Desk) refuse(ctx context.Context, p Press, person *who.Person, b button.Button, why string) {
+// refuse tells somebody alone that they may not, and the log and the record, which speak English. Text is one of pkg/words.
+func (d *Desk) refuse(ctx context.Context, p Press, person *who.Person, b button.Button, text string, args ...any) {
+	why := words.Of(words.English).T(text, args...)
 	name := p.User
 	if person != nil {
 		name = person.Name
@@ -210,7 +214,7 @@ func (d *Desk) refuse(ctx context.Context, p Press, person *who.Person, b button
 	if err := d.o.Tell(ctx, e); err != nil {
 		d.o.Log.Warn("a refused press is in this log alone", "error", err)
 	}
-	d.whisper(ctx, p, why)
+	d.whisper(ctx, p, d.w.T(text, args...))
 }
 
 // pressed names a button for the record.
@@ -224,7 +228,7 @@ func pressed(b button.Button) string {
 // trouble tells somebody that it is not them.
 func (d *Desk) trouble(ctx context.Context, p Press, what string, err error) {
 	d.o.Log.Warn("a press came to nothing", "channel", d.o.Channel, "user", p.User, "why", what, "error", err)
-	d.whisper(ctx, p, "Nothing was asked: "+what+". Use `ham` or the page.")
+	d.whisper(ctx, p, d.w.T("Nothing was asked: %s. Use `ham` or the page.", d.w.T(what)))
 }
 
 func (d *Desk) whisper(ctx context.Context, p Press, text string) {

@@ -18,6 +18,8 @@ import (
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec"
+	"github.com/isacloud/ha-manager/pkg/words"
+	"github.com/isacloud/ha-manager/pkg/words/wordstest"
 	"github.com/isacloud/ha-manager/services/notifier/channel"
 	"github.com/isacloud/ha-manager/services/notifier/channel/slack/blockkit"
 	"github.com/isacloud/ha-manager/services/notifier/channel/slack/button"
@@ -45,6 +47,7 @@ type world struct {
 	whispers []string // "user: text"
 	events   []*message.Event
 	key      button.Key
+	lang     words.Lang
 }
 
 const (
@@ -77,7 +80,7 @@ func inWorld(t *testing.T, story func(*world)) {
 
 func (w *world) desk() *desk.Desk {
 	return desk.New(desk.Options{
-		Channel: "slack", Notifier: "n1", Ask: w, Table: w, Slack: w, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Channel: "slack", Lang: w.lang, Notifier: "n1", Ask: w, Table: w, Slack: w, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		Key: func() (button.Key, error) { return w.key, nil },
 		People: []spec.ChatPerson{
 			{ID: ana, Name: "ana", Roles: spec.Roles{"web": "operator"}}, {ID: rui, Name: "rui", Roles: spec.Roles{"*": "operator"}},
@@ -197,7 +200,7 @@ func (w *world) post(id string, offers []button.Offer) map[string]desk.Press {
 }
 
 func presses(key button.Key, post string, at channel.Ref, offers []button.Offer) map[string]desk.Press {
-	blocks := []slack.Block{slack.NewSectionBlock(slack.NewTextBlockObject("mrkdwn", "what happened", false, true), nil, nil), blockkit.Actions(key, post, offers)}
+	blocks := []slack.Block{slack.NewSectionBlock(slack.NewTextBlockObject("mrkdwn", "what happened", false, true), nil, nil), blockkit.Actions(words.English, key, post, offers)}
 	out := map[string]desk.Press{}
 	for _, o := range offers {
 		o.Post = post
@@ -323,7 +326,7 @@ func TestPanelOffersWhatWouldBeTaken(t *testing.T) {
 		}
 		w.preview.Accepted, w.preview.DryRun, w.status.Paused = true, true, true
 		w.press(d, ana, p["What can I do?"])
-		if !strings.Contains(w.replies[1], "Rehearse: Fail over to b") || !strings.Contains(w.replies[1], "DRY RUN") || !strings.Contains(w.replies[1], "End the pause") {
+		if !strings.Contains(w.replies[1], "Rehearse: take over by b") || !strings.Contains(w.replies[1], "DRY RUN") || !strings.Contains(w.replies[1], "End the pause") {
 			t.Errorf("it shows %s", w.replies[1])
 		}
 		w.status.Swap = &message.SwapStatus{Command: "c4", Epoch: 3, To: "b", State: message.StatePaused, Steps: []message.StepStatus{{Name: "front", State: message.StatePaused, Problem: "HAProxy is away"}}}
@@ -347,7 +350,7 @@ func TestWhyDidItNot(t *testing.T) {
 		d := w.desk()
 		p := w.post("1", []button.Offer{button.Ask(button.Why, "web", "web-1")})
 		w.press(d, eva, p["Why didn't it?"])
-		if len(w.replies) != 1 || !strings.Contains(w.replies[0], "R301 web is in mode manual") || !strings.Contains(w.replies[0], "A person's failover now: b takes over from a") {
+		if len(w.replies) != 1 || !strings.Contains(w.replies[0], "R301 web is in mode manual") || !strings.Contains(w.replies[0], "Asked for by a person, failover now: b takes over from a") {
 			t.Errorf("replies %q whispers %q", w.replies, w.whispers)
 		}
 		w.nothing("")
@@ -549,6 +552,32 @@ func TestNoDeciderAnswers(t *testing.T) {
 		if len(w.asked) != 1 {
 			t.Errorf("asked %d times, whispers %q", len(w.asked), w.whispers)
 		}
+	})
+}
+
+// All that is said has its Portuguese.
+func TestEachTextHasItsPortuguese(t *testing.T) {
+	for _, dir := range []string{".", "../button"} {
+		wordstest.Sources(t, dir, func(text, function string) bool {
+			return strings.Contains(text, "chat %s refused") || function == "Sprintf" || function == "New" || strings.HasPrefix(text, "a button that is not") || strings.HasPrefix(text, "ham button")
+		})
+	}
+}
+
+func TestPortuguese(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.lang = words.Portuguese
+		d := w.desk()
+		p := w.post("1", []button.Offer{button.Ask(button.Can, "web", "web-1")})
+		w.press(d, eva, p["What can I do?"])
+		for _, holds := range []string{"o que pode ser feito agora", "Fazer failover para b", "Pausar por 1 h", "Aprovar", "Fazer isto?"} {
+			if !strings.Contains(w.replies[0], holds) {
+				t.Errorf("no %q in %s", holds, w.replies[0])
+			}
+		}
+		w.press(d, eva, w.panel(0, "Fazer failover para b"))
+		w.told(eva, "Nada foi pedido")
+		w.nothing("which you, eva, do not have") // the record speaks English
 	})
 }
 

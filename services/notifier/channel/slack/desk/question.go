@@ -50,28 +50,28 @@ func (d *Desk) why(ctx context.Context, p Press, b button.Button, person *who.Pe
 
 // reasons says why the group's primary is where it is.
 func (d *Desk) reasons(s *message.GroupStatus, v *message.Preview, person *who.Person) blockkit.Panel {
-	panel := blockkit.Panel{Head: s.Group + ": why it does not swap by itself, as of now", Lines: state(s), Foot: d.foot(s, person)}
+	panel := blockkit.Panel{Lang: d.o.Lang, Head: d.w.T("%s: why it does not swap by itself, as of now", s.Group), Lines: d.state(s), Foot: d.foot(s, person)}
 	for _, r := range s.Refusals {
-		panel.Why = append(panel.Why, line("%s %s", r.Code, r.Sentence))
+		panel.Why = append(panel.Why, d.reason(r))
 	}
 	if s.Mode != "" && s.Mode != "auto" {
-		panel.Lines = append(panel.Lines, "Its mode is "+s.Mode+": what happens by itself is no swap.")
+		panel.Lines = append(panel.Lines, d.w.T("Its mode is %s: what happens by itself is no swap.", s.Mode))
 	}
 	for _, m := range s.Members {
 		for _, r := range m.Reasons {
-			panel.Why = append(panel.Why, line("%s is not ready: %s %s", m.Name, r.Code, r.Sentence))
+			panel.Why = append(panel.Why, line("%s", d.w.T("%s is not ready: %s", m.Name, d.reason(r))))
 		}
 	}
 	if v != nil {
-		panel.Lines = append(panel.Lines, "A person's "+string(v.Verb)+" now: "+v.Sentence)
+		panel.Lines = append(panel.Lines, d.w.T("Asked for by a person, %s now: %s", d.w.T(string(v.Verb)), d.w.Say(v.Sentence)))
 		if !v.Accepted {
 			for _, r := range v.Reasons {
-				panel.Why = append(panel.Why, line("%s, asked by a person: %s %s", v.Verb, r.Code, r.Sentence))
+				panel.Why = append(panel.Why, line("%s", d.w.T("%s, asked by a person: %s", d.w.T(string(v.Verb)), d.reason(r))))
 			}
 		}
 	}
 	if len(panel.Why) == 0 && s.Swap == nil {
-		panel.Lines = append(panel.Lines, "Nothing stands against a swap now.")
+		panel.Lines = append(panel.Lines, d.w.T("Nothing stands against a swap now."))
 	}
 	panel.Why = few(panel.Why)
 	return panel
@@ -89,7 +89,7 @@ func (d *Desk) can(ctx context.Context, p Press, b button.Button, person *who.Pe
 	panel, offers := d.panel(s, v, b.Incident, person, post)
 	text, blocks := panel.Blocks()
 	if len(offers) > 0 {
-		blocks = append(blocks, blockkit.Actions(key, post, offers))
+		blocks = append(blocks, blockkit.Actions(d.o.Lang, key, post, offers))
 	}
 	if err := d.put(ctx, p, post, text, blocks); err != nil {
 		d.trouble(ctx, p, "what can be done was not taken by Slack, or not written down", err)
@@ -114,7 +114,7 @@ func (d *Desk) put(ctx context.Context, p Press, post, text string, blocks []sla
 func (d *Desk) panel(s *message.GroupStatus, v *message.Preview, incident string, person *who.Person, post string) (blockkit.Panel, []button.Offer) {
 	now := d.o.Now()
 	until := now.Add(button.Lasts)
-	panel := blockkit.Panel{Head: s.Group + ": what can be done now", Lines: state(s), Foot: d.foot(s, person)}
+	panel := blockkit.Panel{Lang: d.o.Lang, Head: d.w.T("%s: what can be done now", s.Group), Lines: d.state(s), Foot: d.foot(s, person)}
 	epoch := s.Epoch
 	base := button.Button{Group: s.Group, Incident: incident, Until: until.Unix(), Epoch: &epoch}
 	var offers []button.Offer
@@ -124,7 +124,7 @@ func (d *Desk) panel(s *message.GroupStatus, v *message.Preview, incident string
 		if u := time.UnixMicro(a.Until); u.Before(until) {
 			b.Until = u.Unix()
 		}
-		panel.Lines = append(panel.Lines, "Waits for a second person, asked by "+a.Actor+": "+a.Sentence)
+		panel.Lines = append(panel.Lines, d.w.T("Waits for a second person, asked by %s: %s", a.Actor, d.w.Say(a.Sentence)))
 		offers = append(offers, button.Approval(b, a.Sentence)...)
 	}
 	if s.Swap != nil {
@@ -134,86 +134,93 @@ func (d *Desk) panel(s *message.GroupStatus, v *message.Preview, incident string
 			}
 			b := base
 			b.Step = k.Name
-			panel.Lines = append(panel.Lines, line("The step %s waits for a person: %s", k.Name, cmp.Or(k.Problem, k.Says)))
+			panel.Lines = append(panel.Lines, line("%s", d.w.T("The step %s waits for a person: %s", k.Name, d.w.Say(cmp.Or(k.Problem, k.Says)))))
 			offers = append(offers, button.Stopped(b, fmt.Sprint(s.Swap.Command, " ", k.Name, " ", k.Attempt))...)
 		}
 	}
 	if v != nil {
-		offers = append(offers, swap(&panel, base, v, post)...)
+		offers = append(offers, d.swap(&panel, base, v, post)...)
 	}
 	pause := base
 	pause.Epoch = nil // to hold everything is right at any epoch
 	if s.Paused {
 		pause.Do, pause.Request = button.Do(message.VerbResume), button.RequestOf("resume", post)
-		offers = append(offers, button.Offer{Button: pause, Label: "End the pause", Confirm: s.Group + " may swap by itself again."})
+		offers = append(offers, button.Offer{Button: pause, Label: "End the pause", Confirm: "%s may swap by itself again.", ConfirmArg: s.Group})
 	} else {
 		pause.Do, pause.Request, pause.For = button.Do(message.VerbPause), button.RequestOf("pause", post), int64(pauseFor/time.Second)
-		offers = append(offers, button.Offer{Button: pause, Label: "Pause for 1 h", Confirm: s.Group + " does not swap by itself for an hour, whatever happens."})
+		offers = append(offers, button.Offer{Button: pause, Label: "Pause for 1 h", Confirm: "%s does not swap by itself for an hour, whatever happens.", ConfirmArg: s.Group})
 	}
-	panel.Foot += " · the buttons are good until " + clock(until)
+	panel.Foot = d.w.T("%s · the buttons are good until %s", panel.Foot, clock(until))
 	return panel, offers
 }
 
 // swap tells what the swap would do, and offers it where nothing stands against it. What may be set aside is set aside at the page or with ham, with a reason.
-func swap(panel *blockkit.Panel, base button.Button, v *message.Preview, post string) []button.Offer {
-	mark := ""
+func (d *Desk) swap(panel *blockkit.Panel, base button.Button, v *message.Preview, post string) []button.Offer {
+	will := v.Sentence
 	if v.DryRun {
-		mark = render.DryRunMark + ": "
+		panel.Lines = append(panel.Lines, d.w.T("DRY RUN, nothing was changed"))
 	}
-	panel.Lines = append(panel.Lines, mark+v.Sentence)
+	panel.Lines = append(panel.Lines, d.w.Say(will))
 	if !v.Accepted || v.Plan == nil {
 		for _, r := range v.Reasons {
-			panel.Why = append(panel.Why, line("%s %s", r.Code, r.Sentence))
+			panel.Why = append(panel.Why, d.reason(r))
 		}
 		panel.Why = few(panel.Why)
 		return nil
 	}
 	for _, k := range v.Plan.Steps {
-		panel.Steps = append(panel.Steps, line("%s: %s", k.Name, k.Says))
+		panel.Steps = append(panel.Steps, line("%s: %s", k.Name, d.w.Say(k.Says)))
 	}
 	panel.Steps = few(panel.Steps)
-	expects := "how long it takes is not known yet: no such swap was measured"
+	expects := d.w.T("How long it takes is not known yet: no such swap was measured.")
 	if v.Plan.PredictedRTO > 0 {
-		expects = "it is expected to take " + v.Plan.PredictedRTO.String() + ", from past swaps"
-	}
-	if v.WayBack != "" {
-		expects += "; the way back: " + v.WayBack
+		expects = d.w.T("It is expected to take %s, from past swaps.", v.Plan.PredictedRTO.Std())
 	}
 	panel.Lines = append(panel.Lines, expects)
+	if v.WayBack != "" {
+		panel.Lines = append(panel.Lines, d.w.T("The way back: %s", d.w.Say(v.WayBack)))
+	}
 	b := base
 	b.Do, b.Plan, b.Request = button.Do(v.Verb), v.Plan.Hash, button.RequestOf(string(v.Verb), post)
-	label := map[message.Verb]string{message.VerbFailover: "Fail over to ", message.VerbSwitchover: "Switch over to "}[v.Verb] + v.To
-	if v.DryRun {
-		label = "Rehearse: " + label
+	label := "Switch over to %s"
+	if v.Verb == message.VerbFailover {
+		label = "Fail over to %s"
 	}
-	return []button.Offer{{Button: b, Label: label, Style: button.Danger, Confirm: mark + v.Sentence}}
+	if v.DryRun {
+		label = "Rehearse: take over by %s"
+	}
+	return []button.Offer{{Button: b, Label: label, Arg: v.To, Style: button.Danger, Will: will}}
 }
 
 // state is how the group is, in sentences.
-func state(s *message.GroupStatus) []string {
-	out := []string{s.Sentence}
+func (d *Desk) state(s *message.GroupStatus) []string {
+	out := []string{d.w.Say(s.Sentence)}
 	if s.Paused {
-		text := "Paused by " + cmp.Or(s.PausedBy, "somebody")
-		if s.PausedUntil > 0 {
-			text += " until " + clock(time.UnixMicro(s.PausedUntil))
-		}
+		by := cmp.Or(s.PausedBy, "–")
 		if s.PauseReason != "" {
-			text += ", because: " + s.PauseReason
+			by += " (" + s.PauseReason + ")"
 		}
-		out = append(out, text+".")
+		if s.PausedUntil > 0 {
+			out = append(out, d.w.T("Paused by %s until %s.", by, clock(time.UnixMicro(s.PausedUntil))))
+		} else {
+			out = append(out, d.w.T("Paused by %s until somebody ends it.", by))
+		}
 	}
 	if s.Swap != nil {
-		out = append(out, fmt.Sprintf("A %s to %s is under way, epoch %d: %s.", s.Swap.Kind, s.Swap.To, s.Swap.Epoch, s.Swap.State))
+		out = append(out, d.w.T("Under way: %s to %s, epoch %d, %s.", d.w.T(string(s.Swap.Kind)), s.Swap.To, s.Swap.Epoch, d.w.T(string(s.Swap.State))))
 	}
 	if s.Blind {
-		out = append(out, "The decider that answered has not watched for long enough yet to decide anything.")
+		out = append(out, d.w.T("The decider that answered has not watched for long enough yet to decide anything."))
 	}
 	return out
 }
 
 func (d *Desk) foot(s *message.GroupStatus, person *who.Person) string {
-	return fmt.Sprintf("asked by %s · %s · epoch %d · by decider %s", person.Name, clock(d.o.Now()), s.Epoch, s.Decider)
+	return d.w.T("asked by %s · %s · epoch %d · by decider %s", person.Name, clock(d.o.Now()), s.Epoch, s.Decider)
 }
+
+// reason is a refusal as it is told.
+func (d *Desk) reason(r message.Reason) string { return line("%s %s", r.Code, d.w.Say(r.Sentence)) }
 
 func line(format string, args ...any) string {
 	return render.Cut(render.Clean(fmt.Sprintf(format, args...)), 400)
