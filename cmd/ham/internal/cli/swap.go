@@ -264,7 +264,7 @@ func (a *app) swap(ctx context.Context, group string, verb message.Verb, k *wish
 	if err != nil {
 		return err
 	}
-	if !out.Accepted || k.noWait {
+	if !out.Accepted || k.noWait || out.Command == "" || verb == message.VerbApprove && a.over(ctx, b, out) {
 		return a.outcome(out)
 	}
 	if a.output != "json" {
@@ -278,6 +278,12 @@ func (a *app) swap(ctx context.Context, group string, verb message.Verb, k *wish
 		return a.waitDrill(ctx, follow, out, hold)
 	}
 	return a.wait(ctx, follow, out)
+}
+
+// over says whether what an approval led to has long been done: whoever repeats one has nothing to wait for.
+func (a *app) over(ctx context.Context, b *bus.Bus, out *message.Outcome) bool {
+	s, err := a.client(b).Status(ctx, out.Group)
+	return err == nil && s.Epoch >= out.Epoch && s.Held && s.Swap == nil
 }
 
 // confirm asks a yes-or-no question; anything but y or yes is no, and so is the end of ctx, which is what Ctrl-C is.

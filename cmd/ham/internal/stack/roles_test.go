@@ -1,6 +1,7 @@
 package stack_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -59,7 +60,7 @@ func rolesServer(t *testing.T) (*server.Server, *refusals) {
 	require.NoError(t, err)
 	text = regexp.MustCompile(`(?m)^listen:.*$`).ReplaceAll(text, []byte("listen: 127.0.0.1:-1"))
 	text = regexp.MustCompile(`store_dir:.*`).ReplaceAll(text, []byte(fmt.Sprintf("store_dir: %q", t.TempDir())))
-	for _, role := range []string{"PROBER", "DECIDER", "EXECUTOR", "NOTIFIER", "CHAT", "CONSOLE", "OPERATOR"} {
+	for _, role := range []string{"PROBER", "DECIDER", "EXECUTOR", "NOTIFIER", "CHAT", "CONSOLE", "OPERATOR", "VIEWER"} {
 		t.Setenv(role+"_PASSWORD", strings.ToLower(role)+"-word")
 	}
 	path := filepath.Join(t.TempDir(), "ham.conf")
@@ -129,10 +130,35 @@ policy: {quorum: 1, rise: 1, stable_for: 0s, cooldown: 0s, undo_window: 0s}
 		}
 		require.True(t, time.Now().Before(until), "%s\nrefused by the server: %q", out, log.said())
 	}
-	for _, args := range [][]string{{"status"}, {"plan", "web"}, {"explain", "web"}, {"incidents"}, {"pause", "web"}, {"resume", "web"}, {"doctor"}} {
+	tomorrow := time.Now().Add(24 * time.Hour).UTC().Truncate(time.Minute)
+	for _, args := range [][]string{
+		{"status"}, {"plan", "web"}, {"explain", "web"}, {"incidents"}, {"pause", "web"}, {"resume", "web"}, {"doctor"}, {"drills", "web"}, {"shadow", "web"},
+		{"drill", "web", "--at", tomorrow.Format(time.RFC3339), "--yes"}, {"drills", "cancel", "web-at-" + tomorrow.Format("20060102-150405")},
+	} {
 		code, out := ham(args...)
 		require.True(t, code == 0 || args[0] == "doctor", "%v: %s", args, out)
 	}
+	watches := func(user string) {
+		t.Helper()
+		looking, leave := context.WithCancel(ctx)
+		defer leave()
+		out, lines := io.Pipe()
+		ended := make(chan int, 1)
+		go func() {
+			ended <- cli.Main(looking, []string{"watch", "--server", strings.Replace(srv.ClientURL(), "nats://", "nats://"+user+":"+user+"-word@", 1), "--as", "ana"},
+				cli.IO{In: strings.NewReader(""), Out: lines, Err: lines, Env: func(string) string { return "" }})
+			lines.Close()
+		}()
+		said := bufio.NewScanner(out)
+		for said.Scan() && !strings.Contains(said.Text(), "If b died now") {
+		}
+		require.Contains(t, said.Text(), "If b died now", user)
+		leave()
+		go func() { _, _ = io.Copy(io.Discard, out) }()
+		require.Zero(t, <-ended)
+	}
+	watches("operator")
+	watches("viewer")
 	client := &http.Client{Timeout: 30 * time.Second}
 	for path, holds := range map[string]string{"": "web", "g/web": "epoch", "g/web/swap": "What would be done", "incidents": "web-1", "i/web-1": "Timeline", "i/web-1/plots": "latency", "drills": "Drills"} {
 		resp, err := client.Get(page + path)
@@ -151,14 +177,31 @@ policy: {quorum: 1, rise: 1, stable_for: 0s, cooldown: 0s, undo_window: 0s}
 		{"executor", "ham.v1.heartbeat.web.a.sp"}, {"executor", "$KV.ham_spec.web"}, {"notifier", subject.Command("web")}, {"notifier", "ham.v1.ask.web.failover"}, {"chat", subject.Command("web")}, {"chat", "$KV.ham_spec.web"},
 		{"console", subject.Command("web")}, {"console", "$KV.ham_spec.web"}, {"console", "ham.v1.request.web.failover.ana"}, {"console", subject.Safety("web", "fenced", "x")},
 		{"operator", subject.Command("web")}, {"operator", "$KV.ham_journal.web.1"},
+		{"viewer", "ham.v1.ask.web.failover"}, {"viewer", "ham.v1.request.web.failover.ana"}, {"viewer", "ham.v1.request.web.approve.ana"}, {"viewer", "$KV.ham_spec.web"}, {"viewer", subject.Command("web")},
+		{"viewer", "ham.v1.event.web.note.ana"}, {"viewer", subject.StoredCommand("web")},
 		{"prober", subject.StoredCommand("web")}, {"decider", subject.StoredCommand("web")}, {"executor", subject.StoredCommand("web")}, {"operator", subject.StoredCommand("web")},
 	} {
 		err := refusal(t, srv, c.who, func(nc *nats.Conn) error { return nc.Publish(c.subject, []byte("{}")) })
 		require.ErrorContains(t, err, "Permissions Violation for Publish", "%s may publish on %s", c.who, c.subject)
 	}
 
-	// A notifier may ask for nobody, unless people press in its channels.
+	// Who may only look is told so, and nothing moves.
 	before := len(log.said())
+	at = strings.Replace(srv.ClientURL(), "nats://", "nats://viewer:viewer-word@", 1)
+	for _, args := range [][]string{{"status", "web"}, {"plan", "web"}, {"drills", "web"}, {"shadow", "web"}} {
+		code, out := ham(args...)
+		require.Zero(t, code, "%v: %s", args, out)
+	}
+	require.Len(t, log.said(), before, "a viewer needs what the file does not let it do")
+	code, out = ham("switchover", "web", "--yes", "--timeout", "2s")
+	require.NotZero(t, code, out)
+	require.Greater(t, len(log.said()), before)
+	code, out = ham("status", "web")
+	require.Zero(t, code, out)
+	require.Contains(t, out, "b is primary")
+
+	// A notifier may ask for nobody, unless people press in its channels.
+	before = len(log.said())
 	nc, err := nats.Connect(srv.ClientURL(), nats.UserInfo("chat", "chat-word"))
 	require.NoError(t, err)
 	require.NoError(t, nc.Publish(subject.Ask("web", message.VerbNote), []byte("{}")))
