@@ -133,6 +133,6 @@ func TestEverybodyCanUseEveryPage(t *testing.T) {
 	p.open("/")
 	p.reads("Dry run")
 	w.bus.Stop()
-	p.reads("Nothing is known now")
-	look("", "Nothing is known now")
+	p.so("document.querySelector('#g-web.stale')")
+	look("", "Nothing is known now", "This is not how it is, but how it was.")
 }

@@ -35,8 +35,9 @@ func TestSignInAndOut(t *testing.T) {
 	require.False(t, p.has(".redlink"))
 	require.False(t, p.has("form[action='/g/web/do']"))
 	p.open("/g/web/swap")
-	p.reads("You may not do that", "Moving web takes the role of an operator.")
+	p.reads("You may look at this group. Moving it takes the role of an operator.")
 	require.False(t, p.has("#red"))
+	require.False(t, p.has("#fire"))
 	var code int
 	p.must(p.Eval(`fetch('/g/web/do', {method: 'POST', body: new URLSearchParams({verb: 'pause', csrf: document.querySelector('input[name=csrf]').value})}).then((r) => r.status)`, &code))
 	require.Equal(t, 403, code, "pressed past the page")
