@@ -468,3 +468,17 @@ func TestThePageFollows(t *testing.T) {
 		}
 	}
 }
+
+// TestAPageThatDoesNotFollowIsNotLive: a page that hears nothing more once it is loaded says as of when it is, and does not call itself live.
+func TestAPageThatDoesNotFollowIsNotLive(t *testing.T) {
+	w := begin(t, false, "web")
+	const live = "</svg>live</span>"
+	require.Contains(t, w.until("/", "All is well").body, live)
+	require.Contains(t, w.get("/g/web/swap").body, live)
+	w.as("vic", map[string]who.Role{"web": who.Viewer}) // who may not press gets the plan as it was
+	for _, path := range []string{"/g/web/swap", "/nothing"} {
+		p := w.get(path)
+		require.NotContains(t, p.body, live, path)
+		require.Contains(t, p.body, "as it was at 20", path)
+	}
+}

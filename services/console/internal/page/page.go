@@ -61,7 +61,9 @@ type Pages struct {
 	assets  map[string]asset
 	version string        // of everything embedded: a page of another version is loaded anew
 	heavy   chan struct{} // who reads the record holds one
-	seats   seats         // who follows holds one
+	// Who looks at a plan and may not press holds one: each makes executors look at what they would change, and whoever may press goes first.
+	onlookers chan struct{}
+	seats     seats // who follows holds one
 
 	rowsMu sync.Mutex
 	made   map[rowKey]template.HTML
@@ -80,7 +82,7 @@ const (
 
 // New reads the templates.
 func New(o Options) (*Pages, error) {
-	p := &Pages{o: o, ask: ask.Client{Bus: o.Bus}, assets: map[string]asset{}, made: map[rowKey]template.HTML{}, heavy: make(chan struct{}, 4)}
+	p := &Pages{o: o, ask: ask.Client{Bus: o.Bus}, assets: map[string]asset{}, made: map[rowKey]template.HTML{}, heavy: make(chan struct{}, 4), onlookers: make(chan struct{}, 2)}
 	all := sha256.New()
 	err := fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -159,6 +161,8 @@ type Top struct {
 	Open       bool
 	SignOut    bool
 	CSRF       string
+	// At is when a page was made that does not follow what happens; "": it does.
+	At string
 }
 
 // Frame is what every page has.
@@ -184,7 +188,9 @@ func in(r *http.Request) *words.Speaker { return words.Of(tongue.Of(r)) }
 func (p *Pages) frame(r *http.Request, title, name, live string) Frame {
 	person := who.PersonOf(r.Context())
 	f := Frame{Title: title, Page: name, At: stamp(p.o.Now()), Top: p.top(person), Others: tongue.Choices(r, r.URL.Query())}
-	if live != "" {
+	if live == "" {
+		f.Top.At = f.At
+	} else {
 		f.Live = "/live?v=" + p.version + "&lang=" + string(tongue.Of(r)) + "&" + live
 	}
 	if person != nil {

@@ -134,6 +134,15 @@ func (p *Pages) swap(w http.ResponseWriter, r *http.Request) {
 func (p *Pages) ShowSwap(w http.ResponseWriter, r *http.Request, code int, g board.Group, k Wish, refused *message.Outcome) {
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
 	defer cancel()
+	if !who.PersonOf(r.Context()).May(g.Name, who.Operator) {
+		select {
+		case p.onlookers <- struct{}{}:
+			defer func() { <-p.onlookers }()
+		case <-ctx.Done():
+			p.Say(w, r, http.StatusServiceUnavailable, "Not shown", "Others are looking at plans just now. Try again in a moment.", "", "/g/"+g.Name)
+			return
+		}
+	}
 	status, err := p.ask.Status(ctx, g.Name)
 	if err != nil {
 		p.Unanswered(w, r, g.Name, err)
