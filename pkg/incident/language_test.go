@@ -1,6 +1,7 @@
 package incident_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -30,6 +31,25 @@ func told() incident.Report {
 		incident.Record{Stream: subject.StreamEvents, Seq: 102, Time: at(2), Message: &message.Event{ID: "n1", Group: "web", Kind: message.EventNote, Severity: message.Info, Incident: "web-3",
 			Actor: "ana", Sentence: "ana notes: <b>power</b> is gone in rack 7 | see ![x](http://198.51.100.1/x.png)", Writer: "d1"}})
 	r := incident.Build("web-3", 5*time.Second, records)
+	found := func(seq uint64, at time.Time, m message.Gathered) incident.Record {
+		m.Group, m.Incident, m.At = "web", "web-3", at.Add(-300*time.Millisecond).UnixMicro()
+		return incident.Record{Stream: subject.StreamGathered, Seq: seq, Time: at, Message: &m}
+	}
+	var log strings.Builder
+	for i := range 50 {
+		fmt.Fprintf(&log, "line %d of a log\n", i)
+	}
+	ended := found(2, at(3).Add(time.Second), message.Gathered{When: message.GatherEnded, Executor: "x2", LeftOut: 3, Clues: []message.Clue{{Name: "host", Text: "load: 0.10\n"}}})
+	r.Gather([]incident.Record{
+		ended, ended, // told twice
+		found(1, at(0), message.Gathered{When: message.GatherOpened, Executor: "x1", Site: "sp", Clues: []message.Clue{
+			{Name: "host", What: "load, memory, disks, clock", Text: "load: 17.2\ndisk of /: 0 MiB free of 100 MiB\n"},
+			{Name: "log of app at a", What: "/var/log/app.log", Text: log.String(), Cut: true},
+			{Name: "redis a | ![x](http://198.51.100.1/x.png)", Err: "connection refused <b>\n\x1b[31mred"},
+			{Name: "attack", Text: "```\n</pre><script>alert(1)</script>\n\x1b]0;title\x07\u202egpj.exe"},
+		}}),
+		{Stream: subject.StreamGathered, Seq: 3, Time: at(0), Message: &message.Gathered{Group: "web", Incident: "web-9", When: message.GatherOpened, Executor: "x9"}},
+	})
 	r.InForce([]incident.Spec{
 		{Revision: 3, At: records[0].Time.Add(-time.Hour), Actor: "bia", Text: "ham: older\n"},
 		{Revision: 4, At: records[0].Time.Add(-time.Minute), Actor: "ana", Reason: "quicker", Text: "group: web\nnote: |\n  ```\n  </pre><script>alert(1)</script>\n"},
@@ -63,7 +83,7 @@ func TestPostMortemsInBothLanguages(t *testing.T) {
 // What the report says by itself has its translation, and so has every text of its page.
 func TestEveryTextOfAReportIsTranslated(t *testing.T) {
 	pt := words.Of(words.Portuguese)
-	for _, name := range []string{"report.html", "markdown.go", "html.go"} {
+	for _, name := range []string{"report.html", "markdown.go", "html.go", "gathered.go"} {
 		source, err := os.ReadFile(name)
 		require.NoError(t, err)
 		for _, m := range regexp.MustCompile(`(?:\{\{t|\(t|\.T\(|heading\() ?"([^"]+)"`).FindAllSubmatch(source, -1) {
@@ -80,6 +100,9 @@ func TestEveryTextOfAReportIsTranslated(t *testing.T) {
 				require.Empty(t, pt.Missing(l.Sentence), "of %q", l.Sentence)
 			}
 		}
+	}
+	for _, when := range []string{message.GatherOpened, message.GatherStep, message.GatherEnded, message.GatherAsked} {
+		require.True(t, pt.Known(incident.Gathered{When: when}.Heading()), "no translation of %q", when)
 	}
 	for _, k := range message.EventKinds {
 		require.True(t, pt.Known(string(k)), "no translation of %q", k)
@@ -111,6 +134,13 @@ func TestThePageIsAloneAndHarmless(t *testing.T) {
 		r.Asked[i] = incident.Asked{Actor: hostile, Via: hostile, From: hostile, Verb: message.Verb(hostile), Sentence: hostile}
 	}
 	r.Links = []incident.Link{{Name: hostile, URL: hostile}, {Name: "x](javascript:alert(1))", URL: "javascript:alert(1)"}}
+	for i := range r.Gathered {
+		g := &r.Gathered[i]
+		g.When, g.Executor, g.Site = hostile, hostile, hostile
+		for k := range g.Clues {
+			g.Clues[k] = message.Clue{Name: hostile, What: hostile, Text: "</pre></details>" + hostile + "\n```\n" + hostile, Err: hostile}
+		}
+	}
 	r.Notes[0].Sentence, r.Specs[0].Text, r.Specs[0].Actor, r.Specs[0].Reason = hostile, "</pre>"+hostile, hostile, hostile
 	for _, lang := range words.Langs() {
 		html := r.HTML(lang)

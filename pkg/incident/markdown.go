@@ -74,6 +74,7 @@ func (r Report) MarkdownIn(lang words.Lang, zone *time.Location) string {
 	for range blanks {
 		p.row("", "", "", "[ ]")
 	}
+	p.gathered(r)
 	return p.String()
 }
 
@@ -271,11 +272,7 @@ func (p *paper) inForce(r Report) {
 		}
 		p.line("%s%s", p.T("Spec, revision %d, applied %s by %s", s.Revision, p.Time(s.At, p.zone), cell(s.Actor)), p.because(s.Reason))
 		p.line("")
-		fence := "```"
-		for strings.Contains(s.Text, fence) {
-			fence += "`"
-		}
-		p.line("%syaml\n%s\n%s", fence, strings.TrimRight(s.Text, "\n"), fence)
+		p.fenced("yaml", s.Text)
 	}
 }
 

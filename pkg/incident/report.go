@@ -37,6 +37,8 @@ type Report struct {
 	Items []Item `json:"items,omitempty"`
 	// Links lead to where people talk about it, each place once.
 	Links []Link `json:"links,omitempty"`
+	// Gathered is what executors found on their hosts: see [Report.Gather].
+	Gathered []Gathered `json:"gathered,omitempty"`
 	// Specs are those that its decisions rested on, Version is that of the ham that wrote the report: see [Report.InForce].
 	Specs   []Spec `json:"specs,omitempty"`
 	Version string `json:"version,omitempty"`
