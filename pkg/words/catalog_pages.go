@@ -101,6 +101,7 @@ var pages = [][2]string{
 	{"others are reading the record just now: try again in a moment", "outros estão lendo o registro agora: tente de novo em instantes"},
 	{"no incident of that name is on record", "nenhum incidente com esse nome no registro"},
 	{"the record cannot be read now: {why:try}", "o registro não pode ser lido agora: {why}"},
+	{"what was gathered cannot be read now: {why:try}", "o que foi coletado não pode ser lido agora: {why}"},
 	{"the heartbeats of that time could not be read in time", "os heartbeats daquela hora não puderam ser lidos a tempo"},
 	{"Not shown", "Não mostrado"},
 	{"That was not understood", "Não foi entendido"},
@@ -256,6 +257,9 @@ var pagesTexts = map[string]string{
 	"%s is primary for another %s, then again %s": "%s é primário por mais %s, depois de novo %s", "it is time to go back to %s, and that waits": "é hora de voltar para %s, e isso espera",
 	"%s holds it at epoch %d, for another %s.": "%s o tem na época %d, por mais %s.", "a silent primary may act for %s": "um primário em silêncio pode atuar por %s", "try %d": "tentativa %d",
 	"recovered in %s": "recuperado em %s", "%d refused": "recusas: %d", "Move %s": "Mover %s", "The first time is that of %s, the small one is UTC.": "O primeiro horário é o de %s, o pequeno é UTC.", "The days of the calendar are those of UTC.": "Os dias do calendário são os de UTC.", "met": "cumprido", "on any executor": "em qualquer executor",
+
+	"What was to be seen on the hosts": "O que se via nos hosts", "Logs and states, as the executors found them": "Logs e estados, como os executores os encontraram",
+	"Nothing was gathered: no executor stood beside a member, or the bus was away.": "Nada foi coletado: nenhum executor estava ao lado de um membro, ou o barramento estava fora.",
 
 	// The door.
 	"Each console has its own sign-in. On a host ham works without it.": "Cada console tem sua própria entrada. Num host, o ham funciona sem ele.",

@@ -283,6 +283,7 @@ func TestTextOfOthersIsNeverMarkup(t *testing.T) {
 		Step: &message.StepResult{ID: "r1", Group: "web", Epoch: 9, Command: "c9", Incident: "web-1", Step: "s1", Driver: "exec", State: message.StateFailed, Attempt: 1, Executor: "e1", DryRun: true, Evidence: hostile, Problem: hostile, Found: hostile, At: 1}})
 	w.tell(&message.Event{ID: "n1", Group: "web", Kind: message.EventNote, Sentence: hostile, Incident: "web-1", Actor: "ana"})
 	w.tell(&message.Event{ID: "i2", Group: "web", Kind: message.EventIncident, Sentence: hostile, Incident: "web-1", Opened: &done})
+	w.gathered(&message.Gathered{Group: "web", Incident: "web-1", When: message.GatherOpened, Executor: "x1", Clues: []message.Clue{{Name: hostile, What: hostile, Text: "</pre></details>" + hostile, Err: hostile}}})
 	w.until("/incidents", "web-1")
 	w.until("/g/web", "It waits for you")
 	ctx, cancel := context.WithCancel(context.Background())
@@ -290,7 +291,7 @@ func TestTextOfOthersIsNeverMarkup(t *testing.T) {
 	pieces := make(chan string, 64)
 	w.stream(ctx, "/g/web", func(_, html string) { pieces <- html })
 	texts := map[string]string{"a live element": <-pieces + <-pieces + <-pieces + <-pieces}
-	for _, path := range []string{"/", "/g/web", "/g/web/swap", "/incidents", "/drills", "/i/web-1", "/i/web-1/plots", "/i/web-1/postmortem.html", "/g/web?rq=" + url.QueryEscape(hostile), "/i/" + url.PathEscape(hostile), "/g/" + url.PathEscape(hostile), "/g/web/swap?verb=" + url.QueryEscape(hostile)} {
+	for _, path := range []string{"/", "/g/web", "/g/web/swap", "/incidents", "/drills", "/i/web-1", "/i/web-1/plots", "/i/web-1/gathered", "/i/web-1/postmortem.html", "/g/web?rq=" + url.QueryEscape(hostile), "/i/" + url.PathEscape(hostile), "/g/" + url.PathEscape(hostile), "/g/web/swap?verb=" + url.QueryEscape(hostile)} {
 		texts[path] = w.get(path).body
 	}
 	for path, body := range texts {
@@ -302,9 +303,12 @@ func TestTextOfOthersIsNeverMarkup(t *testing.T) {
 		nothingInline(t, path, body)
 	}
 	require.Contains(t, texts["/i/web-1/postmortem.html"], "&lt;script&gt;alert(1)", "it is shown, as text")
+	require.Contains(t, texts["/i/web-1/gathered"], "&lt;/pre&gt;&lt;/details&gt;", "it is shown, as text")
 	md := w.get("/i/web-1/postmortem.md")
 	require.Contains(t, md.header.Get("Content-Type"), "text/markdown")
-	require.NotContains(t, md.body, "<script>")
+	before, fenced, _ := strings.Cut(md.body, "```")
+	require.NotContains(t, before, "<script>")
+	require.NotContains(t, fenced, "\x1b")
 }
 
 var inline = []*regexp.Regexp{

@@ -100,10 +100,11 @@ func TestEveryPageIsInPortuguese(t *testing.T) {
 	w.tell(&message.Event{ID: "i2", Group: "orders", Kind: message.EventIncident, Severity: message.Notice, Incident: "orders-1", Opened: &opened, Sentence: "incident orders-1: a is suspect: check alive fails from rj (no answer within 300ms); 0 of a quorum of 2 say down"})
 	w.tell(&message.Event{ID: "i3", Group: "orders", Kind: message.EventIncident, Severity: message.Notice, Incident: "orders-1", Opened: &closed,
 		Sentence: "incident orders-1 is over: a is primary (epoch 3) and has been up for 10s; it began with: a is suspect: check alive fails from rj (no answer within 300ms); 0 of a quorum of 2 say down"})
+	w.gathered(&message.Gathered{Group: "web", Incident: "web-1", When: message.GatherStep, Executor: "x1", Site: "sp", LeftOut: 2, Clues: []message.Clue{{Name: "host", Text: "4711", Cut: true, Err: "4712"}}})
 	w.set(func() { w.status, w.preview = busy, refusing })
 	w.until("/g/web", "It waits for you", "fenced up to epoch 2", "/i/web-1")
 	w.until("/incidents", "web-1", "orders-1")
-	for _, path := range append(pages, "/i/web-1", "/i/orders-1", "/i/web-1/plots", "/i/web-1/postmortem.html", "/i/none-1") {
+	for _, path := range append(pages, "/i/web-1", "/i/orders-1", "/i/web-1/plots", "/i/web-1/gathered", "/i/orders-1/gathered", "/i/web-1/postmortem.html", "/i/none-1") {
 		w.portuguese(path)
 	}
 	require.Contains(t, w.portuguese("/").body, "precisam de você.")

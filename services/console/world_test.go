@@ -244,6 +244,16 @@ func (w *world) until(path string, texts ...string) page {
 }
 
 // tell publishes an event.
+// gathered stores what an executor found.
+func (w *world) gathered(m *message.Gathered) {
+	w.t.Helper()
+	m.At = time.Now().UnixMicro()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	_, err := w.bus.Publish(ctx, subject.Gathered(m.Group, m.Executor), m)
+	require.NoError(w.t, err)
+}
+
 func (w *world) tell(e *message.Event) {
 	w.t.Helper()
 	if e.Writer == "" {

@@ -66,7 +66,13 @@ func (x *Executor) wishToGather(d bus.Delivery) {
 	x.gatherer.Wish(w)
 }
 
-// answerGather looks round for somebody who asks.
+// answerGather looks round for somebody who asks. Why it cannot is an answer too: whoever asked waits for one from each executor.
 func (x *Executor) answerGather(ctx context.Context, a bus.Ask) (message.Message, error) {
-	return x.gatherer.Now(ctx, a.Parts.Group)
+	m, err := x.gatherer.Now(ctx, a.Parts.Group)
+	if err != nil {
+		return &message.Gathered{
+			Group: a.Parts.Group, When: message.GatherAsked, Executor: x.name, Clues: []message.Clue{{Name: "nothing was looked at", Err: cut(err.Error())}}, At: time.Now().UnixMicro(),
+		}, nil
+	}
+	return m, nil
 }

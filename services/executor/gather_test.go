@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/isacloud/ha-manager/pkg/ask"
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec"
@@ -158,6 +159,12 @@ func TestGathersForWhoeverAsks(t *testing.T) {
 	l.request(t, subject.Gather("web"), nil, nil, &m)
 	if m.When != message.GatherAsked || m.Executor != "x1" || len(m.Clues) != 2 {
 		t.Fatalf("%+v", m)
+	}
+	// The same, as `ham gather` asks.
+	l.start("x2", func(o *Options) { o.Sites = []string{"witness"} })
+	found, silent, err := ask.Client{Bus: l.bus}.Gather(ctx, "web")
+	if err != nil || len(silent) > 0 || len(found) != 1 || found[0].Executor != "x1" {
+		t.Errorf("%+v, silent %v, %v", found, silent, err)
 	}
 	info, err := l.bus.JS().Stream(ctx, subject.StreamGathered)
 	if err != nil {

@@ -111,6 +111,11 @@ func (a *app) postmortem() *cobra.Command {
 				return err
 			}
 			r.InForce(specs, Version())
+			found, err := a.client(b).Gathered(c.Context(), group, r.From.Add(-time.Minute))
+			if err != nil {
+				return err
+			}
+			r.Gather(found)
 			switch {
 			case a.output == "json":
 				return a.json(r)

@@ -302,6 +302,7 @@ func (p *Pages) markdown(w http.ResponseWriter, r *http.Request) {
 		p.Say(w, r, code, "Not shown", sentence(err), "", "/incidents")
 		return
 	}
+	_ = p.gather(r.Context(), &d.R) // the report is worth having without it
 	w.Header().Set("Content-Type", "text/markdown; charset=utf-8")
 	w.Header().Set("Content-Disposition", `attachment; filename="postmortem-`+d.R.ID+`.md"`)
 	_, _ = w.Write(clean([]byte(d.R.MarkdownIn(tongue.Of(r), nil))))
@@ -314,6 +315,7 @@ func (p *Pages) postmortem(w http.ResponseWriter, r *http.Request) {
 		p.Say(w, r, code, "Not shown", sentence(err), "", "/incidents")
 		return
 	}
+	_ = p.gather(r.Context(), &d.R) // the report is worth having without it
 	way := "inline"
 	if r.URL.Query().Has("download") {
 		way = "attachment"
@@ -322,6 +324,48 @@ func (p *Pages) postmortem(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Security-Policy", incident.Policy+"; frame-ancestors 'none'; sandbox")
 	w.Header().Set("Content-Disposition", way+`; filename="postmortem-`+d.R.ID+`.html"`)
 	_, _ = w.Write(clean([]byte(d.R.HTML(tongue.Of(r)))))
+}
+
+// gather reads what executors found for the incident: apart from the rest, since it is large.
+func (p *Pages) gather(ctx context.Context, rep *incident.Report) error {
+	select {
+	case p.heavy <- struct{}{}:
+		defer func() { <-p.heavy }()
+	case <-time.After(2 * time.Second):
+		return errBusy
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	ctx, cancel := context.WithTimeout(ctx, readFor)
+	defer cancel()
+	records, err := p.ask.Gathered(ctx, rep.Group, rep.From.Add(-time.Minute))
+	if err != nil {
+		return fmt.Errorf("what was gathered cannot be read now: %w", err)
+	}
+	rep.Gather(records)
+	return nil
+}
+
+// gathered shows what executors found, folded.
+func (p *Pages) gathered(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	d, code, err := p.report(r.Context(), r, id)
+	if err == nil {
+		code, err = http.StatusServiceUnavailable, p.gather(r.Context(), &d.R)
+	}
+	if err != nil {
+		p.Say(w, r, code, "Not shown", sentence(err), "", "/incidents")
+		return
+	}
+	if r.Header.Get("X-Fragment") == "1" {
+		p.render(w, r, http.StatusOK, "gathered", d.R.Gathered)
+		return
+	}
+	p.render(w, r, http.StatusOK, "gatheredpage", struct {
+		Frame
+		ID       string
+		Gathered []incident.Gathered
+	}{d.Frame, id, d.R.Gathered})
 }
 
 const (

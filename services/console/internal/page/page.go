@@ -103,7 +103,7 @@ func New(o Options) (*Pages, error) {
 	}
 	p.version = hex.EncodeToString(all.Sum(nil))[:12]
 	p.text, err = tongue.Templates(func(t *template.Template) (*template.Template, error) {
-		return t.Funcs(template.FuncMap{"asset": func(name string) string { return "/assets/" + name + "?v=" + p.version }, "brief": brief}).ParseFS(files, "templates/*.html")
+		return t.Funcs(template.FuncMap{"asset": func(name string) string { return "/assets/" + name + "?v=" + p.version }, "brief": brief, "stamp": stamp}).ParseFS(files, "templates/*.html")
 	})
 	return p, err
 }
@@ -128,6 +128,7 @@ func (p *Pages) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /shadow", p.shadow)
 	mux.HandleFunc("GET /i/{id}", p.incident)
 	mux.HandleFunc("GET /i/{id}/plots", p.plots)
+	mux.HandleFunc("GET /i/{id}/gathered", p.gathered)
 	mux.HandleFunc("GET /i/{id}/postmortem.md", p.markdown)
 	mux.HandleFunc("GET /i/{id}/postmortem.html", p.postmortem)
 	mux.HandleFunc("GET /live", p.live)
