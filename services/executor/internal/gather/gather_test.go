@@ -61,7 +61,7 @@ func (w *world) next(t *testing.T) *message.Gathered {
 	select {
 	case m := <-w.came:
 		return m
-	case <-time.After(time.Minute):
+	case <-time.After(20 * time.Second):
 		t.Fatal("nothing was gathered")
 		return nil
 	}
@@ -197,7 +197,7 @@ func TestWishingNeverWaits(t *testing.T) {
 	}()
 	select {
 	case <-done:
-	case <-time.After(time.Minute):
+	case <-time.After(20 * time.Second):
 		t.Fatal("a wish waits")
 	}
 	require.Greater(t, w.Dropped(), uint64(900))
