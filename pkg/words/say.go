@@ -30,7 +30,7 @@ type said struct {
 
 var speakers = map[Lang]*Speaker{
 	English:    {lang: English},
-	Portuguese: newSpeaker(Portuguese, []map[string]string{reportTexts, consoleTexts, deskTexts, pagesTexts, chatTexts}, rules, core, executor, others, pages, status),
+	Portuguese: newSpeaker(Portuguese, []map[string]string{notifierTexts, reportTexts, consoleTexts, deskTexts, pagesTexts, chatTexts}, rules, core, executor, others, pages, status, notifier),
 }
 
 // Of returns the speaker of a language, that of English where there is no such language.

@@ -75,3 +75,25 @@ func TestSignStopsWithAChannel(t *testing.T) {
 		}
 	})
 }
+
+// A digest and a daily line come by the calendar, once over several notifiers and restarts, in the channel's language.
+func TestByTheCalendar(t *testing.T) {
+	inWorld(t, func(w *world) {
+		ch := channels()
+		ch[0].Lang = "pt-BR"
+		ch[0].Digest = &spec.Schedule{At: "0 9 * * *"}
+		first := w.start("n1", ch...)
+		w.start("n2", ch...)
+		w.apply(`[{to: "slack:#ops"}]`)
+		w.until(26*time.Hour, "the digest", func() bool { return strings.Contains(w.posts(), "o resumo") })
+		first.end(t)
+		w.start("n3", ch...)
+		time.Sleep(time.Hour)
+		if got := strings.Count(w.posts(), "o resumo"); got != 1 {
+			t.Errorf("told %d times: %s", got, w.posts())
+		}
+		if !strings.Contains(w.all(), "web: ninguém responde por ele") {
+			t.Errorf("it says %s", w.all())
+		}
+	})
+}

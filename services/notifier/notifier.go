@@ -20,6 +20,7 @@ import (
 	"github.com/isacloud/ha-manager/pkg/spec"
 	"github.com/isacloud/ha-manager/pkg/spec/store"
 	"github.com/isacloud/ha-manager/pkg/subject"
+	"github.com/isacloud/ha-manager/pkg/words"
 	"github.com/isacloud/ha-manager/services/notifier/channel"
 	"github.com/isacloud/ha-manager/services/notifier/internal/lane"
 	"github.com/isacloud/ha-manager/services/notifier/internal/ledger"
@@ -105,6 +106,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 		ready = true
 		n.reconcile(ctx, fail)
 		n.o.Ready("")
+		n.schedules(ctx, beside.Go)
 		if n.o.Notify.Alive != nil {
 			beside.Go(func() { n.sign.run(ctx) })
 		}
@@ -233,7 +235,7 @@ func (n *Notifier) start(ctx context.Context, target route.Target, fail func(err
 	}
 	b := n.o.Bus
 	l := lane.New(lane.Options{
-		Target: target, Channel: ch.channel, Limit: ch.driver.Limit, Ledger: ledger.Open(b.Table(subject.BucketLedger), key), Stream: b,
+		Target: target, Channel: ch.channel, Limit: ch.driver.Limit, Lang: words.Lang(ch.lang), Ledger: ledger.Open(b.Table(subject.BucketLedger), key), Stream: b,
 		Routing: n.table, Changed: n.whenChanged, Writer: n.o.Name, Run: n.run, Log: n.o.Log,
 		Tell: n.tell,
 		Link: func(ctx context.Context, k *message.Link) error {

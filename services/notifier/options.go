@@ -92,7 +92,7 @@ func (o Options) open() (map[string]opened, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrOptions, err)
 		}
-		out[c.Name] = opened{drivers[at], ch}
+		out[c.Name] = opened{drivers[at], ch, c.Lang}
 	}
 	return out, nil
 }
@@ -101,4 +101,5 @@ func (o Options) open() (map[string]opened, error) {
 type opened struct {
 	driver  channel.Driver
 	channel channel.Channel
+	lang    string
 }

@@ -62,7 +62,7 @@ var channelObject = object[spec.Channel]{
 		textKey("user", "a text", "email: who signs in at the server; left out: nobody does.", func(ch *spec.Channel) *string { return &ch.User }),
 		mailKey("from", "email: the sender.", func(ch *spec.Channel) *string { return &ch.From }),
 		choice("lang", "en", []string{"en", "pt-BR"}, "The language of what is told there.", func(ch *spec.Channel) *string { return &ch.Lang }),
-		scheduleKey("digest", "When the last week is told in one message: near misses, drills, certificates, pauses, what could not be told. A plain value stands for at.",
+		scheduleKey("digest", "When the time since the one before is told in one message: near misses that recovered, the age of drills, pauses, what could not be told. A plain value stands for at.",
 			func(ch *spec.Channel) **spec.Schedule { return &ch.Digest }),
 		scheduleKey("daily", "When one line says how all groups are, so that the channel's silence is noticed. A plain value stands for at.",
 			func(ch *spec.Channel) **spec.Schedule { return &ch.Daily }),

@@ -14,10 +14,17 @@ type Again struct {
 
 // With returns the text with a line that says how often it was so.
 func (t Text) With(a Again) Text {
-	l := line("%d times since %s", a.Times, a.Since.UTC().Format("2006-01-02 15:04:05 UTC"))
+	l := t.T("%d times since %s", a.Times, a.Since.UTC().Format("2006-01-02 15:04:05 UTC"))
 	if a.Newest != "" {
-		l = line("%d times since %s; the newest, at %s: %s", a.Times, a.Since.UTC().Format("2006-01-02 15:04:05 UTC"), a.At.UTC().Format("15:04:05 UTC"), a.Newest)
+		l = t.T("%d times since %s; the newest, at %s: %s", a.Times, a.Since.UTC().Format("2006-01-02 15:04:05 UTC"), a.At.UTC().Format("15:04:05 UTC"), t.say(a.Newest))
 	}
-	t.Facts = append(t.Facts[:len(t.Facts):len(t.Facts)], l)
+	t.Facts = append(t.Facts[:len(t.Facts):len(t.Facts)], line("%s", l))
 	return t
+}
+
+func (t Text) say(sentence string) string {
+	if t.speaker == nil {
+		return sentence
+	}
+	return t.speaker.Say(sentence)
 }

@@ -1,9 +1,6 @@
 package render
 
-import (
-	"fmt"
-	"strings"
-)
+import "strings"
 
 // repeatNote stands where a post may be there twice.
 const repeatNote = "perhaps a repetition: it is unknown whether the first attempt arrived"
@@ -22,20 +19,20 @@ func HeadOf(texts []Text) string {
 			worst = t
 		}
 	}
-	return fmt.Sprintf("%d events, told together; the worst: %s", len(texts), worst.Head())
+	return worst.T("%d events, told together; the worst: %s", len(texts), worst.Head())
 }
 
 // Body is a whole post in plain lines, cut to so many bytes: one event with all that is known, or a line for each of several.
 func Body(texts []Text, repeat bool, limit int) string {
 	var w strings.Builder
 	if repeat {
-		w.WriteString("(" + repeatNote + ")\n")
+		w.WriteString("(" + frame(texts).T(repeatNote) + ")\n")
 	}
 	if len(texts) == 1 {
 		w.WriteString(texts[0].Plain())
 		return Cut(w.String(), limit)
 	}
-	fmt.Fprintf(&w, "%d events, told together:\n", len(texts))
+	w.WriteString(frame(texts).T("%d events, told together:", len(texts)) + "\n")
 	for _, t := range texts {
 		// Each keeps a share of the room, so that a long one pushes no other out.
 		w.WriteString(Cut(t.Line(), max(80, (limit-400)/max(1, len(texts))-1)) + "\n")
@@ -50,4 +47,12 @@ func Body(texts []Text, repeat bool, limit int) string {
 		w.WriteString(c.Run + "   " + c.Says + "\n")
 	}
 	return Cut(w.String(), limit)
+}
+
+// frame has the language of a post.
+func frame(texts []Text) Text {
+	if len(texts) == 0 {
+		return Text{}
+	}
+	return texts[0]
 }

@@ -1,13 +1,12 @@
 package render
 
 import (
-	"strconv"
+	"slices"
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/words"
 )
-
-func utoa(n uint64) string { return strconv.FormatUint(n, 10) }
 
 // Stage is how far an incident is, as far as its events told.
 type Stage string
@@ -42,7 +41,23 @@ type Summary struct {
 	Until  int64     `json:"until_us,omitempty"`
 	DryRun bool      `json:"dry_run,omitempty"`
 	Do     []Command `json:"do,omitempty"`
+
+	speaker *words.Speaker
 }
+
+// In returns the summary in a language. It is for showing: what is kept stays English.
+func (s Summary) In(lang words.Lang) Summary {
+	sp := words.Of(lang)
+	s.Began, s.Now, s.speaker = sp.Say(s.Began), sp.Say(s.Now), sp
+	s.Do = slices.Clone(s.Do)
+	for i := range s.Do {
+		s.Do[i].Says = sp.T(s.Do[i].Says)
+	}
+	return s
+}
+
+// T says a word of the frame around the summary in its language.
+func (s Summary) T(text string, args ...any) string { return Text{speaker: s.speaker}.T(text, args...) }
 
 // Apply returns the summary after e. Events that say nothing lasting leave it as it was.
 func (s Summary) Apply(e *message.Event) Summary {
@@ -129,9 +144,9 @@ func (s Summary) stageAfter(e *message.Event) Stage {
 
 // Head is the card's first line: "web-14: swapping".
 func (s Summary) Head() string {
-	h := s.Incident + ": " + string(s.Stage)
+	h := s.Incident + ": " + s.T(string(s.Stage))
 	if s.DryRun {
-		h = DryRunMark + ": " + h
+		h = s.T(DryRunMark) + ": " + h
 	}
 	return h
 }
@@ -139,9 +154,9 @@ func (s Summary) Head() string {
 // Times says since when, and for how long where it is over.
 func (s Summary) Times() string {
 	from := time.UnixMicro(s.Since).UTC()
-	out := "since " + from.Format("2006-01-02 15:04:05 UTC")
+	out := s.T("since %s", from.Format("2006-01-02 15:04:05 UTC"))
 	if s.Until > 0 {
-		out += ", over after " + round(max(0, time.UnixMicro(s.Until).Sub(from)))
+		out += s.T(", over after %s", round(max(0, time.UnixMicro(s.Until).Sub(from))))
 	}
 	return out
 }

@@ -6,84 +6,95 @@ import (
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/words"
 )
 
 // title says in a few words what e is about. Names in it were checked when the event was decoded.
-func title(e *message.Event) string {
+func title(sp *words.Speaker, e *message.Event) string {
 	switch e.Kind {
 	case message.EventVerdict:
 		if e.Verdict != nil && e.Member != "" {
-			return fmt.Sprintf("%s is %s", e.Member, e.Verdict.To)
+			return sp.T("%s is %s", e.Member, sp.T(string(e.Verdict.To)))
 		}
-		return "a member's verdict changed"
+		return sp.T("a member's verdict changed")
 	case message.EventReadiness:
 		if len(e.Reasons) > 0 {
-			return who(e.Member, "a standby") + " is not ready"
+			return sp.T("%s is not ready", who(e.Member, sp.T("a standby")))
 		}
-		return who(e.Member, "a standby") + " is ready"
+		return sp.T("%s is ready", who(e.Member, sp.T("a standby")))
 	case message.EventIncident:
 		if e.Opened != nil && !*e.Opened {
-			return "incident closed"
+			return sp.T("incident closed")
 		}
-		return "incident opened"
+		return sp.T("incident opened")
 	case message.EventDecision:
 		if c := e.Command; c != nil {
-			return fmt.Sprintf("%s decided (epoch %d)", swap(c.Kind, c.Primary), c.Epoch)
+			return sp.T("%s decided (epoch %d)", swap(sp, c.Kind, c.Primary), c.Epoch)
 		}
-		return "a swap was decided"
+		return sp.T("a swap was decided")
 	case message.EventShadow:
 		if c := e.Command; c != nil {
-			return fmt.Sprintf("%s would have been decided (epoch %d)", swap(c.Kind, c.Primary), c.Epoch)
+			return sp.T("%s would have been decided (epoch %d)", swap(sp, c.Kind, c.Primary), c.Epoch)
 		}
-		return "a swap would have been decided"
+		return sp.T("a swap would have been decided")
 	case message.EventOutcome:
 		if o := e.Outcome; o != nil {
-			verdict := "refused"
+			verdict := sp.T("refused")
 			if o.Accepted {
-				verdict = "accepted"
+				verdict = sp.T("accepted")
 			}
-			return fmt.Sprintf("%s asked by %s: %s", o.Verb, who(Clean(e.Actor), "somebody"), verdict)
+			return sp.T("%s asked by %s: %s", o.Verb, who(Clean(e.Actor), sp.T("somebody")), verdict)
 		}
-		return "a request was answered"
+		return sp.T("a request was answered")
 	case message.EventRefused:
-		return "no automatic swap"
+		return sp.T("no automatic swap")
 	case message.EventStep:
 		if s := e.Step; s != nil {
-			return fmt.Sprintf("step %s %s (epoch %d)", s.Step, stepState(s.State), s.Epoch)
+			return sp.T("step %s %s (epoch %d)", s.Step, stepState(sp, s.State), s.Epoch)
 		}
-		return "a step changed"
+		return sp.T("a step changed")
 	case message.EventRun:
 		if r := e.Run; r != nil {
-			return fmt.Sprintf("%s %s (epoch %d)", swap(r.Kind, r.Primary), runState(r.State), r.Epoch)
+			return sp.T("%s %s (epoch %d)", swap(sp, r.Kind, r.Primary), runState(sp, r.State), r.Epoch)
 		}
-		return "a swap changed"
+		return sp.T("a swap changed")
 	case message.EventRoute:
 		if r := e.Route; r != nil {
 			if !r.Reachable {
-				return fmt.Sprintf("a proxy of route %s cannot be reached", r.Route)
+				return sp.T("a proxy of route %s cannot be reached", r.Route)
 			}
-			return fmt.Sprintf("route %s serves %s", r.Route, who(strings.Join(r.Serves, ", "), "nobody"))
+			return sp.T("route %s serves %s", r.Route, who(strings.Join(r.Serves, ", "), sp.T("nobody")))
 		}
-		return "a route changed"
+		return sp.T("a route changed")
 	case message.EventDrift:
-		return "roles or routes against the record"
+		return sp.T("roles or routes against the record")
 	case message.EventDrill:
-		return drillTitle(e.Drill)
+		return drillTitle(sp, e.Drill)
 	case message.EventMode:
-		return "pause or mode changed"
+		return sp.T("pause or mode changed")
 	case message.EventSpec:
-		return "spec applied"
+		return sp.T("spec applied")
 	case message.EventDeadLetter:
-		return "a message was put to the dead letters"
+		return sp.T("a message was put to the dead letters")
 	case message.EventService:
-		return "service " + e.Writer
+		return sp.T("service %s", e.Writer)
 	case message.EventNote:
-		return "note by " + who(Clean(e.Actor), e.Writer)
+		return sp.T("note by %s", who(Clean(e.Actor), e.Writer))
 	case message.EventNotify:
-		if e.Severity.AtLeast(message.Warning) {
-			return "a channel has trouble"
+		switch e.Code {
+		case "N105":
+			return sp.T("what was held back")
+		case "N106":
+			return sp.T("what repeated itself")
+		case "N107":
+			return sp.T("the digest")
+		case "N108":
+			return sp.T("the daily line")
 		}
-		return "a channel is back"
+		if e.Severity.AtLeast(message.Warning) {
+			return sp.T("a channel has trouble")
+		}
+		return sp.T("a channel is back")
 	}
 	return Clean(string(e.Kind))
 }
@@ -95,76 +106,76 @@ func who(name, otherwise string) string {
 	return name
 }
 
-func swap(k message.Kind, primary string) string {
+func swap(sp *words.Speaker, k message.Kind, primary string) string {
 	switch k {
 	case message.KindAdopt:
-		return "adoption of " + primary + " as primary"
+		return sp.T("adoption of %s as primary", primary)
 	case message.KindResume:
-		return "return to " + primary
+		return sp.T("return to %s", primary)
 	case message.KindReconfigure:
-		return "change of the group, primary " + primary
+		return sp.T("change of the group, primary %s", primary)
 	}
-	return string(k) + " to " + primary
+	return sp.T("%s to %s", string(k), primary)
 }
 
-func drillTitle(d *message.DrillStatus) string {
+func drillTitle(sp *words.Speaker, d *message.DrillStatus) string {
 	if d == nil {
-		return "a drill changed"
+		return sp.T("a drill changed")
 	}
 	switch d.Stage {
 	case message.DrillThere:
-		return fmt.Sprintf("drill begins: %s for %s, then %s again", d.Away, round(d.Hold.Std()), d.Home)
+		return sp.T("drill begins: %s for %s, then %s again", d.Away, round(d.Hold.Std()), d.Home)
 	case message.DrillHolds:
-		return fmt.Sprintf("drill holds: %s is primary for %s", d.Away, round(d.Hold.Std()))
+		return sp.T("drill holds: %s is primary for %s", d.Away, round(d.Hold.Std()))
 	case message.DrillWaits:
-		return "drill waits to go back to " + d.Home
+		return sp.T("drill waits to go back to %s", d.Home)
 	case message.DrillBack:
-		return "drill goes back to " + d.Home
+		return sp.T("drill goes back to %s", d.Home)
 	}
 	switch d.How {
 	case message.DrillDone:
-		return "drill done: " + d.Home + " is primary again"
+		return sp.T("drill done: %s is primary again", d.Home)
 	case message.DrillStayed:
-		return "drill ended: " + d.Away + " stays primary"
+		return sp.T("drill ended: %s stays primary", d.Away)
 	case message.DrillGivenUp:
-		return "drill given up: it did not go back to " + d.Home
+		return sp.T("drill given up: it did not go back to %s", d.Home)
 	}
-	return "drill interrupted: nothing goes back by itself"
+	return sp.T("drill interrupted: nothing goes back by itself")
 }
 
-func stepState(s message.State) string {
+func stepState(sp *words.Speaker, s message.State) string {
 	if s == message.StatePaused {
-		return "waits for a person"
+		return sp.T("waits for a person")
 	}
-	return string(s)
+	return sp.T(string(s))
 }
 
-func runState(s message.State) string {
+func runState(sp *words.Speaker, s message.State) string {
 	switch s {
 	case message.StateStarted:
-		return "begun"
+		return sp.T("begun")
 	case message.StateHeld:
-		return "holds: from here it only goes forward"
+		return sp.T("holds: from here it only goes forward")
 	case message.StatePaused:
-		return "waits for a person"
+		return sp.T("waits for a person")
 	case message.StateEnded:
-		return "ended, nothing was applied"
+		return sp.T("ended, nothing was applied")
 	case message.StateSuperseded:
-		return "superseded by a newer command"
+		return sp.T("superseded by a newer command")
 	}
-	return string(s)
+	return sp.T(string(s))
 }
 
 // facts are findings and figures that the sentence may not hold.
-func facts(e *message.Event) []string {
+func facts(sp *words.Speaker, e *message.Event) []string {
 	var out []string
 	add := func(name, value string) {
 		if value != "" {
-			out = append(out, line("%s: %s", name, value))
+			out = append(out, line("%s: %s", sp.T(name), value))
 		}
 	}
 	if c := e.Command; c != nil {
-		add("took", times("detect", c.DetectMicros, "decide", c.DecideMicros))
+		add("took", times(sp, "detect", c.DetectMicros, "decide", c.DecideMicros))
 		if c.Plan.PredictedRTO > 0 {
 			add("expected to take", round(c.Plan.PredictedRTO.Std()))
 		}
@@ -175,12 +186,12 @@ func facts(e *message.Event) []string {
 		add("problem", s.Problem)
 		add("evidence", s.Evidence)
 		if s.State == message.StateDone && !s.Applied && !s.DryRun {
-			add("applied", "nothing, it was done already")
+			add("applied", sp.T("nothing, it was done already"))
 		}
-		add("took", times("this attempt", s.TookMicros))
+		add("took", times(sp, "this attempt", s.TookMicros))
 	}
 	if r := e.Run; r != nil {
-		add("took", times("execute", r.ExecuteMicros, "verify", r.VerifyMicros))
+		add("took", times(sp, "execute", r.ExecuteMicros, "verify", r.VerifyMicros))
 	}
 	if d := e.Drill; d != nil {
 		for _, way := range []struct {
@@ -188,10 +199,10 @@ func facts(e *message.Event) []string {
 			is   *message.DrillSwap
 		}{{"there", d.There}, {"back", d.Back}} {
 			if way.is != nil {
-				add(way.name, times("execute", way.is.ExecuteMicros, "verify", way.is.VerifyMicros))
+				add(way.name, times(sp, "execute", way.is.ExecuteMicros, "verify", way.is.VerifyMicros))
 			}
 		}
-		add("held", times("for", d.HeldMicros))
+		add("held", times(sp, "for", d.HeldMicros))
 		for _, o := range []struct {
 			name string
 			is   *message.DrillObjective
@@ -199,11 +210,11 @@ func facts(e *message.Event) []string {
 			if o.is == nil {
 				continue
 			}
-			met := "met"
+			met := sp.T("met")
 			if !o.is.Met {
-				met = "MISSED"
+				met = sp.T("MISSED")
 			}
-			add(o.name, fmt.Sprintf("%s of %s, %s", round(o.is.Achieved.Std()), round(o.is.Objective.Std()), met))
+			add(o.name, sp.T("%s of %s, %s", round(o.is.Achieved.Std()), round(o.is.Objective.Std()), met))
 		}
 	}
 	if r := e.Route; r != nil {
@@ -214,11 +225,11 @@ func facts(e *message.Event) []string {
 }
 
 // times says the figures that are known: "detect 240ms, decide 2ms".
-func times(pairs ...any) string {
+func times(sp *words.Speaker, pairs ...any) string {
 	var out []string
 	for i := 0; i+1 < len(pairs); i += 2 {
 		if us := pairs[i+1].(int64); us > 0 {
-			out = append(out, fmt.Sprintf("%s %s", pairs[i], round(time.Duration(us)*time.Microsecond)))
+			out = append(out, fmt.Sprintf("%s %s", sp.T(pairs[i].(string)), round(time.Duration(us)*time.Microsecond)))
 		}
 	}
 	return strings.Join(out, ", ")

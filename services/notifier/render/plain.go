@@ -16,14 +16,14 @@ func (t Text) Plain() string {
 	w.WriteString(strings.Join(t.Context(), "  "))
 	w.WriteString("\n")
 	block(&w, "", []string{t.What})
-	block(&w, "why", t.Why)
-	block(&w, "seen", t.Seen)
-	block(&w, "info", t.Facts)
+	block(&w, t.T("why"), t.Why)
+	block(&w, t.T("seen"), t.Seen)
+	block(&w, t.T("info"), t.Facts)
 	do := make([]string, len(t.Do))
 	for i, c := range t.Do {
 		do[i] = c.Run + "   " + c.Says
 	}
-	block(&w, "do", do)
+	block(&w, t.T("do"), do)
 	return w.String()
 }
 
@@ -34,7 +34,7 @@ func (t Text) Context() []string {
 		out = append(out, t.Incident)
 	}
 	if t.Epoch > 0 {
-		out = append(out, "epoch "+utoa(t.Epoch))
+		out = append(out, t.T("epoch %d", t.Epoch))
 	}
 	if t.Code != "" {
 		out = append(out, t.Code)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/subject"
+	"github.com/isacloud/ha-manager/pkg/words"
 )
 
 // DryRunMark begins everything that is said of something that was only rehearsed.
@@ -33,6 +34,8 @@ type Text struct {
 	Do               []Command
 	// Event is what all this was made from.
 	Event *message.Event
+
+	speaker *words.Speaker // nil: English
 }
 
 // Command is something to type, and what it does.
@@ -40,18 +43,34 @@ type Command struct{ Run, Says string }
 
 // Limits that keep one event readable. What is left out is counted.
 const (
-	maxWhy  = 8
-	maxSeen = 10
-	maxLine = 400
-	maxWhat = 1200
+	maxWhy   = 8
+	maxLines = 50
+	maxSeen  = 10
+	maxLine  = 400
+	maxWhat  = 1200
 )
 
-// Event puts e in words.
-func Event(e *message.Event) Text {
+// T says a word of the frame around the event in its language.
+func (t Text) T(text string, args ...any) string {
+	if t.speaker == nil {
+		return words.Of(words.English).T(text, args...)
+	}
+	return t.speaker.T(text, args...)
+}
+
+// Event puts e in English words.
+func Event(e *message.Event) Text { return EventIn(words.English, e) }
+
+// EventIn puts e in words of a language. What others wrote in it, and what nobody has translated, stays as it is.
+func EventIn(lang words.Lang, e *message.Event) Text {
+	sp := words.Of(lang)
 	t := Text{
 		ID: Clean(e.ID), Incident: Clean(e.Incident), Epoch: e.Epoch, Kind: e.Kind, Severity: e.Severity, Code: Clean(e.Code),
-		At: time.UnixMicro(e.At).UTC(), DryRun: DryRun(e), Title: title(e), What: Cut(Clean(e.Sentence), maxWhat),
-		Why: why(e), Seen: seen(e), Facts: facts(e), Do: commands(e), Event: e,
+		At: time.UnixMicro(e.At).UTC(), DryRun: DryRun(e), Title: title(sp, e), What: Cut(Clean(sp.Say(e.Sentence)), maxWhat),
+		Why: why(sp, e), Seen: seen(sp, e), Facts: facts(sp, e), Do: commands(e), Event: e, speaker: sp,
+	}
+	for i := range t.Do {
+		t.Do[i].Says = sp.T(t.Do[i].Says)
 	}
 	if e.Group != subject.NoGroup {
 		t.Group = e.Group
@@ -78,9 +97,9 @@ func (t Text) Head() string {
 	if about == "" {
 		about = "ham"
 	}
-	h := fmt.Sprintf("[%s] %s: %s", t.Severity, about, t.Title)
+	h := fmt.Sprintf("[%s] %s: %s", t.T(string(t.Severity)), about, t.Title)
 	if t.DryRun {
-		h = DryRunMark + ": " + h
+		h = t.T(DryRunMark) + ": " + h
 	}
 	return h
 }
@@ -93,18 +112,18 @@ func line(format string, args ...any) string {
 }
 
 // why leaves out what the event's own sentence already says, word for word.
-func why(e *message.Event) []string {
+func why(sp *words.Speaker, e *message.Event) []string {
 	var out []string
 	reasons := e.Reasons
 	if e.Command != nil {
 		if !strings.Contains(e.Sentence, e.Command.Sentence) {
-			out = append(out, line("%s %s", e.Command.Rule, e.Command.Sentence))
+			out = append(out, line("%s %s", e.Command.Rule, sp.Say(e.Command.Sentence)))
 		}
 		if e.Command.Actor != "" {
-			out = append(out, line("asked by %s%s", e.Command.Actor, because(e.Command.Why)))
+			out = append(out, line("%s", sp.T("asked by %s%s", e.Command.Actor, because(sp, e.Command.Why))))
 		}
 		for _, r := range e.Command.Reasons {
-			out = append(out, line("set aside by name: %s %s", r.Code, r.Sentence))
+			out = append(out, line("%s", sp.T("set aside by name: %s %s", r.Code, sp.Say(r.Sentence))))
 		}
 	}
 	if e.Outcome != nil && len(reasons) == 0 {
@@ -112,21 +131,25 @@ func why(e *message.Event) []string {
 	}
 	for _, r := range reasons {
 		if len(reasons) > 1 || !strings.Contains(e.Sentence, r.Sentence) {
-			out = append(out, line("%s %s", r.Code, r.Sentence))
+			out = append(out, line("%s %s", r.Code, sp.Say(r.Sentence)))
 		}
 	}
-	return few(out, maxWhy)
+	most := maxWhy
+	if e.Kind == message.EventNotify {
+		most = maxLines // the lines of a summary are what it is for
+	}
+	return few(sp, out, most)
 }
 
-func because(why string) string {
+func because(sp *words.Speaker, why string) string {
 	if why == "" {
 		return ""
 	}
-	return ", because: " + why
+	return sp.T(", because: %s", why)
 }
 
 // seen is the evidence by vantage, so that who saw what stands together.
-func seen(e *message.Event) []string {
+func seen(sp *words.Speaker, e *message.Event) []string {
 	views := e.Views
 	if len(views) == 0 && e.Command != nil {
 		views = e.Command.Evidence
@@ -139,28 +162,26 @@ func seen(e *message.Event) []string {
 	for i, v := range views {
 		var how []string
 		if v.Hard {
-			how = append(how, "hard")
+			how = append(how, sp.T("hard"))
 		}
 		if v.InARow > 1 {
-			how = append(how, fmt.Sprintf("%d in a row", v.InARow))
+			how = append(how, sp.T("%d in a row", v.InARow))
 		}
-		how = append(how, ago(v.AgoMS))
+		how = append(how, sp.T("%s before", round(time.Duration(v.AgoMS)*time.Millisecond)))
 		evidence := ""
 		if v.Evidence != "" {
 			evidence = ": " + v.Evidence
 		}
-		out[i] = line("from %s: %s of %s says %s (%s)%s", v.Vantage, v.Check, v.Member, v.Says, strings.Join(how, ", "), evidence)
+		out[i] = line("%s", sp.T("from %s: %s of %s says %s (%s)%s", v.Vantage, v.Check, v.Member, sp.T(string(v.Says)), strings.Join(how, ", "), evidence))
 	}
-	return few(out, maxSeen)
+	return few(sp, out, maxSeen)
 }
 
-func ago(ms int64) string { return round(time.Duration(ms)*time.Millisecond) + " before" }
-
-func few(lines []string, most int) []string {
+func few(sp *words.Speaker, lines []string, most int) []string {
 	if len(lines) <= most {
 		return lines
 	}
-	return append(lines[:most-1:most-1], fmt.Sprintf("… and %d more", len(lines)-most+1))
+	return append(lines[:most-1:most-1], sp.T("… and %d more", len(lines)-most+1))
 }
 
 // round keeps three digits at most: nobody needs microseconds of minutes.

@@ -101,7 +101,7 @@ func Text(p channel.Post) string {
 		w.WriteString("(perhaps a repetition: it is unknown whether this was printed before)\n")
 	}
 	if len(p.Texts) > 1 {
-		fmt.Fprintf(&w, "%d events, told together:\n", len(p.Texts))
+		w.WriteString(p.Texts[0].T("%d events, told together:", len(p.Texts)) + "\n")
 		for _, t := range p.Texts {
 			w.WriteString("  " + t.Line() + "\n")
 		}

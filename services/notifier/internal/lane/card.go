@@ -78,7 +78,7 @@ func (l *Lane) card(ctx context.Context, d bus.Delivery, inc *incident) (thread 
 			return ledger.Entry{Post: key}, nil
 		},
 		post: func(_ context.Context, e ledger.Entry) (channel.Post, error) {
-			summary := inc.Summary
+			summary := inc.Summary.In(l.o.Lang)
 			return channel.Post{ID: e.Post, To: l.o.Target.To, Card: &summary, Repeat: e.Repeat, Simple: e.Simple}, nil
 		},
 		// A card tells nothing that its events do not tell; they then stand alone.
@@ -133,7 +133,7 @@ func (l *Lane) refresh(ctx context.Context, d bus.Delivery, e *message.Event, in
 			return err
 		}
 	}
-	summary := inc.Summary
+	summary := inc.Summary.In(l.o.Lang)
 	post := channel.Post{ID: entry.Post, To: l.o.Target.To, Card: &summary}
 	err = l.call(ctx, func(ctx context.Context) error { return updater.Update(ctx, *entry.Ref, post) })
 	var failed *channel.Error

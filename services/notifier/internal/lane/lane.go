@@ -10,6 +10,7 @@ import (
 
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/words"
 	"github.com/isacloud/ha-manager/services/notifier/channel"
 	"github.com/isacloud/ha-manager/services/notifier/internal/ledger"
 	"github.com/isacloud/ha-manager/services/notifier/render"
@@ -46,8 +47,10 @@ type Options struct {
 	Target  route.Target
 	Channel channel.Channel
 	Limit   channel.Limit
-	Ledger  *ledger.Ledger
-	Stream  Stream
+	// Lang is the language of what is told there; empty: English.
+	Lang   words.Lang
+	Ledger *ledger.Ledger
+	Stream Stream
 	// Routing is the table as it is now; Changed is closed when it, or what the channel needs, may have changed.
 	Routing func() route.Table
 	Changed func() <-chan struct{}
@@ -252,7 +255,7 @@ func (l *Lane) wait(ctx context.Context, d time.Duration) error {
 func (l *Lane) texts(events []*message.Event, again *render.Again) []render.Text {
 	out := make([]render.Text, len(events))
 	for i, e := range events {
-		out[i] = render.Event(e)
+		out[i] = render.EventIn(l.o.Lang, e)
 	}
 	if again != nil && len(out) == 1 {
 		out[0] = out[0].With(*again)

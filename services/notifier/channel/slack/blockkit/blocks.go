@@ -59,11 +59,11 @@ func event(t render.Text) (string, []slack.Block) {
 			blocks = append(blocks, section("*"+name+"*\n"+list(lines)))
 		}
 	}
-	add("Why", t.Why)
-	add("Seen", t.Seen)
-	add("Info", t.Facts)
+	add(t.T("Why"), t.Why)
+	add(t.T("Seen"), t.Seen)
+	add(t.T("Info"), t.Facts)
 	if len(t.Do) > 0 {
-		blocks = append(blocks, section("*What to do*\n"+commands(t.Do)))
+		blocks = append(blocks, section("*"+t.T("What to do")+"*\n"+commands(t.Do)))
 	}
 	blocks = append(blocks, context(Escape(strings.Join(t.Context(), " · "))))
 	return Escape(t.Head() + ". " + t.What), blocks
@@ -73,7 +73,7 @@ func event(t render.Text) (string, []slack.Block) {
 func several(texts []render.Text) (string, []slack.Block) {
 	head := fmt.Sprintf("%d events, told together", len(texts))
 	if n := len(texts); n > 0 {
-		head = fmt.Sprintf("%d events from %s to %s UTC, told together", n, texts[0].At.Format("2006-01-02 15:04:05"), texts[n-1].At.Format("15:04:05"))
+		head = texts[0].T("%d events from %s to %s UTC, told together", n, texts[0].At.Format("2006-01-02 15:04:05"), texts[n-1].At.Format("15:04:05"))
 	}
 	blocks := []slack.Block{section("*" + Escape(head) + "*")}
 	var lines strings.Builder
@@ -90,7 +90,7 @@ func several(texts []render.Text) (string, []slack.Block) {
 	}
 	newest := texts[len(texts)-1]
 	if len(newest.Do) > 0 {
-		blocks = append(blocks, section("*What to do*\n"+commands(newest.Do)))
+		blocks = append(blocks, section("*"+newest.T("What to do")+"*\n"+commands(newest.Do)))
 	}
 	return Escape(head + ". " + newest.Head()), blocks
 }
@@ -109,16 +109,16 @@ func card(s render.Summary) (string, []slack.Block) {
 	}
 	blocks := []slack.Block{
 		slack.NewHeaderBlock(slack.NewTextBlockObject(slack.PlainTextType, render.Cut(render.Clean(stageSign(s)+" "+s.Head()), limitHeader), false, false)),
-		section("*Now*\n" + Escape(s.Now)),
-		section("*Began*\n" + Escape(s.Began)),
+		section("*" + s.T("Now") + "*\n" + Escape(s.Now)),
+		section("*" + s.T("Began") + "*\n" + Escape(s.Began)),
 		slack.NewSectionBlock(nil, []*slack.TextBlockObject{
-			mrkdwn("*State*\n" + Escape(string(s.Stage))), mrkdwn("*Group*\n" + Escape(group)), mrkdwn("*Epoch*\n" + epoch), mrkdwn("*Rule*\n" + rule),
+			mrkdwn("*" + s.T("State") + "*\n" + Escape(s.T(string(s.Stage)))), mrkdwn("*" + s.T("Group") + "*\n" + Escape(group)), mrkdwn("*" + s.T("Epoch") + "*\n" + epoch), mrkdwn("*" + s.T("Rule") + "*\n" + rule),
 		}, nil),
 	}
 	if len(s.Do) > 0 && s.Stage != render.StageClosed {
-		blocks = append(blocks, section("*What to do*\n"+commands(s.Do)))
+		blocks = append(blocks, section("*"+s.T("What to do")+"*\n"+commands(s.Do)))
 	}
-	blocks = append(blocks, context(Escape(s.Times())+" · the thread has every event"))
+	blocks = append(blocks, context(Escape(s.Times())+" · "+s.T("the thread has every event")))
 	return Escape(s.Head() + ". " + s.Now), blocks
 }
 
