@@ -30,7 +30,24 @@ type said struct {
 
 var speakers = map[Lang]*Speaker{
 	English:    {lang: English},
-	Portuguese: newSpeaker(Portuguese, []map[string]string{notifierTexts, reportTexts, consoleTexts, deskTexts, pagesTexts, chatTexts}, rules, core, executor, others, pages, status, notifier),
+	Portuguese: newSpeaker(Portuguese,
+		[]map[string]string{
+			notifierTexts,
+			reportTexts,
+			consoleTexts,
+			deskTexts,
+			pagesTexts,
+			chatTexts,
+			cliTexts,
+		},
+		rules,
+		core,
+		executor,
+		others,
+		pages,
+		status,
+		notifier,
+	),
 }
 
 // Of returns the speaker of a language, that of English where there is no such language.

@@ -115,53 +115,53 @@ func drillOutcome(d *message.DrillStatus) string {
 func (a *app) sayDrills(r drillsResult) {
 	switch {
 	case r.DrilledAt > 0:
-		a.printf("The last drill that went there and back ended %s ago.", time.Since(time.UnixMicro(r.DrilledAt)).Round(time.Second))
+		a.tell("The last drill that went there and back ended %s ago.", time.Since(time.UnixMicro(r.DrilledAt)).Round(time.Second).String())
 	default:
-		a.printf("No drill of %s ever went there and back.", r.Group)
+		a.tell("No drill of %s ever went there and back.", r.Group)
 	}
 	for _, e := range r.Agenda {
-		says := "  next     " + time.UnixMicro(e.At).UTC().Format(time.DateTime) + " UTC"
+		says := "  " + a.t("next    ") + " " + time.UnixMicro(e.At).UTC().Format(time.DateTime) + " UTC"
 		if e.Name != "" {
-			says += "  " + e.Name + ", planned by " + clean(e.Actor)
+			says += "  " + e.Name + a.t(", planned by %s", clean(e.Actor))
 		}
 		if e.Target != "" {
-			says += " to " + e.Target
+			says += a.t(" to %s", e.Target)
 		}
 		if e.Hold != nil {
-			says += ", hold " + e.Hold.String()
+			says += a.t(", hold %s", e.Hold.String())
 		}
 		if e.Blocked != "" {
-			says += a.paint(yellow, ", blocked: "+clean(e.Blocked))
+			says += a.paint(yellow, a.t(", blocked: %s", clean(e.Blocked)))
 		}
 		a.printf("%s", says)
 		for _, reason := range e.Refusals {
-			a.printf("           would be refused now: %s  %s", reason.Code, a.say(reason.Sentence))
+			a.tell("           would be refused now: %s  %s", reason.Code, a.say(reason.Sentence))
 		}
 	}
 	for _, w := range r.Blocked {
-		a.printf("  blocked  %s to %s UTC: %s", time.UnixMicro(w.From).UTC().Format(time.DateTime), time.UnixMicro(w.Until).UTC().Format(time.DateTime), clean(w.Why))
+		a.tell("  blocked  %s to %s UTC: %s", time.UnixMicro(w.From).UTC().Format(time.DateTime), time.UnixMicro(w.Until).UTC().Format(time.DateTime), clean(w.Why))
 	}
 	for _, d := range r.Drills {
-		says := fmt.Sprintf("  %-11s %s  %s → %s", drillOutcome(d), d.ID, d.Home, d.Away)
+		says := fmt.Sprintf("  %-11s %s  %s → %s", a.t(drillOutcome(d)), d.ID, d.Home, d.Away)
 		for _, swap := range []*message.DrillSwap{d.There, d.Back} {
 			if swap != nil && swap.Done {
 				says += fmt.Sprintf(", %.0f ms", float64(swap.TookMicros())/1000)
 			}
 		}
 		if d.RTO != nil && !d.RTO.Met {
-			says += a.paint(red, ", missed the objective of "+d.RTO.Objective.String())
+			says += a.paint(red, a.t(", missed the objective of %s", a.fig(d.RTO.Objective.String())))
 		}
 		if d.OverAt > 0 {
-			says += ", over " + time.UnixMicro(d.OverAt).UTC().Format(time.DateTime) + " UTC"
+			says += a.t(", over %s UTC", time.UnixMicro(d.OverAt).UTC().Format(time.DateTime))
 		}
 		a.printf("%s", says)
 	}
 	for _, e := range r.Refused {
-		how := "not begun"
+		how := a.t("not begun")
 		if len(e.Outcome.Reasons) > 0 && e.Outcome.Reasons[0].Code == missed {
-			how = "missed"
+			how = a.t("missed")
 		}
-		a.printf("  %-11s %s UTC: %s", how, time.UnixMicro(e.At).UTC().Format(time.DateTime), clean(e.Outcome.Sentence))
+		a.printf("  %-11s %s UTC: %s", how, time.UnixMicro(e.At).UTC().Format(time.DateTime), a.say(e.Outcome.Sentence))
 	}
 }
 
@@ -243,20 +243,20 @@ func (a *app) showLedger(c *cobra.Command, b *bus.Bus, group string) error {
 		}{score, entries})
 	}
 	for _, e := range l.Entries() {
-		how, why := "open", ""
+		how, why := a.t("open"), ""
 		if e.Judgement != nil {
-			how, why = e.Judgement.Judge, strings.TrimSpace(" by "+e.Judgement.Actor+": "+e.Judgement.Reason)
+			how, why = a.t(e.Judgement.Judge), a.t("by %s: %s", e.Judgement.Actor, e.Judgement.Reason)
 		}
-		says := "should have swapped, and did not"
+		says := a.t("should have swapped, and did not")
 		if e.Command != nil {
-			says = e.Command.Sentence
+			says = a.say(e.Command.Sentence)
 		}
 		a.printf("%s  %-5s  %s  %s", time.UnixMicro(e.At).UTC().Format(time.DateTime), how, e.ID, clean(says))
 		if why != "" {
 			a.printf("    %s", clean(why))
 		}
 	}
-	a.printf("%s", cmp.Or(scoreWords(score), "Nothing stands in the shadow ledger of "+group+"."))
+	a.printf("%s", cmp.Or(a.say(scoreWords(score)), a.t("Nothing stands in the shadow ledger of %s.", group)))
 	return nil
 }
 

@@ -254,21 +254,21 @@ func stageColor(d *message.DrillStatus) string {
 
 // showDrill says how far the drill is, and when it goes back.
 func (a *app) showDrill(group string, d *message.DrillStatus, now int64) {
-	says := fmt.Sprintf("  drill %s of %s: ", d.ID, d.Actor)
+	says := a.t("  drill %s of %s: ", d.ID, d.Actor)
 	switch d.Stage {
 	case message.DrillThere:
-		says += fmt.Sprintf("%s is taking over from %s, for %s", d.Away, d.Home, d.Hold)
+		says += a.t("%s is taking over from %s, for %s", d.Away, d.Home, d.Hold.String())
 	case message.DrillHolds:
 		left := max(0, time.Duration(d.BackAt-now)*time.Microsecond).Round(time.Second)
-		says += fmt.Sprintf("%s is primary until %s, for another %s, then %s again", d.Away, time.UnixMicro(d.BackAt).UTC().Format("15:04:05 UTC"), left, d.Home)
+		says += a.t("%s is primary until %s, for another %s, then %s again", d.Away, time.UnixMicro(d.BackAt).UTC().Format("15:04:05 UTC"), left.String(), d.Home)
 	case message.DrillWaits:
-		says += "it is time to go back to " + d.Home + ", and that waits"
+		says += a.t("it is time to go back to %s, and that waits", d.Home)
 	case message.DrillBack:
-		says += d.Home + " is taking back over from " + d.Away
+		says += a.t("%s is taking back over from %s", d.Home, d.Away)
 	}
 	a.printf("%s", a.paint(stageColor(d), clean(says)))
 	a.reasons(d.Waits)
 	if d.Stage == message.DrillHolds || d.Stage == message.DrillWaits {
-		a.printf("    at once with `ham drill %s --back`, not at all with `--stay`", group)
+		a.tell("    at once with `ham drill %s --back`, not at all with `--stay`", group)
 	}
 }

@@ -75,20 +75,20 @@ func whoLooked(looked *message.Looked) string {
 }
 
 // finds says what a step would find, in a few words.
-func finds(looked *message.Looked, step string) string {
+func (a *app) finds(looked *message.Looked, step string) string {
 	for _, s := range looked.Steps {
 		if s.Step != step {
 			continue
 		}
 		switch {
 		case s.Problem != "":
-			return "! " + clean(s.Problem)
+			return "! " + a.say(s.Problem)
 		case s.State == message.StateDone:
-			return "is so already: " + clean(cmp.Or(s.Found, s.Evidence))
+			return a.t("is so already:") + " " + a.say(cmp.Or(s.Found, s.Evidence))
 		case s.Found == "" && s.Wanted == "":
 			return ""
 		}
-		return clean(s.Found) + " → " + clean(s.Wanted)
+		return a.say(s.Found) + " → " + a.say(s.Wanted)
 	}
 	return ""
 }
@@ -96,12 +96,12 @@ func finds(looked *message.Looked, step string) string {
 func (a *app) showPreview(p *message.Preview, looked *message.Looked) {
 	mark := ""
 	if p.DryRun {
-		mark = a.paint(yellow, " (DRY RUN: it would only be rehearsed)")
+		mark = a.paint(yellow, " "+a.t("(DRY RUN: it would only be rehearsed)"))
 	}
-	a.printf("%s of %s: %s → %s, epoch %d%s", p.Verb, p.Group, cmp.Or(p.From, "nobody"), cmp.Or(p.To, "nobody"), p.Epoch, mark)
+	a.tell("%s of %s: %s → %s, epoch %d%s", a.t(string(p.Verb)), p.Group, cmp.Or(p.From, a.t("nobody")), cmp.Or(p.To, a.t("nobody")), p.Epoch, mark)
 	a.printf("%s", a.say(p.Sentence))
 	if !p.Accepted {
-		a.printf("%s", a.paint(red, "It would be refused now:"))
+		a.printf("%s", a.paint(red, a.t("It would be refused now:")))
 		a.reasons(p.Reasons)
 	}
 	if p.Plan == nil {
@@ -109,28 +109,28 @@ func (a *app) showPreview(p *message.Preview, looked *message.Looked) {
 	}
 	rows := [][]string{}
 	for i, s := range p.Plan.Steps {
-		rows = append(rows, []string{fmt.Sprintf("%d", i+1), s.Name, string(s.Phase), s.Driver, "on " + s.On, "≤ " + s.Timeout.String(), a.say(s.Says)})
+		rows = append(rows, []string{fmt.Sprintf("%d", i+1), s.Name, a.t(string(s.Phase)), s.Driver, a.t("on") + " " + s.On, "≤ " + a.fig(s.Timeout.String()), a.say(s.Says)})
 	}
 	table(a.Out, "  ", rows)
 	if looked == nil {
-		a.printf("  no executor answered what the steps would find now: without one nothing is carried out")
+		a.tell("  no executor answered what the steps would find now: without one nothing is carried out")
 	} else {
-		a.printf("  %s looked what they would find now:", whoLooked(looked))
+		a.tell("  %s looked what they would find now:", whoLooked(looked))
 		rows = nil
 		for _, s := range p.Plan.Steps {
-			rows = append(rows, []string{s.Name, finds(looked, s.Name)})
+			rows = append(rows, []string{s.Name, a.finds(looked, s.Name)})
 		}
 		table(a.Out, "    ", rows)
 	}
-	predicted := "not known yet: no such swap was measured"
+	predicted := a.say("not known yet: no such swap was measured")
 	if p.Plan.PredictedRTO > 0 {
-		predicted = p.Plan.PredictedRTO.String() + ", from past swaps"
+		predicted = a.t("%s, from past swaps", a.fig(p.Plan.PredictedRTO.String()))
 	}
-	a.printf("  predicted recovery time: %s", predicted)
+	a.tell("  predicted recovery time: %s", predicted)
 	if p.WayBack != "" {
-		a.printf("  the way back: %s", a.say(p.WayBack))
+		a.tell("  the way back: %s", a.say(p.WayBack))
 	}
-	a.printf("  plan %s; fire exactly this one with `ham %s %s --plan %s`", p.Plan.Hash, p.Verb, p.Group, p.Plan.Hash)
+	a.tell("  plan %s; fire exactly this one with `ham %s %s --plan %s`", p.Plan.Hash, p.Verb, p.Group, p.Plan.Hash)
 }
 
 func (a *app) explain() *cobra.Command {
@@ -164,33 +164,33 @@ func (a *app) explain() *cobra.Command {
 func (a *app) showWhy(s *message.GroupStatus) {
 	switch {
 	case len(s.Refusals) == 0:
-		a.printf("Nothing stands against an automatic swap if %s dies.", s.Primary)
+		a.tell("Nothing stands against an automatic swap if %s dies.", s.Primary)
 	case s.Primary == "":
-		a.printf("Nobody is primary, and none is adopted by itself:")
+		a.tell("Nobody is primary, and none is adopted by itself:")
 	case ask.PrimaryDown(s):
-		a.printf("%s is down, and no automatic swap happens:", s.Primary)
+		a.tell("%s is down, and no automatic swap happens:", s.Primary)
 	default:
-		a.printf("If %s died now, no automatic swap would happen:", s.Primary)
+		a.tell("If %s died now, no automatic swap would happen:", s.Primary)
 	}
 	a.reasons(s.Refusals)
 	for _, m := range s.Members {
 		a.printf("")
-		a.printf("%s is %s:", m.Name, m.Verdict)
+		a.tell("%s is %s:", m.Name, a.t(string(m.Verdict)))
 		rows := [][]string{}
 		for _, v := range m.Views {
 			hard := ""
 			if v.Hard {
-				hard = "hard evidence"
+				hard = a.t("hard evidence")
 			}
-			row := []string{v.Vantage, v.Check, v.Says, fmt.Sprintf("%d in a row", v.InARow), fmt.Sprintf("%d ms ago", v.AgoMS), hard, clean(v.Evidence)}
+			row := []string{v.Vantage, v.Check, a.t(v.Says), a.t("%d in a row", v.InARow), a.t("%d ms ago", v.AgoMS), hard, a.say(v.Evidence)}
 			rows = append(rows, row)
 		}
 		table(a.Out, "  ", rows)
 		if len(m.Views) == 0 {
-			a.printf("  nobody has looked yet")
+			a.tell("  nobody has looked yet")
 		}
 		if len(m.Reasons) > 0 {
-			a.printf("  it is not ready to take over:")
+			a.tell("  it is not ready to take over:")
 			a.reasons(m.Reasons)
 		}
 	}

@@ -47,6 +47,23 @@ const (
 	dim    = "\x1b[2m"
 )
 
+// t is a text of the command's own, by its English, in the language that was asked for.
+func (a *app) t(text string, args ...any) string { return words.Of(a.lang).T(text, args...) }
+
+// tell prints one.
+func (a *app) tell(text string, args ...any) { a.printf("%s", a.t(text, args...)) }
+
+// fig writes a figure with its unit.
+func (a *app) fig(text string) string { return words.Of(a.lang).Figure(text) }
+
+// titles are the heads of a table.
+func (a *app) titles(all ...string) []string {
+	for i := range all {
+		all[i] = a.t(all[i])
+	}
+	return all
+}
+
 // say is a sentence of ham's in the language that was asked for, safe for the screen.
 func (a *app) say(sentence string) string { return clean(words.Of(a.lang).Say(sentence)) }
 
@@ -57,8 +74,8 @@ func (a *app) reasons(reasons []message.Reason) {
 	for _, r := range reasons {
 		note := ""
 		if r.Overridable {
-			note = "  (may be overridden: --override " + r.Code + " --reason …)"
+			note = "  " + a.t("(may be overridden: --override %s --reason …)", r.Code)
 		}
-		a.printf("  %s  %s%s", r.Code, clean(r.Sentence), note)
+		a.printf("  %s  %s%s", r.Code, a.say(r.Sentence), note)
 	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -38,7 +39,7 @@ func (a *app) status() *cobra.Command {
 				a.showStatus(s)
 			}
 			if len(all) == 0 {
-				a.printf("No group is declared. `ham apply FILE` declares one; `ham validate FILE` checks it before.")
+				a.tell("No group is declared. `ham apply FILE` declares one; `ham validate FILE` checks it before.")
 			}
 			return nil
 		},
@@ -70,34 +71,34 @@ func (a *app) statuses(ctx context.Context, b *bus.Bus, groups []string) ([]*mes
 func (a *app) showStatus(s *message.GroupStatus) {
 	mode := s.Mode
 	if s.Paused {
-		mode = "paused by " + s.PausedBy
+		mode = a.t("paused by %s", s.PausedBy)
 		if s.PausedUntil > 0 {
-			mode += " until " + time.UnixMicro(s.PausedUntil).UTC().Format("15:04:05 UTC")
+			mode += " " + a.t("until %s", time.UnixMicro(s.PausedUntil).UTC().Format("15:04:05 UTC"))
 		}
 	}
-	role := "nobody is primary yet"
+	role := a.t("nobody is primary yet")
 	if s.Epoch > 0 {
-		role = fmt.Sprintf("epoch %d, %s is primary", s.Epoch, s.Primary)
+		role = a.t("epoch %d, %s is primary", s.Epoch, s.Primary)
 		if !s.Held {
-			role = fmt.Sprintf("epoch %d, %s is becoming primary", s.Epoch, s.Primary)
+			role = a.t("epoch %d, %s is becoming primary", s.Epoch, s.Primary)
 		}
 	}
 	head := fmt.Sprintf("%s  %s  %s", a.paint(bold, s.Group), a.paint(modeColor(s), mode), role)
 	if s.Incident != "" {
-		head += "  " + a.paint(red, "incident "+s.Incident)
+		head += "  " + a.paint(red, a.t("incident")+" "+s.Incident)
 	}
 	a.printf("%s", head)
 	a.printf("%s", a.say(s.Sentence))
-	rows := [][]string{{"MEMBER", "SITE", "ROLE", "VERDICT", "READY", "SEEN BY"}}
+	rows := [][]string{a.titles("MEMBER", "SITE", "ROLE", "VERDICT", "READY", "SEEN BY")}
 	for _, m := range s.Members {
 		ready := "–"
 		if m.Role != message.RolePrimary {
-			ready = "yes"
+			ready = a.t("yes")
 			if !m.Ready {
-				ready = "no"
+				ready = a.t("no")
 			}
 		}
-		rows = append(rows, []string{m.Name, m.Site, string(m.Role), string(m.Verdict), ready, seen(m.Views)})
+		rows = append(rows, []string{m.Name, m.Site, a.t(string(m.Role)), a.t(string(m.Verdict)), ready, a.seen(m.Views)})
 	}
 	table(a.Out, "  ", rows)
 	if s.Lease != nil {
@@ -111,14 +112,14 @@ func (a *app) showStatus(s *message.GroupStatus) {
 		}
 	}
 	for _, r := range s.Routes {
-		what := "serves " + strings.Join(r.Serves, ", ")
+		what := a.t("serves %s", strings.Join(r.Serves, ", "))
 		switch {
 		case !r.Reachable:
-			what = a.paint(red, "cannot be reached: "+a.say(r.Problem))
+			what = a.paint(red, a.t("cannot be reached:")+" "+a.say(r.Problem))
 		case len(r.Serves) == 0:
-			what = a.paint(red, "serves nobody")
+			what = a.paint(red, a.say("serves nobody"))
 		}
-		a.printf("  route %s on %s %s", r.Route, r.Proxy, what)
+		a.tell("  route %s on %s %s", r.Route, r.Proxy, what)
 	}
 	if s.Drill != nil {
 		a.showDrill(s.Group, s.Drill, s.At)
@@ -133,7 +134,7 @@ func (a *app) showStatus(s *message.GroupStatus) {
 func (a *app) showDesk(s *message.GroupStatus) {
 	for i, l := range desk.Waits(s) {
 		a.printf("  %s", a.paint(yellow, a.say(l.Text)))
-		a.printf("    `ham approve %s %s`, or `ham reject %[1]s %[2]s`", s.Group, clean(s.Approvals[i].Request))
+		a.tell("    `ham approve %s %s`, or `ham reject %[1]s %[2]s`", s.Group, clean(s.Approvals[i].Request))
 	}
 	for _, l := range slices.Concat(desk.Drills(s, s.At), desk.Ledger(s)) {
 		color := map[desk.Tone]string{desk.Warn: yellow, desk.Faint: dim}[l.Tone]
@@ -147,15 +148,15 @@ func (a *app) showDesk(s *message.GroupStatus) {
 
 // showLease says who may act, what would be lost, and who may not act any more.
 func (a *app) showLease(l *message.LeaseStatus) {
-	holder := "nobody holds it, by this decider"
+	holder := a.t("nobody holds it, by this decider")
 	if l.Holder != "" {
-		holder = fmt.Sprintf("%s holds it at epoch %d", l.Holder, l.HolderEpoch)
+		holder = a.t("%s holds it at epoch %d", l.Holder, l.HolderEpoch)
 	}
 	armed := ""
 	if !l.Armed {
-		armed = "; " + a.paint(yellow, "not armed: no guard is in force")
+		armed = "; " + a.paint(yellow, a.t("not armed: no guard is in force"))
 	}
-	a.printf("  lease of %s by %s: %s%s", l.TTL, strings.Join(l.Deciders, ", "), holder, armed)
+	a.tell("  lease of %s by %s: %s%s", a.fig(l.TTL.String()), strings.Join(l.Deciders, ", "), holder, armed)
 	if l.Protection != "" {
 		color := yellow
 		if l.Protected {
@@ -164,34 +165,28 @@ func (a *app) showLease(l *message.LeaseStatus) {
 		a.printf("  %s", a.paint(color, a.say(l.Protection)))
 	}
 	for _, s := range l.Standbys {
-		text := clean(s.State)
-		if text == "" {
-			text = "nothing is known of it yet"
-		}
+		text := a.say(cmp.Or(s.State, "nothing is known of it yet"))
 		if s.Lag {
-			text += fmt.Sprintf(", %d bytes behind", s.LagBytes)
+			text += a.t(", %d bytes behind", s.LagBytes)
 		}
 		if s.Why != "" {
-			text += ": " + clean(s.Why)
+			text += ": " + a.say(s.Why)
 		}
-		a.printf("  standby %s  %s", s.Member, text)
+		a.tell("  standby %s  %s", s.Member, text)
 	}
 	for _, f := range l.Fenced {
 		if !f.Now {
 			continue // it has long followed again
 		}
-		a.printf("  %s", a.paint(red, fmt.Sprintf("%s is fenced up to epoch %d (%s), and acts again only at a newer one", f.Member, f.Epoch, f.How)))
+		a.printf("  %s", a.paint(red, a.say(fmt.Sprintf("%s is fenced up to epoch %d (%s), and acts again only at a newer one", f.Member, f.Epoch, f.How))))
 	}
 }
 
 func (a *app) showSwap(s *message.SwapStatus) {
-	a.printf("  %s of epoch %d to %s is %s:", s.Kind, s.Epoch, s.To, s.State)
+	a.tell("  %s of epoch %d to %s is %s:", a.t(string(s.Kind)), s.Epoch, s.To, a.t(string(s.State)))
 	rows := [][]string{}
 	for _, step := range s.Steps {
-		state := string(step.State)
-		if state == "" {
-			state = "not begun"
-		}
+		state := a.t(cmp.Or(string(step.State), "not begun"))
 		rows = append(rows, []string{step.Name, state, a.say(step.Says), a.say(step.Problem)})
 	}
 	table(a.Out, "    ", rows)
@@ -206,13 +201,13 @@ func modeColor(s *message.GroupStatus) string {
 
 // seen sums up the views: "rj up, sp up, witness down (no answer within 300ms)". Vantages that say the same for the same
 // reason stand together, so that the reason is read once.
-func seen(views []message.View) string {
+func (a *app) seen(views []message.View) string {
 	var says []string
 	vantages := map[string][]string{}
 	for _, v := range views {
-		text := v.Says
+		text := a.t(v.Says)
 		if v.Says != "up" && v.Evidence != "" {
-			text += " (" + clean(v.Evidence) + ")"
+			text += " (" + a.say(v.Evidence) + ")"
 		}
 		if vantages[text] == nil {
 			says = append(says, text)
@@ -222,7 +217,7 @@ func seen(views []message.View) string {
 		}
 	}
 	if len(says) == 0 {
-		return "nobody yet"
+		return a.t("nobody yet")
 	}
 	for i, text := range says {
 		says[i] = strings.Join(vantages[text], ", ") + " " + text

@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/words"
+	"github.com/isacloud/ha-manager/pkg/words/wordstest"
+)
+
+// Whoever writes a text of a command writes its Portuguese, in pkg/words.
+func TestEveryTextOfTheCommandsIsInPortuguese(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	n := 0
+	for _, name := range files {
+		source, err := os.ReadFile(name)
+		require.NoError(t, err)
+		for _, m := range regexp.MustCompile(`a\.(?:t|tell)\(("(?:[^"\\]|\\.)*")`).FindAllSubmatch(source, -1) {
+			text, err := strconv.Unquote(string(m[1]))
+			require.NoError(t, err)
+			require.True(t, words.Of(words.Portuguese).Known(text), "%s: no Portuguese in pkg/words for %q", name, text)
+			n++
+		}
+	}
+	require.Greater(t, n, 50, "texts are said in another way now")
+}
+
+// What `ham status` and `ham explain` print is Portuguese whole.
+func TestStatusAndExplainInPortuguese(t *testing.T) {
+	var out bytes.Buffer
+	a := &app{lang: words.Portuguese}
+	a.Out = &out
+	s := &message.GroupStatus{
+		Group: "web", Sentence: "If a died now: nobody takes over, because b would lose too much: it was 39.1 KiB, 4s behind, 320ms ago, and the objective is 500ms.", Mode: "manual", Paused: true, PausedBy: "ana",
+		PausedUntil: 1, Epoch: 3, Held: true, Primary: "a", Incident: "web-1", Refusals: []message.Reason{{Code: "R322", Sentence: "b is not ready: it has been steady for 2.5s of 10s", Overridable: true}},
+		Members: []message.MemberStatus{
+			{Name: "a", Site: "sp", Role: message.RolePrimary, Verdict: message.VerdictUp, Views: []message.View{{Vantage: "sp", Check: "alive", Says: "up", InARow: 2, AgoMS: 120}}},
+			{Name: "b", Site: "rj", Role: message.RoleStandby, Verdict: message.VerdictSuspect, Reasons: []message.Reason{{Code: "R322", Sentence: "b is not ready: b is suspect"}},
+				Views: []message.View{{Vantage: "rj", Check: "alive", Says: "down", Hard: true, InARow: 3, AgoMS: 90, Evidence: "no answer within 300ms"}}},
+			{Name: "c", Role: message.RoleStandby, Verdict: message.VerdictUnknown},
+		},
+		Routes: []message.RouteSeen{{Route: "front", Proxy: "px1"}, {Route: "front", Proxy: "px2", Reachable: true}, {Route: "front", Proxy: "px3", Reachable: true, Serves: []string{"a"}}},
+		Lease:  &message.LeaseStatus{Deciders: []string{"d1"}, TTL: message.Duration(1500e6), Standbys: []message.StandbyStatus{{Member: "b", State: message.StandbyStreaming, Lag: true, LagBytes: 9}, {Member: "c"}}, Fenced: []message.FencedStatus{{Member: "b", Epoch: 2, Now: true, How: "guard"}}},
+		Drill:  &message.DrillStatus{ID: "web-drill-2", Actor: "ana", Stage: message.DrillHolds, Home: "b", Away: "a", BackAt: 1e12},
+		Swap:   &message.SwapStatus{Kind: message.KindFailover, Epoch: 4, To: "b", State: message.StatePaused, Steps: []message.StepStatus{{Name: "front", Says: "send clients of web to b (server s2) on 1 proxy"}}},
+	}
+	a.showStatus(s)
+	a.showWhy(s)
+	require.Empty(t, wordstest.English(out.String()), out.String())
+	require.Contains(t, out.String(), "época 3, a é primário")
+	require.Contains(t, out.String(), "lease de 1,5s por d1")
+}
