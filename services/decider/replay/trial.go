@@ -37,6 +37,8 @@ type Swap struct {
 	Why   string `json:"why,omitempty"`
 	// Recorded is when the record has a failover from the same primary in its place; zero: it has none.
 	Recorded time.Time `json:"recorded,omitzero"`
+	// Judged is what a person said of the entry of the shadow ledger in its place; nil: nobody did, or there is none.
+	Judged *message.Judgement `json:"judged,omitempty"`
 
 	back map[string]bool // vantages that have seen it serving since
 	says map[string]bool // vantage and check that said down
@@ -63,6 +65,20 @@ func (t *Tried) Wrong() (n int) {
 		}
 	}
 	return n
+}
+
+// Judged counts what people said of the swaps: in the shadow ledger, of the same moment.
+func (t *Tried) Judged() (right, wrong int) {
+	for _, s := range t.Swaps {
+		switch {
+		case s.Judged == nil:
+		case s.Judged.Judge == message.JudgeRight:
+			right++
+		default:
+			wrong++
+		}
+	}
+	return right, wrong
 }
 
 // Detection is how long the swaps' detection took: the least, the median, the most. Zero where there was none.
@@ -127,7 +143,9 @@ func Trial(ctx context.Context, src Source, since time.Time, name string, policy
 		}
 		return core.SpecChanged{Spec: &own}
 	}
+	judged := judgements{said: map[string]*message.Judgement{}}
 	feed.each = func(it *item) {
+		judged.see(it)
 		declared.see(it)
 		tried.see(it)
 	}
@@ -137,6 +155,8 @@ func Trial(ctx context.Context, src Source, since time.Time, name string, policy
 	if bad != nil {
 		return nil, bad
 	}
+	judged.of(declared.Swaps)
+	judged.of(tried.Swaps)
 	return &TrialReport{
 		Group: src.Group, From: report.From, Until: report.Until, Heartbeats: report.Heartbeats, Declared: &declared.Tried, Other: &tried.Tried,
 		Assumed: []string{
@@ -197,6 +217,34 @@ func withPolicy(d *declaredSpec, policy *yaml.Node) (*spec.Group, error) {
 	}
 	g.Revision = d.revision
 	return g, nil
+}
+
+// judgements are what people said of the shadows of the record.
+type judgements struct {
+	shadows []*message.Command
+	at      []int64
+	said    map[string]*message.Judgement
+}
+
+func (j *judgements) see(it *item) {
+	switch e := it.event; {
+	case e == nil:
+	case e.Judged != nil:
+		j.said[e.Judged.Entry] = e.Judged // the newest counts
+	case e.Kind == message.EventShadow && e.Command != nil && e.Command.Request == "":
+		j.shadows, j.at = append(j.shadows, e.Command), append(j.at, it.at)
+	}
+}
+
+// of gives each swap what was said of the shadow in its place.
+func (j *judgements) of(swaps []*Swap) {
+	for _, s := range swaps {
+		for i, c := range j.shadows {
+			if d := j.at[i] - s.At.UnixMicro(); c.From == s.From && max(d, -d) < patience && j.said[c.ID] != nil {
+				s.Judged = j.said[c.ID]
+			}
+		}
+	}
 }
 
 // trial watches one core that decides alone.

@@ -171,6 +171,9 @@ func (a *app) trial(ctx context.Context, src replay.Source, since time.Time, nam
 		if s.Wrong {
 			line += a.paint(red, "  WRONG: "+s.Why)
 		}
+		if j := s.Judged; j != nil {
+			line += "  judged " + j.Judge + " by " + clean(j.Actor) + ": " + clean(j.Reason)
+		}
 		if !s.Recorded.IsZero() {
 			line += "  (recorded " + brief(s.Recorded.Sub(s.At)) + " later)"
 		}
