@@ -242,6 +242,7 @@ func TestWhatPeopleDidIsInTheIncident(t *testing.T) {
 	p := w.until("/i/web-1", "I switched its supply", "chat, U123", "refused: web is paused", `<a href="https://example.slack.com/archives/C1/p2" rel="noreferrer">slack</a>`)
 	require.Contains(t, p.body, "What people wrote down")
 	require.Contains(t, p.body, `href="/i/web-1/postmortem.html?download"`)
+	w.until("/g/web", "Covered") // the board knows the group, too
 	// What is to be done is added and ticked there, also when it is over; it is about this incident alone.
 	w.requests()
 	for name, f := range map[string]url.Values{
