@@ -29,7 +29,7 @@ type said struct {
 }
 
 var speakers = map[Lang]*Speaker{
-	English:    {lang: English},
+	English: {lang: English},
 	Portuguese: newSpeaker(Portuguese,
 		[]map[string]string{
 			notifierTexts,

@@ -1,8 +1,11 @@
 package console_test
 
 import (
+	"bufio"
 	"context"
+	"html"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -117,31 +120,29 @@ func TestEveryPageIsInPortuguese(t *testing.T) {
 	w.portuguese("/g/web/swap")
 }
 
-// The stream speaks the page's language, also where the cookie was changed meanwhile by another page.
+// The stream speaks the page's language, also where it begins anew after another page chose another one.
 func TestTheStreamKeepsThePagesLanguage(t *testing.T) {
 	w := begin(t, false, "web")
 	w.until("/", "All is well.")
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	puts := make(chan string, 1024)
-	w.stream(ctx, "/?lang=pt-BR", func(_, html string) {
-		select {
-		case puts <- html:
-		default:
-		}
-	})
+	live := regexp.MustCompile(`data-live="([^"]*)"`).FindStringSubmatch(w.get("/?lang=pt-BR").body)
+	require.NotNil(t, live)
 	w.get("/?lang=en")
-	for end := time.After(patience); ; {
-		select {
-		case html := <-puts:
-			wordstest.Portuguese(t, "the stream", html)
-			if strings.Contains(html, "Coberto") {
-				return
-			}
-		case <-end:
-			t.Fatal("the group's card never came")
+	ctx, stop := context.WithTimeout(context.Background(), patience)
+	defer stop()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, w.base+html.UnescapeString(live[1]), nil)
+	require.NoError(t, err)
+	resp, err := w.client.Do(r)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	read := bufio.NewScanner(resp.Body)
+	read.Buffer(nil, 4<<20)
+	for read.Scan() {
+		require.NotContains(t, read.Text(), "Covered")
+		if strings.Contains(read.Text(), "Coberto") {
+			return
 		}
 	}
+	t.Fatal("the group's card never came")
 }
 
 // What somebody chose goes before what their browser asks for, and stays; what is no language is none.
