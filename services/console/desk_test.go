@@ -229,6 +229,7 @@ func TestRoles(t *testing.T) {
 // The page of an incident tells what people wrote down and asked for; its post-mortem is had in both languages, to read and to keep.
 func TestWhatPeopleDidIsInTheIncident(t *testing.T) {
 	w := begin(t, false, "web")
+	w.until("/g/web", "Covered")
 	opened := true
 	w.tell(&message.Event{ID: "i1", Group: "web", Kind: message.EventIncident, Sentence: "a is down", Incident: "web-1", Opened: &opened})
 	w.tell(&message.Event{ID: "n1", Group: "web", Kind: message.EventNote, Sentence: "ana notes: I switched its supply", Incident: "web-1", Actor: "ana"})
