@@ -104,16 +104,14 @@ func postgresClues(m spec.Member, secrets *driver.Secrets) []Clue {
 		secrets.Hide(target.Password)
 		conn, err := target.Connect(ctx, postgres.Options{Name: "ham_gather"})
 		if err != nil {
-			_, says := postgres.Explain(err)
-			return "", errors.New(says)
+			return "", explained(err)
 		}
 		defer conn.Close()
 		var b strings.Builder
 		for _, ask := range postgresAsks {
 			rows, err := conn.Tell(ctx, ask.query)
 			if err != nil {
-				_, says := postgres.Explain(err)
-				return b.String(), fmt.Errorf("%s: %s", ask.title, says)
+				return b.String(), fmt.Errorf("%s: %w", ask.title, explained(err))
 			}
 			section(&b, ask.title, rows)
 		}
@@ -147,6 +145,14 @@ func postgresClues(m spec.Member, secrets *driver.Secrets) []Clue {
 		all = append(all, unitClue(unit), journalClue(unit))
 	}
 	return all
+}
+
+// explained says what a server said in words, or why it said nothing.
+func explained(err error) error {
+	if _, says := postgres.Explain(err); says != "" {
+		return errors.New(says)
+	}
+	return postgres.Cause(err)
 }
 
 // section writes one answer below its title.
