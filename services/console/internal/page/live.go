@@ -20,6 +20,9 @@ const (
 	streamFor = 5 * time.Minute
 	// gather is how long changes are gathered before they are sent.
 	gather = 40 * time.Millisecond
+	// late is how long a plan that was shown is taken to hold while no decider says so: as long as a page is taken for true. One answer that is
+	// late on a busy machine takes nobody's hand off the button; what is fired is checked by the decider in any case.
+	late = 4 * time.Second
 	// writeLimit cuts off who does not read.
 	writeLimit = 5 * time.Second
 )
@@ -177,9 +180,15 @@ func (p *Pages) follower(r *http.Request, person *who.Person) (func(context.Cont
 		}
 		var last time.Time
 		var is change
+		said := p.o.Now() // when it was last said that it holds, or does not: the page was made a moment ago
 		return func(ctx context.Context, _ map[string]uint64) []piece {
 			if now := p.o.Now(); now.Sub(last) >= time.Second { // also of one that has changed: it may be again the one that was shown
-				is, last = p.stillHolds(ctx, name, k, q.Get("plan"), person), now
+				was := is
+				if is, last = p.stillHolds(ctx, name, k, q.Get("plan"), person), now; is.Old == "" {
+					said = p.o.Now()
+				} else if p.o.Board.Bus().Up && now.Sub(said) < late {
+					is = was
+				}
 			}
 			return []piece{top(), {id: "changed", template: "changed", data: is}}
 		}, true

@@ -376,24 +376,49 @@ func (p *pageOf) leads(selector string) {
 // armed says in the page that the button can be pressed.
 const armed = "document.querySelector('#red')?.getAttribute('aria-disabled') === 'false'"
 
-// arm arms the button of the plan that is open.
+// arm arms the button of the plan that is open; again, where nobody could say for a moment whether the plan still holds.
 func (p *pageOf) arm() {
 	p.t.Helper()
-	p.so("document.querySelector('#arm:not(:disabled)')")
-	if p.value("document.querySelector('#arm').checked") == "false" {
-		p.click("#arm")
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		p.so(armed + " || document.querySelector('#arm:not(:disabled):not(:checked)')")
+		if p.value(armed) == "true" {
+			return
+		}
+		p.must(p.Click("#arm"))
+		p.so(armed + " || document.querySelector('#arm:not(:checked)')")
 	}
-	p.so(armed)
+	require.Fail(p.t, "the button was never armed")
+}
+
+// full presses the button and holds it until it is full: with the mouse, or however press and release do it.
+func (p *pageOf) full(press, release func() error) {
+	p.t.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		p.arm()
+		p.must(press())
+		p.so("document.querySelector('#red.full') || !(" + armed + ")")
+		if p.has("#red.full") {
+			return
+		}
+		p.must(release()) // somebody could not say for a moment: it is not armed any more
+	}
+	require.Fail(p.t, "the button was never full")
 }
 
 // hold holds the button until it is full, and lets go: the page that follows says what became of it.
 func (p *pageOf) hold() {
 	p.t.Helper()
-	p.must(p.Eval("window.before = true", nil))
-	p.must(p.Down("#red"))
-	p.so("document.querySelector('#red.full')")
-	p.must(p.Up("#red"))
-	p.so("!window.before && document.readyState === 'complete'")
+	down, up := func() error { return p.Down("#red") }, func() error { return p.Up("#red") }
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		p.must(p.Eval("window.before = true", nil))
+		p.full(down, up)
+		p.must(up())
+		p.so("!window.before && document.readyState === 'complete' || document.querySelector('#arm:not(:checked)')")
+		if p.value("!window.before") == "true" {
+			return
+		}
+	}
+	require.Fail(p.t, "the button was never fired")
 }
 
 // signIn signs in by name and password.
