@@ -25,7 +25,6 @@ type chat struct {
 	ok     int
 	read   func(t *testing.T, body []byte) (text string, problem string)
 	limit  webhooktest.Fault
-	active []string
 }
 
 var chats = map[string]chat{
