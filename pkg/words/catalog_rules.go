@@ -224,6 +224,8 @@ var rules = [][2]string{
 		"há {ago} nenhuma maioria dos servidores do barramento responde pelo registro de decisões, e o que não pode ser gravado não acontece: veja ham doctor"},
 	{"{group} wants two persons, and {who} may be anybody: sign in, or say who you are with --as NAME",
 		"{group} exige duas pessoas, e {who} pode ser qualquer um: identifique-se no console, ou diga quem é com --as NOME"},
+	{"two persons agreed to {drill}, which goes back to {home}: let it, or bring it back with ham drill {group} --back; then ask for a switchover, which somebody else approves",
+		"duas pessoas concordaram com {drill}, que volta para {home}: deixe voltar, ou traga de volta com ham drill {group} --back; depois peça um switchover, que outra pessoa aprova"},
 	{"that waits for a second person for {for:span}: ham approve {group} {request}, or ham reject {group} {request}",
 		"isso espera uma segunda pessoa por {for}: ham approve {group} {request}, ou ham reject {group} {request}"},
 	{"nobody approved it within {for:span}, so it does not happen: {what:say}", "ninguém aprovou em {for}, então não acontece: {what}"},

@@ -254,5 +254,13 @@ func nobodyKnown(s *State, _ Time, q question) words {
 	return nil
 }
 
+// staysForTwo: what was approved is a drill, which moves nothing for good.
+func staysForTwo(s *State, _ Time, _ question) words {
+	if s.spec == nil || !s.spec.Policy.TwoPerson || !s.drill.running() {
+		return nil
+	}
+	return words{"group": s.group, "drill": s.drill.ID, "home": s.drill.Home}
+}
+
 // never: it is told as an outcome, not asked about.
 func notAsked(*State, Time, question) words { return nil }

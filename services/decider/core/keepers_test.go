@@ -228,14 +228,14 @@ func (k *keepers) back(member string) {
 	if was && k.acting == member {
 		k.fence(member, k.epoch, true) // who reboots has no lease
 	}
-	if e := k.fenced[member]; k.unable[member] && e > 0 && k.unsaid[member] == nil {
-		delete(k.unable, member)
-		delete(k.fenced, member)
-		k.fence(member, e, true) // nothing is wrong with it any more
-	}
 	if f := k.unsaid[member]; f != nil {
 		delete(k.unsaid, member)
 		k.w.report(f)
+	}
+	if e := k.fenced[member]; k.unable[member] && e > 0 {
+		delete(k.unable, member)
+		delete(k.fenced, member)
+		k.fence(member, e, true) // nothing is wrong with it any more
 	}
 }
 
