@@ -224,6 +224,8 @@ func (s *schema) apply(t reflect.Type, rule string, all []string) error {
 		}
 	case "id":
 		s.Pattern, s.MinLength = `^[^\x00-\x20\x7f]+$`, nil
+	case "place":
+		s.Pattern, s.MinLength = `^https?://[^/?#@\s]+([/?#]\S*)?$`, nil
 	case "verb":
 		for _, v := range message.Verbs {
 			s.Enum = append(s.Enum, string(v))

@@ -14,18 +14,15 @@ type Link struct {
 	// What it leads to; Name is whose it is: the channel's.
 	What   string `json:"what" validate:"required,oneof=thread"`
 	Name   string `json:"name" validate:"required,name"`
-	URL    string `json:"url" validate:"required,max=2048"`
+	URL    string `json:"url" validate:"required,max=2048,place"`
 	Writer string `json:"writer" validate:"required,name"`
 	At     int64  `json:"at_us" validate:"min=0"`
 }
 
-// consistent holds a link to what a page may show: it leads to a place on the web, and runs nothing.
-func (m *Link) consistent() *Invalid {
-	u, err := url.Parse(m.URL)
-	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.User != nil {
-		return &Invalid{Type: "link", Field: "url", Got: "something else", Want: "an address of the web, such as https://example.org/x"}
-	}
-	return nil
+// isPlace holds a link to what a page may show: it leads to a place on the web, names nobody, and runs nothing.
+func isPlace(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil
 }
 
 func (m *Link) MessageID() string    { return m.ID }

@@ -108,6 +108,8 @@ func breakOne(rules, name string, steps []step, f func(string, []step, func(refl
 			change = func(v reflect.Value) { v.SetString("a.b") }
 		case "id":
 			change = func(v reflect.Value) { v.SetString("a b") }
+		case "place":
+			change = func(v reflect.Value) { v.SetString("javascript:alert(1)") }
 		case "min":
 			change = func(v reflect.Value) { resize(v, n-1) }
 		case "max":

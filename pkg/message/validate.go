@@ -59,6 +59,7 @@ func newChecker() *validator.Validate {
 	}
 	must(v.RegisterValidation("name", func(f validator.FieldLevel) bool { return IsName(f.Field().String()) }))
 	must(v.RegisterValidation("id", func(f validator.FieldLevel) bool { return isID(f.Field().String()) }))
+	must(v.RegisterValidation("place", func(f validator.FieldLevel) bool { return isPlace(f.Field().String()) }))
 	must(v.RegisterValidation("verb", func(f validator.FieldLevel) bool {
 		return slices.Contains(Verbs, Verb(f.Field().String()))
 	}))
@@ -100,6 +101,9 @@ func got(f validator.FieldError) string {
 			return strconv.Itoa(v.Len()) + unit(v.Kind())
 		}
 	}
+	if f.Tag() == "place" {
+		return "something else" // an address may hold a password
+	}
 	switch f.Kind() {
 	case reflect.String:
 		return fmt.Sprintf("%q", clip(fmt.Sprint(f.Value()), 80))
@@ -117,6 +121,8 @@ func want(f validator.FieldError) string {
 		return fmt.Sprintf("1 to %d letters, digits, '-' or '_'", MaxName)
 	case "id":
 		return "an id without white space"
+	case "place":
+		return "an address of the web, such as https://example.org/x"
 	case "verb":
 		words := make([]string, len(Verbs))
 		for i, v := range Verbs {
