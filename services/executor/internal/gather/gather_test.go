@@ -25,7 +25,6 @@ var web = &spec.Group{Name: "web", Members: []spec.Member{{Name: "a", Site: "sp"
 // world is a Gatherer whose clues a test hands in, and what it published.
 type world struct {
 	*Gatherer
-	mu   sync.Mutex
 	came chan *message.Gathered
 }
 
