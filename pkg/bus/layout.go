@@ -48,6 +48,8 @@ type asset struct {
 	openAge, openBytes bool
 	// least is what a default may shrink to where the disk has no room for more, in bytes; 0: 64 MiB.
 	least int64
+	// spare: nothing rests on it, so where there is no room it is left out.
+	spare bool
 	// shrinks: limits may also be lowered.
 	shrinks bool
 }
@@ -99,14 +101,14 @@ func (l Layout) assets() []asset {
 
 	// A stream of its own: what is gathered is large, and must push nothing out of the audit log, nor be read by whoever reads that.
 	ga := stream(subject.StreamGathered, "what executors found when incidents opened", subject.AllGathered)
-	ga.least = 4 * mib
+	ga.least, ga.spare = 4*mib, true
 	limit(&ga, l.GatheredMaxAge, 400*day, l.GatheredMaxBytes, 256*mib)
 
-	out := []asset{hb, req, cmd, saf, ev, dl, ga}
+	out := []asset{hb, req, cmd, saf, ev, dl}
 	for _, b := range []string{subject.BucketSpec, subject.BucketJournal, subject.BucketIncident, subject.BucketLedger} {
 		out = append(out, bucket(b, l.Replicas))
 	}
-	return out
+	return append(out, ga) // last: it gets what the others leave
 }
 
 // storedOf turns "ham.v1.command.*" into "ham.v1.stored.command.{{wildcard(1)}}".

@@ -12,7 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Provision makes what ham needs on the bus: six streams and four buckets. It may be called at any time, by anybody with the right, at
+// Provision makes what ham needs on the bus: seven streams and four buckets; the one of what is gathered only where there is room for it. It may be called at any time, by anybody with the right, at
 // once with others, and again.
 //
 // What exists already in a compatible form stays; the layout's limits are applied to it. What exists in a form that would break a
@@ -110,6 +110,9 @@ func (b *Bus) ensure(ctx context.Context, a asset, found *jetstream.StreamConfig
 			return nil
 		case code == codeNoStore && a.openBytes && a.cfg.MaxBytes > cmp.Or(a.least, 64*mib):
 			a.cfg.MaxBytes /= 4 // nobody asked for so much: the default is what fits
+		case code == codeNoStore && a.spare:
+			b.log.Warn("left out for want of room on the bus: nothing rests on it", "stream", a.cfg.Name, "wanted", size(a.cfg.MaxBytes))
+			return nil
 		case code == int(jetstream.JSErrCodeStreamNameInUse):
 			// Somebody was quicker, with other limits.
 			now, err := b.lookAt(ctx, a.cfg.Name)

@@ -94,6 +94,9 @@ func TestAFullDiskIsSaidClearly(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx := within(t, 60*time.Second)
+	if has, err := b.HasStream(ctx, subject.StreamGathered); err != nil || has {
+		t.Errorf("what was gathered has a stream: %t, %v; it may keep nobody from deciding for want of 4 MiB", has, err)
+	}
 	after := uint64(0)
 	var err error
 	for i := 0; err == nil && i < 5000; i++ {
