@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/isacloud/ha-manager/cmd/ham/internal/build"
 	"github.com/isacloud/ha-manager/cmd/ham/internal/stack"
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/evidence"
@@ -102,7 +103,7 @@ func (a *app) pack(ctx context.Context, b *bus.Bus, group, id, path string, key 
 	}()
 	w, err := evidence.NewWriter(f, key, evidence.Head{
 		Incident: id, Group: group, From: from.UTC(), Until: until.UTC(), Began: began.UTC(), Made: time.Now().UTC(), By: a.who(),
-		Programs: map[string]string{"ham": Version(), "go": runtime.Version(), "nats-server": b.Conn().ConnectedServerVersion()},
+		Programs: map[string]string{"ham": build.Version(), "go": runtime.Version(), "nats-server": b.Conn().ConnectedServerVersion()},
 	})
 	if err != nil {
 		return err

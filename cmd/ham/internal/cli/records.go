@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/isacloud/ha-manager/cmd/ham/internal/build"
 	"github.com/isacloud/ha-manager/pkg/incident"
 )
 
@@ -110,7 +111,7 @@ func (a *app) postmortem() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r.InForce(specs, Version())
+			r.InForce(specs, build.Version())
 			found, err := a.client(b).Gathered(c.Context(), group, r.From.Add(-time.Minute))
 			if err != nil {
 				return err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/isacloud/ha-manager/cmd/ham/internal/build"
 	"github.com/isacloud/ha-manager/cmd/ham/internal/stack"
 	"github.com/isacloud/ha-manager/pkg/spec"
 	"github.com/isacloud/ha-manager/pkg/spec/file"
@@ -69,7 +70,7 @@ func (a *app) runServices(ctx context.Context, config string, services []string)
 	if err != nil {
 		return err
 	}
-	log.Info("starting", "version", Version(), "name", p.Name, "site", p.Site, "state", p.StateDir)
+	log.Info("starting", "version", build.Version(), "name", p.Name, "site", p.Site, "state", p.StateDir)
 	startCtx := ctx
 	if p.Bus.Cluster == nil { // a server of a cluster waits for the others as long as it takes
 		var cancel context.CancelFunc

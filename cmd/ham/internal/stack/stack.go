@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/isacloud/ha-manager/cmd/ham/internal/build"
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/bus/embedded"
 	"github.com/isacloud/ha-manager/pkg/lifecycle"
@@ -323,7 +324,7 @@ func (s *Stack) console(b *bus.Bus, log *slog.Logger, ready func(string)) (func(
 		siblings[i] = console.Sibling(k)
 	}
 	x, err := console.New(console.Options{
-		Bus: b, Name: p.Name, Site: p.Site, Listener: l, Door: door, Siblings: siblings, Faults: s.o.Faults, Log: log, Metrics: s.metrics, Ready: ready,
+		Bus: b, Name: p.Name, Site: p.Site, Listener: l, Door: door, Siblings: siblings, Faults: s.o.Faults, Program: build.Version(), Log: log, Metrics: s.metrics, Ready: ready,
 	})
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
