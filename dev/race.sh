@@ -18,11 +18,11 @@ fi
 packages() { # of a list
   local patterns
   mapfile -t patterns < <(sed 's/#.*//; s/[[:space:]]*$//; /^$/d' "$1")
-  go list "${patterns[@]}" | sort
+  go list "${patterns[@]}"
 }
 failed=0
 mapfile -t once < <(packages dev/race-once.txt)
-mapfile -t twice < <(comm -23 <(packages dev/race.txt) <(printf '%s\n' "${once[@]}"))
+mapfile -t twice < <(comm -23 <(packages dev/race.txt | sort) <(printf '%s\n' "${once[@]}" | sort))
 race -count=2 "${twice[@]}" || failed=1
 race -count=1 "${once[@]}" || failed=1
 exit $failed

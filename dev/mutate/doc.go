@@ -10,7 +10,8 @@
 //	@@ …
 //
 // Rule is the sentence that the patch makes untrue. Test names one package and what to run in it; -race, -count
-// and -tags may follow.
+// and -tags may follow. A third line, Slow: <why>, marks a mutant whose test takes more than about ten seconds to go red, such as one that
+// shows as a test that waits in vain; -quick leaves it out.
 //
 // First all named tests run without any patch: each must match at least one test that passes. Then each mutant is
 // judged on its own. The patched files are handed to the go command as an overlay, so nothing is written into the

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -32,6 +33,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := flags.String("C", ".", "`folder` of the tree: patches are read from its mutants/, go test runs in it")
 	choose := flags.String("run", "", "judge only mutants whose name matches `regexp`")
 	leave := flags.String("skip", "", "leave out mutants whose name matches `regexp`")
+	quick := flags.Bool("quick", false, "leave out mutants that say Slow: why")
 	workers := flags.Int("j", runtime.NumCPU(), "how many mutants are judged at once")
 	timeout := flags.Duration("timeout", 3*time.Minute, "time limit of one test run; a test that hangs is red")
 	list := flags.String("list", "", "judge nothing; write a Markdown list of the mutants to `file`")
@@ -73,11 +75,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		defer os.RemoveAll(j.scratch)
 	}
 
+	slow := 0
 	mutants, results, err := readAll(filepath.Join(j.root, "mutants"), func(name string) bool {
 		return chosen.MatchString(name) && (*leave == "" || !left.MatchString(name))
 	})
 	if err != nil {
 		return wrongUse(stderr, "%v", err)
+	}
+	if *quick {
+		all := len(mutants)
+		mutants = slices.DeleteFunc(mutants, func(m mutant) bool { return m.slow != "" })
+		slow = all - len(mutants)
+	}
+	if slow > 0 {
+		fmt.Fprintf(stderr, "%d slow ones are left out; without -quick they are judged too\n", slow)
 	}
 	fmt.Fprintf(stderr, "%d mutants: first their tests without any patch\n", len(mutants)+len(results))
 	bad := j.baseline(ctx, mutants)

@@ -15,6 +15,7 @@ type mutant struct {
 	name  string // file name without .patch
 	rule  string
 	test  namedTest
+	slow  string // why its test takes long to go red; "" where it does not
 	files []filePatch
 }
 
@@ -44,6 +45,9 @@ func parseMutant(name, text string) (mutant, error) {
 		}
 		if value, ok := strings.CutPrefix(line, "Rule:"); ok {
 			m.rule = strings.TrimSpace(value)
+		}
+		if value, ok := strings.CutPrefix(line, "Slow:"); ok {
+			m.slow = strings.TrimSpace(value)
 		}
 		if value, ok := strings.CutPrefix(line, "Test:"); ok {
 			test, err := parseTest(value)

@@ -56,6 +56,15 @@ func TestAllKilled(t *testing.T) {
 	}
 }
 
+// Who is in a hurry leaves out those that say that they are slow, and is told how many.
+func TestQuickLeavesOutTheSlow(t *testing.T) {
+	t.Setenv("GOWORK", "off")
+	table, said, code := judgeModule(t, "-run", "^(killed|hanging)$", "-quick")
+	if code != 0 || strings.Contains(table, "hanging") || !strings.Contains(table, "killed") || !strings.Contains(said, "1 slow ones are left out") {
+		t.Errorf("exit code %d, want 0 and one left out\n%s\n%s", code, table, said)
+	}
+}
+
 func TestHangingTestIsRed(t *testing.T) {
 	t.Setenv("GOWORK", "off")
 	table, reasons, code := judgeModule(t, "-run", "^hanging$", "-timeout", "5s")
