@@ -24,7 +24,7 @@ type channel struct {
 	reply []message.Message
 }
 
-var chain = []message.Message{&message.Command{}, &message.Held{}, &message.Mark{}, &message.DrillEnd{}, &message.Approval{}, &message.Planned{}}
+var chain = []message.Message{&message.Command{}, &message.Held{}, &message.Mark{}, &message.DrillEnd{}, &message.Approval{}, &message.Planned{}, &message.Maintenance{}}
 var safety = []message.Message{&message.StepResult{}, &message.RunResult{}, &message.Instruction{}, &message.Fenced{}, &message.Replication{}}
 
 // channels is every kind of subject, in the order of the loop.

@@ -71,7 +71,7 @@ func agrees(p subject.Parts, m message.Message) error {
 			}
 			return field("vantage", m.Vantage, p.Writer)
 		}
-	case *message.Command, *message.Held, *message.Mark, *message.DrillEnd, *message.Approval, *message.Planned:
+	case *message.Command, *message.Held, *message.Mark, *message.DrillEnd, *message.Approval, *message.Planned, *message.Maintenance:
 		if p.What == "command" {
 			return nil
 		}

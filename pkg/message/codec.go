@@ -67,6 +67,7 @@ var kinds = []kind{
 	{"drillend", 1, func() Message { return new(DrillEnd) }},
 	{"approval", 1, func() Message { return new(Approval) }},
 	{"planned", 1, func() Message { return new(Planned) }},
+	{"maintenance", 1, func() Message { return new(Maintenance) }},
 	{"step", 1, func() Message { return new(StepResult) }},
 	{"run", 1, func() Message { return new(RunResult) }},
 	{"instruction", 1, func() Message { return new(Instruction) }},
@@ -125,6 +126,8 @@ func kindOf(m Message) kind {
 		name = "approval"
 	case *Planned:
 		name = "planned"
+	case *Maintenance:
+		name = "maintenance"
 	case *StepResult:
 		name = "step"
 	case *RunResult:

@@ -32,32 +32,34 @@ type EventKind string
 
 // The kinds.
 const (
-	EventVerdict    EventKind = "verdict"    // a member's verdict changed
-	EventReadiness  EventKind = "readiness"  // a standby became ready, or not, with the reasons
-	EventIncident   EventKind = "incident"   // an incident opened or closed
-	EventDecision   EventKind = "decision"   // a command was decided and stored
-	EventOutcome    EventKind = "outcome"    // a request was accepted or refused
-	EventRefused    EventKind = "refused"    // an automatic swap did not happen, with every reason
-	EventShadow     EventKind = "shadow"     // dry run: what would have been done
-	EventStep       EventKind = "step"       // a step changed its state (copied from what safety rests on)
-	EventRun        EventKind = "run"        // a run changed its state
-	EventRoute      EventKind = "route"      // what a route's proxy was seen to do
-	EventDrift      EventKind = "drift"      // roles or routes no longer match the record, or match again
-	EventDrill      EventKind = "drill"      // a drill began, holds, waits, goes back, is over
-	EventApproval   EventKind = "approval"   // a swap waits for a second person, was approved, rejected, or expired
-	EventJudged     EventKind = "judged"     // a person judged an entry of the shadow ledger
-	EventMode       EventKind = "mode"       // paused, unpaused, mode changed
-	EventSpec       EventKind = "spec"       // a spec was applied
-	EventDeadLetter EventKind = "deadletter" // a message was put to the dead letters
-	EventService    EventKind = "service"    // a service started, stopped, lost or found the bus
-	EventNote       EventKind = "note"       // what a person wrote down
-	EventNotify     EventKind = "notify"     // a channel failed, recovered, or gave a message up
+	EventVerdict   EventKind = "verdict"   // a member's verdict changed
+	EventReadiness EventKind = "readiness" // a standby became ready, or not, with the reasons
+	EventIncident  EventKind = "incident"  // an incident opened or closed
+	EventDecision  EventKind = "decision"  // a command was decided and stored
+	EventOutcome   EventKind = "outcome"   // a request was accepted or refused
+	EventRefused   EventKind = "refused"   // an automatic swap did not happen, with every reason
+	EventShadow    EventKind = "shadow"    // dry run: what would have been done
+	EventStep      EventKind = "step"      // a step changed its state (copied from what safety rests on)
+	EventRun       EventKind = "run"       // a run changed its state
+	EventRoute     EventKind = "route"     // what a route's proxy was seen to do
+	EventDrift     EventKind = "drift"     // roles or routes no longer match the record, or match again
+	EventDrill     EventKind = "drill"     // a drill began, holds, waits, goes back, is over
+	EventApproval  EventKind = "approval"  // a swap waits for a second person, was approved, rejected, or expired
+	EventJudged    EventKind = "judged"    // a person judged an entry of the shadow ledger
+	EventMode      EventKind = "mode"      // paused, unpaused, mode changed
+	// EventMaintenance: a member was taken out for maintenance or put back, or that is to be remembered.
+	EventMaintenance EventKind = "maintenance"
+	EventSpec        EventKind = "spec"       // a spec was applied
+	EventDeadLetter  EventKind = "deadletter" // a message was put to the dead letters
+	EventService     EventKind = "service"    // a service started, stopped, lost or found the bus
+	EventNote        EventKind = "note"       // what a person wrote down
+	EventNotify      EventKind = "notify"     // a channel failed, recovered, or gave a message up
 )
 
 // EventKinds lists every kind, in the order above.
 var EventKinds = []EventKind{
 	EventVerdict, EventReadiness, EventIncident, EventDecision, EventOutcome, EventRefused, EventShadow, EventStep, EventRun, EventRoute,
-	EventDrift, EventDrill, EventApproval, EventJudged, EventMode, EventSpec, EventDeadLetter, EventService, EventNote, EventNotify,
+	EventDrift, EventDrill, EventApproval, EventJudged, EventMode, EventMaintenance, EventSpec, EventDeadLetter, EventService, EventNote, EventNotify,
 }
 
 // Event is something that happened, with its evidence. All events together are the audit log.
@@ -125,8 +127,10 @@ type RouteSeen struct {
 	// Reachable is false where the proxy could not be asked; Serves is then what was last seen.
 	Reachable bool `json:"reachable"`
 	// Serves are the members that get new traffic there, sorted.
-	Serves  []string `json:"serves" validate:"max=64,dive,name"`
-	Problem string   `json:"problem,omitempty" validate:"max=1024"`
+	Serves []string `json:"serves" validate:"max=64,dive,name"`
+	// Servers are the route's servers there, by member, as the proxy has them.
+	Servers []ServerSeen `json:"servers,omitempty" validate:"max=64,dive"`
+	Problem string       `json:"problem,omitempty" validate:"max=1024"`
 }
 
 // DeadLetter keeps whole what was invalid or given up, with the reason.

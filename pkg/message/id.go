@@ -22,6 +22,8 @@ func (m *Approval) MessageID() string       { return m.ID }
 func (m *Approval) MessageGroup() string    { return m.Group }
 func (m *Planned) MessageID() string        { return m.ID }
 func (m *Planned) MessageGroup() string     { return m.Group }
+func (m *Maintenance) MessageID() string    { return m.ID }
+func (m *Maintenance) MessageGroup() string { return m.Group }
 func (m *StepResult) MessageID() string     { return m.ID }
 func (m *StepResult) MessageGroup() string  { return m.Group }
 func (m *RunResult) MessageID() string      { return m.ID }

@@ -19,13 +19,16 @@ const (
 	VerbAdopt      Verb = "adopt"
 	VerbNote       Verb = "note"
 	VerbJudge      Verb = "judge" // of an entry of the shadow ledger
+	// VerbDrain takes a member out of service for maintenance, VerbUndrain puts it back.
+	VerbDrain   Verb = "drain"
+	VerbUndrain Verb = "undrain"
 )
 
 // Verbs lists every verb, in the order of the manual.
 var Verbs = []Verb{
 	VerbFailover, VerbSwitchover, VerbFailback, VerbDrill, VerbPause, VerbResume,
 	VerbApprove, VerbReject, VerbRetry, VerbSkip, VerbAbort, VerbAdopt, VerbNote,
-	VerbJudge,
+	VerbJudge, VerbDrain, VerbUndrain,
 }
 
 // Request is what a person, a schedule or a program asks for. Every field but
@@ -41,7 +44,7 @@ type Request struct {
 	Via string `json:"via,omitempty" validate:"max=32"`
 	// From is where the asker was: an address, or a chat's user id. For the record alone.
 	From string `json:"from,omitempty" validate:"max=128"`
-	// Target is the member that shall become primary. Empty: the decider chooses.
+	// Target is the member that shall become primary; empty: the decider chooses. Of drain and undrain it is the member in question.
 	Target string `json:"target,omitempty" validate:"omitempty,name"`
 	// Reason is why, in the asker's words.
 	Reason string `json:"reason,omitempty" validate:"max=1024"`
@@ -54,7 +57,7 @@ type Request struct {
 	// Epoch and Step name the paused step for retry and skip; empty: the one that is paused.
 	Epoch uint64 `json:"epoch,omitempty"`
 	Step  string `json:"step,omitempty" validate:"omitempty,name"`
-	// For is how long a pause lasts; zero: until resume.
+	// For is how long a pause lasts; zero: until resume. A drain ends after that time, once its member is up; zero: with undrain.
 	For Duration `json:"for,omitempty" validate:"min=0"`
 	// Hold is how long a drill stays on the other member before it goes back: 0s to 24h. Nobody says: 2m.
 	Hold *Duration `json:"hold,omitempty" validate:"omitempty,min=0"`

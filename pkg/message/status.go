@@ -7,6 +7,11 @@ const (
 	RolePrimary Role = "primary"
 	RoleStandby Role = "standby"
 	RoleUnknown Role = "unknown"
+
+	// Those of a pool.
+	RoleActive  Role = "active"
+	RoleDrained Role = "drained"
+	RoleBackup  Role = "backup"
 )
 
 // GroupStatus is what a decider knows of one group, as it answers it on ham.v1.query.<group>.status.
@@ -42,7 +47,9 @@ type GroupStatus struct {
 	// Ledger is the shadow ledger's score; nil where it has no entry.
 	Ledger  *LedgerStatus  `json:"ledger,omitempty"`
 	Members []MemberStatus `json:"members" validate:"dive"`
-	Routes  []RouteSeen    `json:"routes,omitempty" validate:"dive"`
+	// Pool is set where the group is a pool: then it has no primary, no epoch and no swap.
+	Pool   *PoolStatus `json:"pool,omitempty"`
+	Routes []RouteSeen `json:"routes,omitempty" validate:"dive"`
 	// Lease is set where at most one member may act.
 	Lease *LeaseStatus `json:"lease,omitempty"`
 	// Refusals are the reasons why no automatic swap would happen now, if the primary died.
@@ -134,6 +141,8 @@ type MemberStatus struct {
 	Ready   bool     `json:"ready"`
 	Reasons []Reason `json:"reasons,omitempty" validate:"dive"`
 	Views   []View   `json:"views,omitempty" validate:"dive"`
+	// Maintenance is set while it is in maintenance.
+	Maintenance *MaintenanceStatus `json:"maintenance,omitempty"`
 }
 
 // Preview is what a request would do, answered on ham.v1.query.<group>.preview to a Request in the body.

@@ -212,6 +212,13 @@ func (m *Request) about() *Invalid {
 		if of, item := NoteOf(m.Of); m.Of != "" && !strings.HasPrefix(of, m.Group+"-") || (m.Item == ItemDone) != (item != "") || m.Item == ItemTodo && m.Of == "" {
 			return field("of", strconv.Quote(m.Of), "an incident of "+m.Group+" such as "+IncidentID(m.Group, 3)+"; of what is done, the item")
 		}
+	case VerbDrain, VerbUndrain:
+		switch {
+		case m.Target == "":
+			return field("target", "", "the member to "+string(m.Verb)+": ham status "+m.Group+" lists them")
+		case m.Of != "":
+			return field("of", strconv.Quote(m.Of), "nothing: only approve, reject and judge are about something")
+		}
 	case VerbDrill:
 		switch {
 		case m.End == EndCancel && m.Of == "":

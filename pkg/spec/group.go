@@ -25,6 +25,8 @@ type Group struct {
 	Checks []Check // sorted by name
 	Routes []Route // sorted by name
 	Policy Policy
+	// Pool is set where the members serve side by side and none is primary.
+	Pool *Pool `json:",omitempty"`
 	// Lease is set where at most one member may act as primary. Nil: the primary need not be unique, and nobody is fenced.
 	Lease *Lease
 	// Durability is what a replicated group gives up when its standby is gone: message.NeverLose or message.NeverStop. Empty: the members
@@ -76,6 +78,8 @@ type Member struct {
 	// Postgres and Redis say how ham reaches and runs what the member holds. At most one is set.
 	Postgres *Postgres
 	Redis    *Redis
+	// Backup, in a pool: it serves only when no active member does, as HAProxy's own configuration says.
+	Backup bool `json:",omitempty"`
 	// Vars are the operator's own values for ${member.<key>} in commands and addresses.
 	Vars map[string]string
 }

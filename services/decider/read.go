@@ -183,7 +183,7 @@ func (d *Decider) chainRead(b bus.Delivery, inOrder bool) {
 	}
 	in := core.ChainRead{Seq: b.Seq, Stored: b.Time.UnixMicro(), InOrder: inOrder}
 	switch b.Message.(type) {
-	case *message.Command, *message.Held, *message.Mark, *message.DrillEnd, *message.Approval, *message.Planned:
+	case *message.Command, *message.Held, *message.Mark, *message.DrillEnd, *message.Approval, *message.Planned, *message.Maintenance:
 		in.Entry = b.Message
 	}
 	if !inOrder {

@@ -244,7 +244,7 @@ func (x *Executor) ready(part string) {
 
 func (x *Executor) hear(d bus.Delivery) {
 	switch m := d.Message.(type) {
-	case *message.Command, *message.Held, *message.Mark, *message.DrillEnd, *message.Approval, *message.Planned:
+	case *message.Command, *message.Held, *message.Mark, *message.DrillEnd, *message.Approval, *message.Planned, *message.Maintenance:
 		x.desk(d.Parts.Group).Deliver(d)
 	case *message.Instruction:
 		x.desk(d.Parts.Group).Instruct(m)

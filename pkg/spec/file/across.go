@@ -25,7 +25,10 @@ func (r *reader) acrossGroup(g *spec.Group) {
 	r.decided(g)
 	r.quorum(g)
 	r.routes(g, members)
-	r.leased(g)
+	if g.Pool == nil {
+		r.leased(g)
+	}
+	r.pool(g)
 	r.steps(g)
 	for i, c := range g.Gather {
 		for k, m := range c.Members {
@@ -35,7 +38,7 @@ func (r *reader) acrossGroup(g *spec.Group) {
 	if r.clean("members") {
 		r.judge(g)
 	}
-	if len(r.errs) == 0 {
+	if len(r.errs) == 0 && g.Pool == nil {
 		r.compiles(g)
 	}
 }

@@ -52,6 +52,7 @@ var groupObject = object[spec.Group]{
 			means: "What clients follow to the primary, by name.",
 			read:  readRoutes,
 		},
+		poolKey(),
 		leaseKey(),
 		durabilityKey(),
 		fenceKey(),

@@ -46,6 +46,8 @@ var memberObject = object[spec.Member]{
 				c.most(len(m.Allow), 64, "address")
 			},
 		},
+		flagKey("backup", "In a pool: it serves only when no active member does. HAProxy's own configuration says so (backup), this says that ham must not count on it.",
+			func(m *spec.Member) *bool { return &m.Backup }),
 		addressKey("agent", "host:port", "Where its executor answers HAProxy's agent checks: up while it holds the lease, else down.", badHostPort, func(m *spec.Member) *string { return &m.Agent }),
 		{
 			name: "postgres", form: formDSN + ", or a mapping", section: postgresObject.title, means: "The PostgreSQL server that it holds.",

@@ -29,7 +29,7 @@ func sectionOf[T any](o *object[T]) section {
 // sections are all tables, in the order of the reference: those of a group, then those of a process.
 func sections() []section {
 	all := []section{
-		sectionOf(&groupObject), sectionOf(&objectivesObject), sectionOf(&memberObject), sectionOf(&postgresObject), sectionOf(&redisObject),
+		sectionOf(&groupObject), sectionOf(&objectivesObject), sectionOf(&memberObject), sectionOf(&poolObject), sectionOf(&postgresObject), sectionOf(&redisObject),
 		sectionOf(&checkObject), sectionOf(&httpObject), sectionOf(&tcpObject), sectionOf(&execObject),
 		sectionOf(&postgresCheckObject), sectionOf(&redisCheckObject), sectionOf(&tlsObject),
 		sectionOf(&routeObject), sectionOf(&haproxyObject), sectionOf(&vipObject), sectionOf(&pgbouncerObject),

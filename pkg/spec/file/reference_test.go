@@ -75,7 +75,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 	}
 	// Where each kind of mapping stands in a file; * is a name that the operator chose.
 	places := map[string][]string{
-		"group": {""}, "objectives": {"objectives"}, "member": {"members.*"}, "check": {"checks.*"}, "http": {"checks.*.http"}, "tcp": {"checks.*.tcp"},
+		"group": {""}, "objectives": {"objectives"}, "pool": {"pool"}, "member": {"members.*"}, "check": {"checks.*"}, "http": {"checks.*.http"}, "tcp": {"checks.*.tcp"},
 		"exec": {"checks.*.exec"}, "check postgres": {"checks.*.postgres"}, "check redis": {"checks.*.redis"},
 		"postgres-pair": {"with"}, "member of a postgres-pair": {"with.members.*"}, "redis-pair": {"with"}, "member of a redis-pair": {"with.members.*"},
 		"witness of a pair": {"with.witness"}, "postgres": {"members.*.postgres"}, "redis": {"members.*.redis"}, "lease": {"lease"}, "fence": {"fence"},

@@ -200,7 +200,7 @@ func (d *decoder) into(r *evidence.Record, it *item) error {
 	switch r.Stream {
 	case subject.StreamCommands:
 		switch m.(type) {
-		case *message.Command, *message.Held, *message.Mark, *message.DrillEnd, *message.Approval, *message.Planned:
+		case *message.Command, *message.Held, *message.Mark, *message.DrillEnd, *message.Approval, *message.Planned, *message.Maintenance:
 			it.chain = m
 		default:
 			it.chain = unread{}
