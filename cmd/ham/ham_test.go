@@ -214,26 +214,24 @@ func TestABrokenConnectionEndsNothing(t *testing.T) {
 	require.NoError(t, cmd.Wait(), "it ends in order when it is asked to")
 }
 
-// ownTwoServers is the one file of the page "Your own two servers": two HTTP servers behind an HAProxy, and the process that keeps them.
+// example is the text of one of deploy/examples for this machine: each pair is something that stands in it, and what stands there instead.
+func example(t *testing.T, name string, pairs ...string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "examples", name)) // by a link, so that the test cache follows the files
+	require.NoError(t, err)
+	for i := 0; i < len(pairs); i += 2 {
+		require.Contains(t, string(text), pairs[i], name)
+	}
+	return strings.NewReplacer(pairs...).Replace(string(text))
+}
+
+// ownTwoServers is the one file of the page "Your own two servers", and the example of an HTTP pair: two HTTP servers behind an HAProxy, and the process
+// that keeps them.
 func (w *world) ownTwoServers(mode, a, b, runtime, policy string) string {
-	return fmt.Sprintf(`group: web
-mode: %s
-objectives: {rto: 30s}
-members:
-  a: {site: sp, url: "http://%s"}
-  b: {site: rj, url: "http://%s"}
-adopt: a
-checks:
-  alive: {http: /, every: 200ms, timeout: 150ms, from: [here]}
-routes:
-  front: {haproxy: [%q], backend: web, servers: {a: s1, b: s2}}
-policy: %s
----
-ham:
-  site: here
-  http: 127.0.0.1:0
-  bus: {listen: %q}
-`, mode, a, b, runtime, policy, strings.TrimPrefix(w.server, "nats://"))
+	return example(w.t, "http-pair.yaml",
+		"mode: dry-run", "mode: "+mode, "{rto: 5s}", "{rto: 30s}", "192.0.2.10:8080", a, "198.51.100.10:8080", b, "tcp://127.0.0.1:9999", runtime,
+		"/alive, every: 1s, timeout: 300ms", "/alive, every: 200ms, timeout: 150ms", "adopt: a ", "policy: "+policy+"\nadopt: a ",
+		"  site: here\n", fmt.Sprintf("  site: here\n  http: 127.0.0.1:0\n  bus: {listen: %q}\n", strings.TrimPrefix(w.server, "nats://")))
 }
 
 // The page "Your own two servers", followed to the letter: two servers, an HAProxy, one file; dry run first, then auto.
