@@ -19,7 +19,7 @@ import (
 
 func (a *app) init() *cobra.Command {
 	c := &cobra.Command{Use: "init", Short: "Write what it takes to protect servers that are there", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(a.initPostgres())
+	c.AddCommand(a.initPostgres(), a.initHAProxy(), a.initKeepalived())
 	return c
 }
 
