@@ -14,6 +14,7 @@ func rows() []row {
 		{"chat", "how soon after it happened does the chat hear of an event?", 3 * time.Minute, measureChat},
 		{"prober", "one prober with 5 000 checks at 1 s: what does it need, and is it on time?", 5 * time.Minute, measureProber},
 		{"idle", "ham up with 10 groups while nothing happens: what does it need?", 5 * time.Minute, measureIdle},
+		{"what-if", "every single fault of 100 groups: how long does it take to play them?", 2 * time.Minute, measureWhatIf},
 		{"words", "how long does it take to say a sentence in Portuguese?", time.Minute, measureWords},
 		{"desk", "the console in a real browser: how soon is it there, does it follow, does it fire; and what does it hold?", 5 * time.Minute, measureDesk},
 		{"demo", "the scripted demo: how long does it take?", 5 * time.Minute, measureDemo},
