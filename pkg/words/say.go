@@ -47,6 +47,7 @@ var speakers = map[Lang]*Speaker{
 		pages,
 		status,
 		notifier,
+		pool,
 	),
 }
 

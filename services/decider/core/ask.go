@@ -40,7 +40,7 @@ func (s *State) serve(at Time) {
 		// While the bus is away nobody can tell what became of it: the chain says so when it is back.
 		late := s.linked && at.Mono-a.since > answerLimit
 		waits := s.proposal != nil || a.step != "" || at.Mono < s.proposeAfter || !s.linked ||
-			rule.who&(swapAsked|drillAsked|drillBack|adoptAsked|approveAsked) != 0 && s.spec != nil && !s.judging(at) && s.interval() <= blindPatience
+			rule.who&(swapAsked|drillAsked|drillBack|adoptAsked|approveAsked|drainAsked) != 0 && s.spec != nil && !s.judging(at) && s.interval() <= blindPatience
 		if waits && !late {
 			return
 		}
@@ -139,7 +139,7 @@ func (s *State) asking(at Time, a *ask, rule *requestRule) question {
 			q.to, q.drill = back.to, back.drill
 		}
 		return q
-	case drillEnds, planAsked, cancelAsked:
+	case drillEnds, planAsked, cancelAsked, drainAsked, undrainAsked:
 		return q
 	}
 	if s.spec == nil || q.to != "" {
@@ -166,6 +166,7 @@ func (s *State) words(a *ask, q question) words {
 	if q.drill != nil {
 		w["hold"] = span(q.drill.Hold.Std())
 	}
+	w["lasts"] = forHowLong(a.request.For.Std())
 	s.planWords(a.request, w)
 	return w
 }

@@ -44,6 +44,8 @@ type chain struct {
 	waiting []waiting
 	// planned are the drills that persons planned and that have no outcome, in the order in which they were planned.
 	planned []*message.Planned
+	// upkeep are the members in maintenance, sorted.
+	upkeep []upkeep
 }
 
 // swap is what cool-down, budget and the undo window count.
@@ -132,6 +134,7 @@ func (c *chain) take(at Time, in ChainRead) (bool, error) {
 			c.acts = c.command.Epoch
 		}
 		c.held, c.heldAt, c.last = true, now, c.command
+		c.leaveMaintenance(e.Primary)
 		if n := len(c.swaps); n > 0 && c.swaps[n-1].epoch == e.Epoch {
 			c.swaps[n-1].held, c.swaps[n-1].heldAt = true, now
 		}
@@ -149,6 +152,8 @@ func (c *chain) take(at Time, in ChainRead) (bool, error) {
 		c.approvalTaken(e, now)
 	case *message.Planned:
 		c.planTaken(e)
+	case *message.Maintenance:
+		c.maintenanceTaken(e, now)
 	case *message.DrillEnd:
 		if e.Request != "" {
 			c.asked = remember(c.asked, asked{request: e.Request, epoch: c.epoch()})

@@ -31,7 +31,7 @@ func (m *member) sentence(at Time) string {
 }
 
 func (s *State) tellVerdict(at Time, m *member, before message.Verdict) {
-	primary := m.name == s.chain.primary()
+	primary := m.name == s.chain.primary() && !s.pool() || s.pool() && s.short() // what costs clients
 	severity := message.Info
 	switch {
 	case m.verdict == message.VerdictDown && primary:
@@ -43,19 +43,29 @@ func (s *State) tellVerdict(at Time, m *member, before message.Verdict) {
 	case m.verdict == message.VerdictDown, m.verdict == message.VerdictDisputed, m.verdict == message.VerdictUnknown:
 		severity = message.Warning
 	}
+	expected := s.expected(m.name)
+	if m.verdict == message.VerdictUp {
+		expected = ""
+	}
+	if expected != "" {
+		primary = false
+		if severity != message.Debug {
+			severity = message.Info
+		}
+	}
 	if primary && (m.verdict == message.VerdictDown || m.verdict == message.VerdictDisputed) {
 		s.suspect(at, m) // so that its first word belongs to the incident
 	}
 	s.tell(at, message.Event{
 		Kind: message.EventVerdict, Severity: severity, Member: m.name, Epoch: s.chain.epoch(), Code: m.worst.rule.Code,
-		Sentence: m.sentence(at), Views: m.views(at), Verdict: &message.VerdictChange{From: before, To: m.verdict},
+		Sentence: m.sentence(at) + expected, Views: m.views(at), Verdict: &message.VerdictChange{From: before, To: m.verdict},
 	}, string(m.verdict), m.cause)
 }
 
 // readiness tells when a standby becomes ready, or not.
 func (s *State) readiness(at Time) {
-	if !s.judging(at) || s.chain.command == nil {
-		return
+	if s.pool() || !s.judging(at) || s.chain.command == nil {
+		return // who serves in a pool is told by its verdict
 	}
 	for _, m := range s.members {
 		if m.name == s.chain.primary() {

@@ -18,6 +18,8 @@ func (s *State) Sentence(at Time) string {
 	switch {
 	case s.spec == nil:
 		return fill(rule.Says, w) + "."
+	case s.pool():
+		return s.poolSentence(at)
 	case s.chain.command == nil:
 		if reasons := s.refusals(at, s.adoptAs(adoption, s.declared())); len(reasons) > 0 {
 			return "Nobody is primary of " + s.group + " yet, because " + sentences(reasons) + "."
@@ -101,7 +103,7 @@ func (s *State) WhyNot(at Time, target string) string {
 	if rule.act != nil {
 		lines[0] = rule.Code + " " + rule.When + ": " + rule.Decides // it says what is decided, which others may refuse
 	}
-	if s.spec == nil {
+	if s.spec == nil || s.pool() {
 		return lines[0]
 	}
 	from := s.chain.primary()
@@ -149,7 +151,9 @@ func (s *State) Status(at Time) *message.GroupStatus {
 	if s.drilled != nil {
 		st.DrilledAt = s.drilled.stream
 	}
-	if c := s.chain.command; c == nil {
+	if c := s.chain.command; s.pool() {
+		st.Epoch, st.Primary, st.Held, st.Pool = 0, "", false, s.poolStatus()
+	} else if c == nil {
 		st.Refusals = s.refusals(at, s.adoptAs(adoption, s.declared()))
 	} else {
 		st.Kind = c.Kind
@@ -160,7 +164,12 @@ func (s *State) Status(at Time) *message.GroupStatus {
 	}
 	for _, m := range s.members {
 		ms := message.MemberStatus{Name: m.name, Site: m.site, Role: message.RoleStandby, Verdict: m.verdict, Views: m.views(at)}
+		if u := s.chain.upkeepOf(m.name); u != nil {
+			ms.Maintenance = u.status(at)
+		}
 		switch {
+		case s.pool():
+			ms.Role, ms.Ready = s.poolRole(m)
 		case s.chain.command == nil:
 			ms.Role = message.RoleUnknown
 		case m.name == s.acting():

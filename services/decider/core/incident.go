@@ -2,6 +2,7 @@ package core
 
 import (
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/message"
@@ -66,7 +67,7 @@ func (i *incident) begin(group string, n uint64, sentence string, at int64) {
 
 // suspect opens an incident about the primary, if none is open.
 func (s *State) suspect(at Time, m *member) {
-	if s.incident.open || s.chain.command == nil {
+	if s.incident.open || s.chain.command == nil && !s.pool() {
 		return
 	}
 	s.incident.begin(s.group, s.incident.record.N+1, clip(m.sentence(at), 1000), at.Wall)
@@ -77,12 +78,16 @@ func (s *State) suspect(at Time, m *member) {
 func (s *State) keepIncident(at Time) {
 	i := &s.incident
 	primary := s.member(s.chain.primary())
-	if primary != nil && s.judging(at) {
+	if primary != nil && s.judging(at) && !s.pool() {
 		for _, w := range primary.decides {
 			if w.tally.downs > 0 {
 				s.suspect(at, primary) // a vantage says down, enough or not
 			}
 		}
+	}
+	if s.pool() && s.judging(at) && s.short() && !i.open {
+		i.begin(s.group, i.record.N+1, clip(s.poolSentence(at), 1000), at.Wall)
+		s.writeIncident(at)
 	}
 	if f := s.fencedNow(); f != nil && !i.open {
 		i.begin(s.group, i.record.N+1, clip(f.words(), 1000), at.Wall)
@@ -95,6 +100,9 @@ func (s *State) keepIncident(at Time) {
 		s.writeIncident(at) // the table does not show it yet
 	}
 	well := s.chain.held && !s.underWay() && s.judging(at) && primary != nil && primary.verdict == message.VerdictUp && s.fencedNow() == nil && !s.drill.running()
+	if s.pool() {
+		well = s.judging(at) && !s.short()
+	}
 	switch {
 	case !well:
 		i.wellSince, i.closing = never, false
@@ -115,6 +123,10 @@ func (s *State) writeIncident(at Time) {
 		r.Open, r.ClosedAt = false, at.Wall
 		r.Sentence = clip(s.chain.primary()+" is primary (epoch "+epoch(s.chain.epoch())+") and has been up for "+
 			span(s.spec.Policy.StableFor)+"; it began with: "+i.sentence, 1500)
+		if s.pool() {
+			r.Sentence = clip(fill("{serve} of {active} serve and have for {stable}; it began with: {why}", words{"serve": strconv.Itoa(len(s.standing())),
+				"active": strconv.Itoa(len(s.spec.Active())), "stable": span(s.spec.Policy.StableFor), "why": i.sentence}), 1500)
+		}
 	}
 	s.emit(Record{Incident: r, Revision: i.revision})
 }

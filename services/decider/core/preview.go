@@ -22,7 +22,7 @@ func (s *State) Preview(at Time, r *message.Request) *message.Preview {
 	reasons := s.refusals(at, q)
 	stand, aside := override(reasons, q.request.Override)
 	p := &message.Preview{
-		Group: s.group, Verb: r.Verb, From: q.from, To: q.to, Epoch: s.chain.epoch() + 1, DryRun: s.dryRun(),
+		Group: s.group, Verb: r.Verb, From: q.from, To: q.to, Epoch: s.chain.epoch() + 1, DryRun: s.dryRun() && (s.pool() || rule.who&(drainAsked|undrainAsked) == 0),
 		Accepted: len(stand) == 0, Reasons: reasons,
 	}
 	w := s.words(&ask{request: r}, q)
@@ -39,7 +39,7 @@ func (s *State) Preview(at Time, r *message.Request) *message.Preview {
 	switch {
 	case !p.Accepted:
 		p.Sentence = clip("refused: "+sentences(stand), 2000)
-	case p.DryRun && rule.who&anySwap != 0:
+	case p.DryRun && rule.who&(anySwap|drainAsked|undrainAsked) != 0:
 		p.Sentence = "as a dry run, nothing would be applied: " + fill(rule.Says, w)
 	default:
 		p.Sentence = fill(rule.Says, w)

@@ -39,7 +39,7 @@ func (s *State) refusals(at Time, q question) []message.Reason {
 	var out []message.Reason
 	for i := range refusalRules {
 		r := &refusalRules[i]
-		if r.of&q.who == 0 {
+		if r.of&q.who == 0 || s.pool() && q.who&poolLess != 0 && r.Code != codePool { // one answer is enough: the others are about a primary
 			continue
 		}
 		w := r.holds(s, at, q)

@@ -97,8 +97,8 @@ func (s *State) cutOff() words {
 
 // drifts tells a drift that lasts, and its end. A swap under way moves the routes itself.
 func (s *State) drifts(at Time) {
-	if s.underWay() || !s.chain.held || !s.judging(at) {
-		return
+	if s.pool() || s.underWay() || !s.chain.held || !s.judging(at) {
+		return // of a pool executors tell what they set right
 	}
 	w, code := s.elsewhere(s.chain.primary()), "R314"
 	if two := twoAct(s, at, question{}); two != nil {

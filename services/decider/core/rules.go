@@ -63,6 +63,10 @@ var situationRules = []situationRule{
 		"this decider starts blind: it has watched {group} for {watched} of {interval}"}, blind, nil},
 	{Rule{"R202", "a proposal is on its way", "wait for what becomes of it",
 		"a proposal for {group} is on its way"}, proposing, nil},
+	{Rule{"R260", "the time of a maintenance has passed, and its member is up", "entry in the chain: it ends",
+		"{member} is back: {what} has lasted its {for}, and it is up"}, maintenanceOver, (*State).endMaintenance},
+	{Rule{"R261", "the group is a pool", "wait: a pool has no primary, so nothing swaps",
+		"{group} is a pool: {sentence}"}, aPool, nil},
 	{Rule{"R210", "nothing is adopted, and what is declared agrees with what is observed", "adopt",
 		"{to} is adopted as primary: it is declared so, it is up{serving}"}, adoptable, (*State).adopt},
 	{Rule{"R211", "nothing is adopted, and declaration and observation differ", "refuse",
@@ -115,6 +119,19 @@ var situationRules = []situationRule{
 		"{from} is primary and up"}, allWell, nil},
 }
 
+// reminderRule is something that is told and decides nothing.
+type reminderRule struct{ Rule }
+
+// reminderRules are told beside what is decided: a maintenance or a pause is about to end, outlasts its time, or has no end.
+var reminderRules = []reminderRule{
+	{Rule{"R262", "a maintenance or a pause ends soon", "tell",
+		"{what} ends in {left}, {then}"}},
+	{Rule{"R263", "the time of a maintenance has passed, and its member is not up", "tell, once a day: it lasts until the member is up",
+		"{what} should be over, and lasts until {member} is up: {why}; mend it, or say {end}"}},
+	{Rule{"R264", "a maintenance or a pause has no end", "tell once a day",
+		"{what} has lasted for {since} and has no end: say {end} when it is no longer needed"}},
+}
+
 // who asks a question, and thereby which refusals concern it.
 type who uint32
 
@@ -140,8 +157,10 @@ const (
 	judgeAsked
 	planAsked   // an asked drill at a time that is still to come
 	cancelAsked // a planned drill is taken back
+	drainAsked  // a member is to be taken out for maintenance
+	undrainAsked
 
-	anyAsked = planAsked | cancelAsked | approveAsked | rejectAsked | judgeAsked | drillAsked | drillBack | drillEnds | swapAsked | adoptAsked | pauseAsked | resumeAsked | abortAsked | stepAsked | noteAsked | otherAsked
+	anyAsked = drainAsked | undrainAsked | planAsked | cancelAsked | approveAsked | rejectAsked | judgeAsked | drillAsked | drillBack | drillEnds | swapAsked | adoptAsked | pauseAsked | resumeAsked | abortAsked | stepAsked | noteAsked | otherAsked
 	anySwap  = itself | swapAsked | drillAsked | drillBack
 )
 
@@ -166,7 +185,7 @@ var refusalRules = []refusalRule{
 		anySwap, false, nothingAdopted},
 	{Rule{"R303", "a swap is under way", "",
 		"the {what} is under way (epoch {epoch}{step}): wait for its end, or say ham abort {group}"},
-		anySwap | adoptAsked | drillEnds, false, swapUnderWay},
+		anySwap | adoptAsked | drillEnds | drainAsked, false, swapUnderWay},
 	{Rule{"R304", "the last epoch is not held", "",
 		"epoch {epoch} of {group} ended before it took effect: wait until {back} is confirmed as primary"},
 		anySwap, false, notHeld},
@@ -175,7 +194,7 @@ var refusalRules = []refusalRule{
 		anySwap | fallback | adoption | regroup | adoptAsked, false, isPaused},
 	{Rule{"R306", "the decider has not yet watched for a full interval", "",
 		"this decider has watched {group} for {watched} of {interval}: ask again in a moment"},
-		anySwap | adoption | adoptAsked, true, isBlind},
+		anySwap | adoption | adoptAsked | drainAsked, true, isBlind},
 	{Rule{"R307", "the mode is manual", "",
 		"the mode of {group} is manual: ask for it with ham failover {group}"},
 		itself, false, isManual},
@@ -217,7 +236,7 @@ var refusalRules = []refusalRule{
 		adoptAsked, false, adoptsAnother},
 	{Rule{"R320", "the target is no member, or was none in the last epoch", "",
 		"{to} is no member of {group}{epoch}: its members are {members}"},
-		swapAsked | drillAsked | drillBack | adoption | adoptAsked | planAsked, false, noMember},
+		swapAsked | drillAsked | drillBack | adoption | adoptAsked | planAsked | drainAsked | undrainAsked, false, noMember},
 	{Rule{"R321", "the target is primary already", "",
 		"{to} is primary of {group} already"},
 		swapAsked | drillAsked | drillBack, false, primaryAlready},
@@ -359,7 +378,37 @@ var refusalRules = []refusalRule{
 	{Rule{"R372", "the group has as many planned drills as it may", "",
 		"{count} drills of {group} are planned, which is the most: take one back with ham drills cancel"},
 		planAsked, false, plansMany},
+	{Rule{codePool, "the group is a pool", "",
+		"{group} is a pool and has no primary, so there is nothing to {verb}: take single members out with ham drain {group} <member>"},
+		poolLess, false, poolHasNone},
+	{Rule{"R431", "a member is to be taken out, and it is out", "",
+		"{to} is in maintenance already, by {who}{reason} for {ago}: say ham undrain {group} {to} first"},
+		drainAsked, false, alreadyOut},
+	{Rule{"R432", "a member is to be put back, and it is not out", "",
+		"{to} is in no maintenance, so there is nothing to put back"},
+		undrainAsked, false, notOut},
+	{Rule{"R433", "the primary is to be taken out", "",
+		"{to} is primary of {group}: move the role first, with ham switchover {group}"},
+		drainAsked, false, isPrimary},
+	{Rule{"R434", "fewer than the pool's minimum would serve", "",
+		"without {to} only {count} would serve ({left}), and the minimum of {group} is {minimum}{why}"},
+		drainAsked, false, belowMinimum},
+	{Rule{"R435", "no executor reaches any proxy of a route of the pool", "",
+		"no executor reaches any proxy of route {route} ({where}), so nothing could keep clients from {to}: bring a proxy, an executor or the way between them back"},
+		drainAsked, false, poolCutOff},
+	{Rule{"R436", "the standby is in maintenance", "",
+		"{to} is not ready: it is in maintenance by {who}{reason} for {ago}; say ham undrain {group} {to}"},
+		anySwap | standby, true, inMaintenance},
+	{Rule{"R438", "a member is to be taken out or put back, and the pool is paused", "",
+		"{group} was paused by {actor}{reason}, {until}, and no proxy is touched meanwhile: say ham resume {group} first"},
+		drainAsked | undrainAsked, false, poolPaused},
 }
+
+// codePool answers whatever concerns a primary in a pool; poolLess are those questions.
+const (
+	codePool = "R430"
+	poolLess = anySwap | adoptAsked | drillEnds | abortAsked | stepAsked | planAsked | cancelAsked | approveAsked | rejectAsked | judgeAsked
+)
 
 // requestRule is what a verb leads to.
 type requestRule struct {
@@ -407,6 +456,10 @@ var requestRules = []requestRule{
 		"{actor} planned a drill of {group} for {due} UTC: {to} takes over, is primary for {hold}, then it goes back{reason}"}, message.VerbDrill, endLater, planAsked, (*State).askedPlan},
 	{Rule{"R418", "a planned drill is taken back", "entry in the chain: cancelled",
 		"{actor} took back the drill of {group} planned for {due} UTC{reason}"}, message.VerbDrill, message.EndCancel, cancelAsked, (*State).askedCancel},
+	{Rule{"R446", "a member is to be taken out for maintenance", "entry in the chain: it begins",
+		"{actor} takes {to} of {group} out for maintenance {lasts}{reason}"}, message.VerbDrain, "", drainAsked, (*State).askedMaintenance},
+	{Rule{"R447", "a member is to be put back", "entry in the chain: it ends",
+		"{actor} puts {to} of {group} back{reason}"}, message.VerbUndrain, "", undrainAsked, (*State).askedMaintenance},
 }
 
 // endLater stands in the table for a drill that is planned for a time.
@@ -422,6 +475,9 @@ func Rules() []Rule {
 		out = append(out, r.Rule)
 	}
 	for _, r := range situationRules {
+		out = append(out, r.Rule)
+	}
+	for _, r := range reminderRules {
 		out = append(out, r.Rule)
 	}
 	for _, r := range refusalRules {

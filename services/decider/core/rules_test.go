@@ -17,7 +17,7 @@ func rewriting() bool {
 // TestRulesGolden holds the table as a file that a person can read, so that a change of a rule is a difference to review.
 func TestRulesGolden(t *testing.T) {
 	var b strings.Builder
-	heads := map[byte]string{'1': "Verdicts of one check of one member: the first that holds", '2': "What the decider does by itself: the first that holds", '3': "Refusals: every one that holds", '4': "What a request leads to"}
+	heads := map[byte]string{'1': "Verdicts of one check of one member: the first that holds", '2': "What the decider does by itself: the first that holds (reminders, which are last, beside it)", '3': "Refusals: every one that holds", '4': "What a request leads to"}
 	section := byte(0)
 	seen := map[string]bool{}
 	for _, r := range Rules() {
@@ -57,7 +57,7 @@ func TestRulesGolden(t *testing.T) {
 
 func concerns(w who) string {
 	names := []string{"itself", "fallback", "adoption", "regroup", "swap asked", "adopt asked", "pause asked", "resume asked", "abort asked", "step asked", "note asked", "other asked", "readiness", "drill asked", "drill back", "drill end asked",
-		"approve asked", "reject asked", "judge asked", "plan of a drill asked", "end of that plan asked"}
+		"approve asked", "reject asked", "judge asked", "plan of a drill asked", "end of that plan asked", "drain asked", "undrain asked"}
 	var out []string
 	for i, name := range names {
 		if w&(1<<i) != 0 {

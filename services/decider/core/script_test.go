@@ -84,6 +84,7 @@ func newScript(t *testing.T, d *datadriven.TestData) *script {
 			break
 		}
 		s.route(r.Name, r.HAProxy.Proxies[0], "a")
+		s.poolRoute()
 	}
 	if !fresh {
 		s.run(19 * time.Second)
@@ -183,6 +184,12 @@ func change(t *testing.T, g *spec.Group, args []datadriven.CmdArg) {
 					g.Routes[i].HAProxy.Servers[name] = "s" + name
 				}
 			}
+		case "pool": // its minimum
+			g.Pool, g.Adopt = &spec.Pool{Minimum: number(value)}, ""
+		case "backup":
+			for i := range g.Members {
+				g.Members[i].Backup = g.Members[i].Name == value
+			}
 		case "routes":
 			g.Routes = nil
 		case "ready":
@@ -241,6 +248,9 @@ func (s *script) command(t *testing.T, d *datadriven.TestData) string {
 			fmt.Fprintf(&b, "drill %s %s home=%s away=%s back at %s %s\n", r.ID, r.Stage, r.Home, r.Away,
 				time.Duration(r.BackAt-epochStart.UnixMicro())*time.Microsecond, codes(r.Waits))
 		}
+		if p := st.Pool; p != nil {
+			fmt.Fprintf(&b, "pool minimum %d, %d active, %s serve, %d free, backups %s\n", p.Minimum, p.Active, strings.Join(p.Serve, ","), p.Free, strings.Join(p.Backups, ","))
+		}
 		if l := st.Ledger; l != nil {
 			fmt.Fprintf(&b, "ledger %d entries, %d right, %d wrong, %d open, %d missed\n", l.Entries, l.Right, l.Wrong, l.Open, l.Missed)
 		}
@@ -268,6 +278,9 @@ func (s *script) command(t *testing.T, d *datadriven.TestData) string {
 			if m.Ready && m.Role != message.RolePrimary {
 				says += " ready"
 			}
+			if u := m.Maintenance; u != nil {
+				says += fmt.Sprintf(" in maintenance by %s until %s over=%t", u.By, time.Duration(max(0, u.Until-epochStart.UnixMicro()))*time.Microsecond, u.Over)
+			}
 			for _, r := range m.Reasons {
 				says += "\n  " + r.Code + " " + r.Sentence
 			}
@@ -292,6 +305,8 @@ func (s *script) command(t *testing.T, d *datadriven.TestData) string {
 				fmt.Fprintf(&b, "mark paused=%t for %s\n", m.Paused, m.For)
 			case *message.Approval:
 				fmt.Fprintf(&b, "approval of %s: %s by %s\n", m.Of, m.State, m.Actor)
+			case *message.Maintenance:
+				fmt.Fprintf(&b, "maintenance of %s begins=%t for %s %s by %s\n", m.Member, m.Begins, m.For, m.Rule, m.Actor)
 			case *message.Planned:
 				fmt.Fprintf(&b, "drill %s: %s by %s\n", m.Name, m.State, m.Actor)
 			case *message.DrillEnd:
@@ -468,6 +483,19 @@ func (s *script) happen(t *testing.T, what string) {
 		next.ID, next.Epoch, next.Kind, next.From, next.Primary, next.Decider = "rival"+strconv.Itoa(len(s.world.chain)), c.Epoch+1, message.Kind(flags[0]), c.Primary, args["to"], "d2"
 		next.Request = args["request"]
 		s.write(&next)
+	case "long-ago": // long-ago drain target=b age=24h | long-ago pause age=24h: it stands in the chain, of that age, and has no end
+		d, err := time.ParseDuration(args["age"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.backdate = d
+		id := fmt.Sprintf("old%d", len(s.world.chain))
+		if flags[0] == "pause" {
+			s.write(&message.Mark{ID: id, Group: "web", Paused: true, Actor: "bob", Decider: "d2"})
+		} else {
+			s.write(&message.Maintenance{ID: id, Group: "web", Member: args["target"], Begins: true, Rule: "R446", Sentence: "long ago", Actor: "bob", Decider: "d2"})
+		}
+		s.backdate = 0
 	case "rival-pause": // another decider paused the group
 		s.write(&message.Mark{ID: "rival-pause", Group: "web", Paused: true, Actor: "bob", Decider: "d2"})
 	case "forge": // forge epoch=1: somebody writes a command of an old epoch

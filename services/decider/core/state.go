@@ -70,7 +70,9 @@ type State struct {
 	outcomes []*message.Outcome
 	previews []preview
 	// pauseSeen: it was paused a moment ago. Drift and adoption refusals as last told.
-	pauseSeen    bool
+	pauseSeen bool
+	// reminded are the reminders that were told.
+	reminded     []string
 	driftTold    string
 	driftSince   time.Duration
 	adoptRefused string
@@ -151,7 +153,7 @@ func (s *State) Quiet(at Time) bool {
 	if s.spec == nil {
 		return len(s.asks) == 0
 	}
-	if !s.judging(at) || s.proposal != nil || len(s.asks) > 0 || s.incident.open || !s.chain.held || s.underWay() || s.fencedNow() != nil {
+	if !s.judging(at) || s.proposal != nil || len(s.asks) > 0 || s.incident.open || !s.pool() && !s.chain.held || s.underWay() || s.fencedNow() != nil {
 		return false
 	}
 	for _, m := range s.members {

@@ -112,6 +112,7 @@ func (s *State) conclude(at Time) []Output {
 		s.keepDrill(at)
 		s.keepAgenda(at)
 		s.tellPauseOver(at)
+		s.remind(at)
 		s.tellExpired(at)
 	}
 	s.serve(at)
@@ -174,6 +175,10 @@ func (s *State) read(at Time, in ChainRead) {
 	case *message.Mark:
 		if retell {
 			s.tellMark(at, e)
+		}
+	case *message.Maintenance:
+		if retell {
+			s.tellMaintenance(at, e)
 		}
 	}
 	if retell {

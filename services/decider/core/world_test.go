@@ -36,7 +36,8 @@ type world struct {
 	log      []Input
 	incident *message.Incident
 	revision uint64
-	holding  bool // proposals get no answer
+	holding  bool          // proposals get no answer
+	backdate time.Duration // how long ago the stream says that what is written next was stored
 	held     []func()
 
 	exec executor
@@ -385,7 +386,7 @@ func (w *world) write(m message.Message) {
 		prev = w.chain[n-1].seq
 	}
 	w.seq += 1 + uint64(len(w.chain)%3) // other groups share the stream
-	e := entry{w.seq, m, w.stream()}
+	e := entry{w.seq, m, w.stream() - w.backdate.Microseconds()}
 	w.chain = append(w.chain, e)
 	for _, d := range w.deciders {
 		for range 2 {
@@ -577,7 +578,29 @@ func (x *executor) heard(m message.Message) {
 		if x.wait != nil {
 			x.begin(x.wait)
 		}
+	case *message.Maintenance:
+		x.w.after(5*time.Millisecond, x.w.poolRoute)
 	}
+}
+
+// out are the members in maintenance, as the chain says.
+func (w *world) drained() map[string]bool {
+	out := map[string]bool{}
+	for _, e := range w.chain {
+		if m, ok := e.m.(*message.Maintenance); ok {
+			out[m.Member] = m.Begins
+		}
+	}
+	return out
+}
+
+// poolRoute is what executors tell of a pool's proxy once it is as the chain says.
+func (w *world) poolRoute() {
+	if w.spec.Pool == nil {
+		return
+	}
+	drained := w.drained()
+	w.route("front", "tcp://192.0.2.2:9999", slices.DeleteFunc(w.spec.MemberNames(), func(m string) bool { return drained[m] })...)
 }
 
 func (x *executor) begin(c *message.Command) {
@@ -737,6 +760,8 @@ func describe(o Output) string {
 			return fmt.Sprintf("PROPOSE   mark paused=%t", e.Paused)
 		case *message.Approval:
 			return fmt.Sprintf("PROPOSE   approval of %s: %s", e.Of, e.State)
+		case *message.Maintenance:
+			return fmt.Sprintf("PROPOSE   maintenance of %s begins=%t for %s %s", e.Member, e.Begins, e.For, e.Rule)
 		case *message.Planned:
 			return fmt.Sprintf("PROPOSE   drill %s: %s", e.Name, e.State)
 		case *message.DrillEnd:

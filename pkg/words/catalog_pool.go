@@ -1,0 +1,47 @@
+package words
+
+// pool are the sentences of pools and of maintenance.
+var pool = [][2]string{
+	// Maintenance.
+	{"the maintenance of {member} by {actor}", "a manutenção de {member} por {actor}"},
+	{"the pause of {group} by {actor}", "a pausa de {group} por {actor}"},
+	{"the time of a maintenance has passed, and its member is up: entry in the chain: it ends", "o tempo de uma manutenção passou, e o membro está no ar: entrada na cadeia: ela termina"},
+	{"{member} is back: {what:say} has lasted its {d:span}, and it is up", "{member} está de volta: {what} durou seus {d}, e ele está no ar"},
+	{"{what:say} ends in {left:span}, if {member} is up", "{what} termina em {left}, se {member} estiver no ar"},
+	{"{what:say} ends in {left:span}, whatever is done by then", "{what} termina em {left}, seja o que for que esteja feito até lá"},
+	{"{what:say} should be over, and lasts until {member} is up: {why:say}; mend it, or say {end:text}", "{what} já deveria ter acabado, e dura até {member} estar no ar: {why}; conserte-o, ou diga {end}"},
+	{"{what:say} has lasted for {since:span} and has no end: say {end:text} when it is no longer needed", "{what} dura há {since} e não tem fim: diga {end} quando não for mais necessária"},
+	{"{actor} takes {to} of {group} out for maintenance for {d:span}{reason:aside}", "{actor} tira {to} de {group} para manutenção por {d}{reason}"},
+	{"{actor} takes {to} of {group} out for maintenance until somebody puts it back{reason:aside}", "{actor} tira {to} de {group} para manutenção até alguém o pôr de volta{reason}"},
+	{"{actor} puts {to} of {group} back{reason:aside}", "{actor} põe {to} de {group} de volta{reason}"},
+	{"expected, since it is in maintenance by {actor}{reason:aside}", "esperado, pois está em manutenção por {actor}{reason}"},
+	{"{to} is in maintenance already, by {who}{reason:aside} for {ago:span}: say ham undrain {group} {member} first", "{to} já está em manutenção, por {who}{reason} há {ago}: diga antes ham undrain {group} {member}"},
+	{"{to} is in no maintenance, so there is nothing to put back", "{to} não está em manutenção, então não há o que pôr de volta"},
+	{"{to} is primary of {group}: move the role first, with ham switchover {other}", "{to} é o primário de {group}: mova antes o papel, com ham switchover {other}"},
+	{"{to} is not ready: it is in maintenance by {who}{reason:aside} for {ago:span}; say ham undrain {group} {member}", "{to} não está pronto: está em manutenção por {who}{reason} há {ago}; diga ham undrain {group} {member}"},
+
+	// Pools.
+	{"{group} is a pool: {sentence:say}", "{group} é um pool: {sentence}"},
+	{"This decider starts blind: who of {group} serves is not known yet", "Este decider começa às cegas: ainda não se sabe quem de {group} atende"},
+	{"Who of {group} serves is not known, because {why:say}", "Não se sabe quem de {group} atende, porque {why}"},
+	{"Nobody of {group} serves, because {why:say}", "Ninguém de {group} atende, porque {why}"},
+	{"{who} serves alone, because {why:say}", "{who} atende sozinho, porque {why}"},
+	{"{who:list} serve alone, because {why:say}", "{who} atendem sozinhos, porque {why}"},
+	{"{serve} of {active} serve, fewer than the minimum of {minimum}: {why:say}", "{serve} de {active} atendem, menos que o mínimo de {minimum}: {why}"},
+	{"{serve} of {active} serve", "{serve} de {active} atendem"},
+	{"none may be taken out", "nenhum pode ser tirado"},
+	{"none may be taken out: {why:say}", "nenhum pode ser tirado: {why}"},
+	{"{free} may be taken out", "{free} podem ser tirados"},
+	{"{free} may be taken out: {why:say}", "{free} podem ser tirados: {why}"},
+	{"{member} is in maintenance by {actor}{reason:aside}", "{member} está em manutenção por {actor}{reason}"},
+	{"{proxy} leads no clients to {member}", "{proxy} não leva clientes a {member}"},
+	{"{group} is a pool and has no primary, so there is nothing to {verb}: take single members out with ham drain {other} <member>",
+		"{group} é um pool e não tem primário, então não há o que fazer com {verb}: tire membros um a um com ham drain {other} <member>"},
+	{"without {to} only {count} would serve ({left:list}), and the minimum of {group} is {minimum}", "sem {to} só {count} atenderiam ({left}), e o mínimo de {group} é {minimum}"},
+	{"without {to} only {count} would serve ({left:list}), and the minimum of {group} is {minimum}: {why:say}", "sem {to} só {count} atenderiam ({left}), e o mínimo de {group} é {minimum}: {why}"},
+	{"no executor reaches any proxy of route {route} ({where:text}), so nothing could keep clients from {to}: bring a proxy, an executor or the way between them back",
+		"nenhum executor alcança algum proxy da rota {route} ({where}), então nada poderia manter clientes longe de {to}: traga de volta um proxy, um executor ou o caminho entre eles"},
+	{"{group} was paused by {actor}{reason:aside}, {until:say}, and no proxy is touched meanwhile: say ham resume {other} first",
+		"{group} foi pausado por {actor}{reason}, {until}, e enquanto isso nenhum proxy é tocado: diga antes ham resume {other}"},
+	{"{serve} of {active} serve and have for {d:span}; it began with: {sentence:say}", "{serve} de {active} atendem, e já há {d}; começou com: {sentence}"},
+}
