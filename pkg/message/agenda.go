@@ -23,36 +23,42 @@ type AgendaEntry struct {
 	Reason string    `json:"reason,omitempty"`
 	// Blocked is why it will be refused then, as far as the calendar alone tells; empty: nothing blocks it.
 	Blocked string `json:"blocked,omitempty"`
-	// Name is that of a drill that a person planned for this time: ham drills cancel takes it back. Empty: the spec's calendar has it.
+	// Name is that of what a person planned for this time: ham planned cancel takes it back. Empty: the spec's calendar has it.
 	Name string `json:"name,omitempty"`
 	// Refusals are what would refuse it if it were due now; of the soonest entry alone.
 	Refusals []Reason `json:"refusals,omitempty" validate:"max=64,dive"`
 }
 
-// BlockedWindow is a time in which no drill begins, as the status of a group shows it.
+// BlockedWindow is a time in which nothing planned begins, as the status of a group shows it.
 type BlockedWindow struct {
 	// From and Until are in Unix microseconds: From belongs to it, Until does not.
 	From  int64  `json:"from_us"`
 	Until int64  `json:"until_us"`
 	Why   string `json:"why"`
+	// Freeze: what a person asks for at the time is refused too, until they set that aside. No window stops a failover.
+	Freeze bool `json:"freeze,omitempty"`
 }
 
-// What an entry of the chain says of a planned drill.
+// What an entry of the chain says of something planned.
 const (
 	PlanStands    = "planned"
 	PlanCancelled = "cancelled"
 )
 
-// Planned is an entry of the group's chain: a person planned a drill for a time, or somebody took it back. It stands in the chain, so that whichever
-// decider runs then asks for the drill, and a decider that has not read that it was taken back proposes it in vain.
+// Planned is an entry of the group's chain: a person planned a drill, a switchover or a failback for a time, or somebody took it back. It stands in
+// the chain, so that whichever decider runs then asks for it, and a decider that has not read that it was taken back proposes it in vain. Nothing is
+// decided by it: that happens when it is due, with everything that refuses what is asked for then.
 type Planned struct {
 	ID    string `json:"id" validate:"required,max=128,id"`
 	Group string `json:"group" validate:"required,name"`
-	// Name is the planned drill's own, "<group>-at-<date>-<time of UTC>".
+	// Name is its own, "<group>-at-<date>-<time of UTC>".
 	Name  string `json:"name" validate:"required,max=128,id"`
 	State string `json:"state" validate:"required,oneof=planned cancelled"`
 	// Asks is the request that planned it, with Due. Set where State is planned.
 	Asks *Request `json:"asks,omitempty"`
+	// From is who was primary when a swap was planned, Epoch which epoch that was: once another is primary it is not what was meant. Empty for a drill.
+	From  string `json:"from,omitempty" validate:"omitempty,name"`
+	Epoch uint64 `json:"epoch,omitempty"`
 	// Sentence says what is to happen, or who took it back.
 	Sentence string `json:"sentence" validate:"required,max=1024"`
 	// Actor is who planned it, or took it back; Approver the second person where there was one; Request by which request.
@@ -64,7 +70,7 @@ type Planned struct {
 	At       int64  `json:"at_us" validate:"min=0"`
 }
 
-// consistent: what is planned is a drill of that group, for a time.
+// consistent: what is planned is a drill or a planned swap of that group, for a time.
 func (m *Planned) consistent() *Invalid {
 	switch {
 	case m.State != PlanStands:
@@ -73,8 +79,8 @@ func (m *Planned) consistent() *Invalid {
 		return &Invalid{Type: "planned", Field: "asks", Want: "the request that planned it"}
 	case m.Asks.Group != m.Group:
 		return &Invalid{Type: "planned", Field: "asks.group", Got: m.Asks.Group, Want: m.Group}
-	case m.Asks.Verb != VerbDrill || m.Asks.End != "" || m.Asks.Due == 0:
-		return &Invalid{Type: "planned", Field: "asks.due_us", Want: "the time of a drill"}
+	case !plannable(m.Asks.Verb) || m.Asks.End != "" || m.Asks.Due == 0:
+		return &Invalid{Type: "planned", Field: "asks.due_us", Want: "the time of a drill, a switchover or a failback"}
 	}
 	return m.Asks.consistent().within("planned", "asks")
 }

@@ -46,6 +46,8 @@ type Command struct {
 	Why      string   `json:"why,omitempty" validate:"max=1024"` // the asker's reason
 	// Approver is the second person, where the group wants two.
 	Approver string `json:"approver,omitempty" validate:"max=64"`
+	// Planner is who planned it for its time, where the schedule asked for it.
+	Planner string `json:"planner,omitempty" validate:"max=64"`
 	// Drill is set where the command is part of a rehearsal.
 	Drill *Drill `json:"drill,omitempty"`
 

@@ -185,10 +185,11 @@ func (m *Request) about() *Invalid {
 	field := func(name, got, want string) *Invalid {
 		return &Invalid{Type: "request", Field: name, Got: got, Want: want}
 	}
-	swap := m.Verb == VerbFailover || m.Verb == VerbSwitchover || m.Verb == VerbFailback || m.Verb == VerbDrill && m.End == ""
 	switch {
-	case !swap && m.Due != 0:
-		return field("due_us", strconv.FormatInt(m.Due, 10), "nothing: only a swap and a drill stand in a calendar")
+	case m.Due != 0 && !(plannable(m.Verb) && m.End == ""):
+		return field("due_us", strconv.FormatInt(m.Due, 10), "nothing: only a switchover, a failback and a drill stand in a calendar")
+	case m.Due != 0 && m.PlanHash != "":
+		return field("plan_hash", m.PlanHash, "nothing: the plan is made when it is due")
 	case m.Item != "" && m.Verb != VerbNote:
 		return field("item", m.Item, "nothing: only a note is an action item")
 	case m.Judge != "" && m.Verb != VerbJudge:
@@ -226,6 +227,10 @@ func (m *Request) about() *Invalid {
 		case m.Of != "" && m.End != EndCancel && m.Actor != ActorSchedule:
 			return field("of", strconv.Quote(m.Of), "nothing: only what takes a planned drill back is about one")
 		}
+	case VerbSwitchover, VerbFailback:
+		if m.Of != "" && (m.Actor != ActorSchedule || m.Due == 0) {
+			return field("of", strconv.Quote(m.Of), "nothing: only what the schedule asks for is about something planned")
+		}
 	default:
 		if m.Of != "" {
 			return field("of", strconv.Quote(m.Of), "nothing: only approve, reject and judge are about something")
@@ -233,6 +238,9 @@ func (m *Request) about() *Invalid {
 	}
 	return nil
 }
+
+// plannable says whether it may be planned for a time. A failover is of now, or never.
+func plannable(v Verb) bool { return v == VerbSwitchover || v == VerbFailback || v == VerbDrill }
 
 // holds checks how long a drill holds.
 func holds(d Duration) *Invalid {

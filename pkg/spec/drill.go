@@ -50,10 +50,15 @@ func (b *Blocked) Covers(t time.Time) bool {
 }
 
 // BlockedAt is the first window that covers t, or nil.
-func (g *Group) BlockedAt(t time.Time) *Blocked {
-	for i := range g.Blocked {
-		if g.Blocked[i].Covers(t) {
-			return &g.Blocked[i]
+func (g *Group) BlockedAt(t time.Time) *Blocked { return covering(g.Blocked, t) }
+
+// FrozenAt is the first freeze that covers t, or nil.
+func (g *Group) FrozenAt(t time.Time) *Blocked { return covering(g.Freezes, t) }
+
+func covering(windows []Blocked, t time.Time) *Blocked {
+	for i := range windows {
+		if windows[i].Covers(t) {
+			return &windows[i]
 		}
 	}
 	return nil

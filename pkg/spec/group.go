@@ -41,9 +41,11 @@ type Group struct {
 	Notify []NotifyRule
 	// Silence are times in which less of the group is told. Their Groups are empty.
 	Silence []Silence
-	// Drills are the rehearsals by the calendar, Blocked the times in which nothing planned happens.
+	// Drills are the rehearsals by the calendar, Blocked the times in which nothing planned happens, Freezes those in which nothing that a person asks
+	// for begins either. None stops a failover.
 	Drills  []Drill
 	Blocked []Blocked
+	Freezes []Blocked
 	// Gather is what of the operator's own is looked at when an incident opens.
 	Gather []GatherClue
 	// Revision is that of the bucket entry it was read from; 0 where it was read from a file.

@@ -103,15 +103,27 @@ var blockedObject = object[blockedText]{
 	},
 }
 
-func readBlocked(c cursor, g *spec.Group) {
+// freezeObject is a window that holds back what a person asks for, too.
+var freezeObject = object[blockedText]{
+	title: "freeze",
+	means: "A time in which nothing changes that somebody chooses the time of: no drill, nothing planned ahead, no switchover or failback that a person asks for at the time (who knows better sets it aside with --override and a reason). A failover is never held back, by itself or asked for: it says that changes are frozen, and goes on.",
+	keys:  blockedObject.keys,
+}
+
+func readBlocked(c cursor, g *spec.Group) { g.Blocked = readWindows(c, &blockedObject) }
+
+func readFreezes(c cursor, g *spec.Group) { g.Freezes = readWindows(c, &freezeObject) }
+
+func readWindows(c cursor, of *object[blockedText]) (out []spec.Blocked) {
 	c.list("a list of windows", false, func(item cursor) {
 		var text blockedText
-		written := blockedObject.read(item, &text)
+		written := of.read(item, &text)
 		if b, ok := window(item, written, text); ok {
-			g.Blocked = append(g.Blocked, b)
+			out = append(out, b)
 		}
 	})
-	c.most(len(g.Blocked), maxBlocked, "window")
+	c.most(len(out), maxBlocked, "window")
+	return out
 }
 
 // window makes sense of what was written, or says what would.
@@ -219,6 +231,7 @@ func drillKeys() []key[spec.Group] {
 	return []key[spec.Group]{
 		{name: "drills", form: "a list of drills", section: drillObject.title, means: "Rehearsals by the calendar.", read: readDrills},
 		{name: "blocked", form: "a list of windows", section: blockedObject.title, means: "When no drill begins and nothing that was planned happens.", read: readBlocked},
+		{name: "freeze", form: "a list of windows", section: freezeObject.title, means: "When nothing changes that somebody chooses the time of; a failover always may.", read: readFreezes},
 	}
 }
 

@@ -83,7 +83,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		"step exec": {"steps[].exec"}, "step http": {"steps[].http"}, "step wait, step assert": {"steps[].wait", "steps[].assert"}, "verify": {"verify"},
 		"notify": {"notify[]"}, "ham": {"ham"}, "bus": {"ham.bus"}, "bus user": {"ham.bus.users[]"}, "bus cluster": {"ham.bus.cluster"}, "prober": {"ham.prober"}, "executor": {"ham.executor"},
 		"channel": {"ham.channels[]"}, "chat person": {"ham.channels[].people.*"}, "console": {"ham.console"}, "console user": {"ham.console.users.*"}, "oidc": {"ham.console.oidc"}, "session": {"ham.console.session"},
-		"trust": {"policy.trust"}, "drill": {"drills[]"}, "blocked": {"blocked[]"}, "gather": {"gather[]"},
+		"trust": {"policy.trust"}, "drill": {"drills[]"}, "blocked": {"blocked[]"}, "freeze": {"freeze[]"}, "gather": {"gather[]"},
 		"silence": {"silence[]"}, "notifier": {"ham.notify"}, "silence of a process": {"ham.notify.silence[]"}, "alive": {"ham.notify.alive"},
 		"schedule": {"ham.channels[].digest", "ham.channels[].daily"},
 	}

@@ -31,6 +31,7 @@ const (
 	clocksApart = 2 * time.Second
 	agendaMark  = "agenda."
 	codeBlocked = "R363"
+	codeFrozen  = "R473"
 )
 
 // looksBack are the times in which a drill that was missed is looked for, shortest first: what comes often is found in the first.
@@ -123,13 +124,13 @@ func (s *State) sendDrill(d *spec.Drill, due int64) {
 
 // scheduled says whether the request is one that the spec's calendar asks for, and nobody else.
 func (s *State) scheduled(r *message.Request) bool {
-	if s.spec == nil || r.Verb != message.VerbDrill || r.End != "" || r.Due == 0 || r.Actor != message.ActorSchedule {
+	if s.spec == nil || r.End != "" || r.Due == 0 || r.Actor != message.ActorSchedule {
 		return false
 	}
 	if r.Of != "" {
 		return s.asPlanned(r)
 	}
-	if r.ID != s.agendaID(r.Due) {
+	if r.Verb != message.VerbDrill || r.ID != s.agendaID(r.Due) {
 		return false
 	}
 	return slices.ContainsFunc(s.spec.Drills, func(d spec.Drill) bool {
@@ -161,18 +162,18 @@ func (s *State) coming(at Time) []message.AgendaEntry {
 			}
 			hold := message.Duration(d.Hold)
 			e := message.AgendaEntry{Verb: message.VerbDrill, At: next.UnixMicro(), Target: d.To, Hold: &hold, Actor: message.ActorSchedule, Reason: d.Reason}
-			if b := s.spec.BlockedAt(next); b != nil {
-				e.Blocked = b.Why
-			}
+			e.Blocked = s.shut(&message.Request{Due: next.UnixMicro()})
 			out, t = append(out, e), next
 		}
 	}
 	for _, p := range s.chain.planned {
-		r, hold := p.Asks, message.Duration(holdOf(p.Asks))
-		e := message.AgendaEntry{Verb: message.VerbDrill, At: r.Due, Target: r.Target, Hold: &hold, Actor: r.Actor, Reason: r.Reason, Name: p.Name}
-		if b := s.spec.BlockedAt(time.UnixMicro(r.Due)); b != nil && !slices.Contains(r.Override, codeBlocked) {
-			e.Blocked = b.Why
+		r := p.Asks
+		e := message.AgendaEntry{Verb: r.Verb, At: r.Due, Target: r.Target, Actor: r.Actor, Reason: r.Reason, Name: p.Name}
+		if r.Verb == message.VerbDrill {
+			hold := message.Duration(holdOf(r))
+			e.Hold = &hold
 		}
+		e.Blocked = s.shut(r)
 		out = append(out, e)
 	}
 	slices.SortStableFunc(out, func(a, b message.AgendaEntry) int { return cmp.Compare(a.At, b.At) })
@@ -182,7 +183,19 @@ func (s *State) coming(at Time) []message.AgendaEntry {
 	return out
 }
 
-// refusedNow is what would refuse a drill of the calendar if it were due now.
+// shut is why what is due at that time would be refused by the windows of the spec, unless the request sets them aside; "": by none.
+func (s *State) shut(r *message.Request) string {
+	due := time.UnixMicro(r.Due)
+	if b := s.spec.FrozenAt(due); b != nil && !slices.Contains(r.Override, codeFrozen) {
+		return b.Why
+	}
+	if b := s.spec.BlockedAt(due); b != nil && !slices.Contains(r.Override, codeBlocked) {
+		return b.Why
+	}
+	return ""
+}
+
+// refusedNow is what would refuse something of the calendar if it were due now.
 func (s *State) refusedNow(at Time, e *message.AgendaEntry) []message.Reason {
 	r := &message.Request{Group: s.group, Verb: message.VerbDrill, Actor: message.ActorSchedule, Target: e.Target, Hold: e.Hold, Due: at.Stream}
 	if p := s.plannedAs(e.Name); p != nil {
@@ -190,7 +203,7 @@ func (s *State) refusedNow(at Time, e *message.AgendaEntry) []message.Reason {
 		r.Due, r.Of = at.Stream, ""
 	}
 	stand, _ := override(s.refusals(at, s.asking(at, &ask{request: r}, s.requestRule(&message.Request{Verb: r.Verb}))), r.Override)
-	return slices.DeleteFunc(stand, func(r message.Reason) bool { return r.Code == codeBlocked }) // which is about the time it is due at
+	return slices.DeleteFunc(stand, func(r message.Reason) bool { return r.Code == codeBlocked || r.Code == codeFrozen }) // which are about the time it is due at
 }
 
 // blockedSoon is how far ahead blocked windows are shown, blockedShown how many.
@@ -199,38 +212,73 @@ const (
 	blockedShown = 8
 )
 
-// windows are the times in which no drill begins, now and soon.
+// windows are the times in which nothing planned begins, now and soon.
 func (s *State) windows(at Time) []message.BlockedWindow {
 	if s.spec == nil {
 		return nil
 	}
 	var out []message.BlockedWindow
 	now := time.UnixMicro(at.Stream)
-	for i := range s.spec.Blocked {
-		b := &s.spec.Blocked[i]
-		if from, until, ok := b.Window(now); ok && from.Sub(now) < blockedSoon {
-			out = append(out, message.BlockedWindow{From: from.UnixMicro(), Until: until.UnixMicro(), Why: b.Why})
+	add := func(windows []spec.Blocked, freeze bool) {
+		for i := range windows {
+			b := &windows[i]
+			if from, until, ok := b.Window(now); ok && from.Sub(now) < blockedSoon {
+				out = append(out, message.BlockedWindow{From: from.UnixMicro(), Until: until.UnixMicro(), Why: b.Why, Freeze: freeze})
+			}
 		}
 	}
+	add(s.spec.Freezes, true)
+	add(s.spec.Blocked, false)
 	slices.SortStableFunc(out, func(a, b message.BlockedWindow) int { return cmp.Compare(a.From, b.From) })
 	return out[:min(len(out), blockedShown)]
 }
 
 // --- the rows of the table
 
+// isBlocked: a window holds back what was planned, and no swap that a person asks for at the time.
 func isBlocked(s *State, at Time, q question) words {
-	if s.spec == nil || q.request == nil {
+	if s.spec == nil || q.request == nil || q.who&swapAsked != 0 && s.planOf(q) == nil {
 		return nil
 	}
-	when, says := at.Stream, "now"
-	if q.who&planAsked != 0 {
-		when, says = q.request.Due, "at "+dueWords(q.request.Due)+" UTC"
-	}
-	b := s.spec.BlockedAt(time.UnixMicro(when))
+	when, says := s.begins(at, q)
+	b := s.spec.BlockedAt(when)
 	if b == nil {
 		return nil
 	}
-	return words{"when": says, "why": clip(b.Why, 300)}
+	return words{"what": string(q.request.Verb), "when": says, "why": clip(b.Why, 300)}
+}
+
+// begins is when what is asked for is to begin.
+func (s *State) begins(at Time, q question) (when time.Time, says string) {
+	if q.who&planAsked != 0 {
+		return time.UnixMicro(q.request.Due), "at " + dueWords(q.request.Due) + " UTC"
+	}
+	return time.UnixMicro(at.Stream), "now"
+}
+
+// isFrozen: a freeze holds back what a person asks for, too, but for a failover, which nobody chooses the time of.
+//
+// Invariant: a freeze never refuses what the decider does by itself.
+func isFrozen(s *State, at Time, q question) words {
+	if s.spec == nil || q.request == nil || q.request.Verb == message.VerbFailover {
+		return nil
+	}
+	when, says := s.begins(at, q)
+	b := s.spec.FrozenAt(when)
+	if b == nil {
+		return nil
+	}
+	_, until, _ := b.Window(when)
+	return words{"when": says, "until": until.UTC().Format(time.DateTime), "why": clip(b.Why, 300)}
+}
+
+// frozenWords are added to what the decider does by itself during a freeze.
+func (s *State) frozenWords(at Time) string {
+	b := s.spec.FrozenAt(time.UnixMicro(at.Stream))
+	if b == nil {
+		return ""
+	}
+	return "; changes are frozen (" + clip(b.Why, 300) + "), which stops no failover"
 }
 
 func wasMissed(_ *State, at Time, q question) words {

@@ -103,7 +103,7 @@ func (s *State) askedApprove(at Time, a *ask, q question, rule *requestRule) {
 	w := words{"by": a.request.Actor, "what": q.approval.Sentence, "reason": because(a.request.Reason)}
 	if q.who&planAsked != 0 {
 		a.sentence = clip("accepted as "+s.planName(q.request.Due)+": "+fill(rule.Says, w), 2000)
-		s.planDrill(at, a.request.ID, q.by, q.request, clip(fill(rule.Says, w), 1000))
+		s.planFor(at, a.request.ID, q.by, q, clip(fill(rule.Says, w), 1000))
 		return
 	}
 	if !s.incident.open && q.kind != message.KindAdopt { // an adoption that waits for nobody opens none either

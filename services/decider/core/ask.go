@@ -64,9 +64,9 @@ func (s *State) serve(at Time) {
 	}
 }
 
-// ends is what a drill's request is told apart by, beside its verb: one with a time plans the drill, unless the schedule sends it because the time has come.
+// ends is what a request is told apart by, beside its verb: one with a time plans it, unless the schedule sends it because the time has come.
 func ends(r *message.Request) string {
-	if r.Verb == message.VerbDrill && r.End == "" && r.Due != 0 && r.Actor != message.ActorSchedule {
+	if r.End == "" && r.Due != 0 && r.Actor != message.ActorSchedule {
 		return endLater
 	}
 	return r.End
@@ -139,8 +139,13 @@ func (s *State) asking(at Time, a *ask, rule *requestRule) question {
 			q.to, q.drill = back.to, back.drill
 		}
 		return q
-	case drillEnds, planAsked, cancelAsked, drainAsked, undrainAsked:
+	case drillEnds, cancelAsked, drainAsked, undrainAsked:
 		return q
+	case planAsked:
+		q.kind = ""                                 // no plan is made before it is due
+		if a.request.Verb != message.VerbFailback { // the decider chooses when it is due
+			return q
+		}
 	}
 	if s.spec == nil || q.to != "" {
 		return q
@@ -282,9 +287,11 @@ func (s *State) refuseAsk(at Time, a *ask, reasons []message.Reason) {
 // answer hands the outcome out and remembers it, so that the same request is never worked on twice.
 func (s *State) answer(at Time, o *message.Outcome, code string) {
 	var actor, via, from string
+	planned := false
 	s.asks = slices.DeleteFunc(s.asks, func(a *ask) bool {
 		if a.request.ID == o.Request {
 			actor, via, from = a.request.Actor, a.request.Via, a.request.From
+			planned = s.scheduled(a.request) && a.request.Verb != message.VerbDrill
 			return true
 		}
 		return false
@@ -294,7 +301,10 @@ func (s *State) answer(at Time, o *message.Outcome, code string) {
 	}
 	severity, sentence := message.Info, o.Sentence
 	if !o.Accepted {
-		severity, sentence = message.Notice, actor+" asked for "+string(o.Verb)+" of "+s.group+": "+o.Sentence
+		if severity = message.Notice; planned {
+			severity = message.Warning // somebody relies on it, and nobody is there to be told no
+		}
+		sentence = actor + " asked for " + string(o.Verb) + " of " + s.group + ": " + o.Sentence
 		if len(o.Reasons) > 0 {
 			code = o.Reasons[0].Code
 		}

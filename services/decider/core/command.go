@@ -45,6 +45,9 @@ func (s *State) compose(at Time, q question, rule *Rule, w words, aside []messag
 		if q.approval != nil {
 			c.Approver = q.by
 		}
+		if p := s.planOf(q); p != nil { // by then nobody can ask the chain any more who that was
+			c.Planner, c.Approver = p.Asks.Actor, p.Approver
+		}
 	} else if m := s.member(q.from); m != nil && q.who == itself {
 		c.DetectMicros = max(0, (m.since - m.failingSince).Microseconds())
 		c.DecideMicros = max(0, (at.Mono - m.since).Microseconds())

@@ -55,6 +55,7 @@ func (s *State) reconfigure(at Time, r *situationRule, w words) {
 // Invariant: a refusal never becomes a swap, and in dry run nothing enters the chain.
 func (s *State) failover(at Time, r *situationRule, w words) {
 	q := question{who: itself, kind: message.KindFailover, from: w["from"], to: w["to"]}
+	w["frozen"] = s.frozenWords(at)
 	reasons := s.refusing(at, q)
 	switch {
 	case len(reasons) == 0:

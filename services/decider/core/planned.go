@@ -8,13 +8,14 @@ import (
 	"github.com/isacloud/ha-manager/pkg/message"
 )
 
-// A person may plan a drill for a time. The plan stands in the chain: whichever decider runs then asks for the drill, as for those of the spec's
-// calendar, and it is decided then with all that refuses a drill. It is not late: what nobody asked for in time is refused as missed, and told.
+// A person may plan a drill, a switchover or a failback for a time. The plan stands in the chain: whichever decider runs then asks for it, as for the
+// drills of the spec's calendar, and it is decided then, anew, with all that refuses what is asked for. It is not late: what nobody asked for in time is
+// refused as missed, and told.
 
 const (
-	// mostPlanned bounds the planned drills of one group.
+	// mostPlanned bounds what is planned for one group.
 	mostPlanned = 16
-	// planAhead is how far ahead a drill may be planned, and planForget how long after its time an outcome is still looked for.
+	// planAhead is how far ahead something may be planned, and planForget how long after its time an outcome is still looked for.
 	planAhead  = 400 * 24 * time.Hour
 	planForget = 32 * 24 * time.Hour
 )
@@ -29,7 +30,7 @@ func (c *chain) planTaken(e *message.Planned) {
 	}
 }
 
-// planName is the name of a drill planned for that time; no two of a group have the same.
+// planName is the name of what is planned for that time; no two of a group have the same.
 func (s *State) planName(due int64) string {
 	return s.group + "-at-" + time.UnixMicro(due).UTC().Format("20060102-150405")
 }
@@ -39,7 +40,7 @@ func (s *State) planID(p *message.Planned) string {
 	return agendaMark + s.group + "." + strconv.FormatInt(p.Asks.Due/1e6, 10) + "." + hash(p.Request)
 }
 
-// plannedAs is the drill that is planned under this name; nil: none.
+// plannedAs is what is planned under this name; nil: nothing.
 func (s *State) plannedAs(name string) *message.Planned {
 	i := slices.IndexFunc(s.chain.planned, func(p *message.Planned) bool { return p.Name == name })
 	if i < 0 {
@@ -76,7 +77,7 @@ func (s *State) planRequest(p *message.Planned) *message.Request {
 		why += ": " + r.Reason
 	}
 	return &message.Request{
-		ID: s.planID(p), Group: s.group, Verb: message.VerbDrill, Actor: message.ActorSchedule, Via: message.ViaSchedule, Target: r.Target, Hold: r.Hold,
+		ID: s.planID(p), Group: s.group, Verb: r.Verb, Actor: message.ActorSchedule, Via: message.ViaSchedule, Target: r.Target, Hold: r.Hold,
 		Reason: clip(why, 1000), Override: r.Override, Due: r.Due, Of: p.Name,
 	}
 }
@@ -84,10 +85,14 @@ func (s *State) planRequest(p *message.Planned) *message.Request {
 // asPlanned says whether a request of the schedule is that of a plan which stands.
 func (s *State) asPlanned(r *message.Request) bool {
 	p := s.plannedAs(r.Of)
-	return p != nil && r.ID == s.planID(p) && r.Due == p.Asks.Due && r.Target == p.Asks.Target && slices.Equal(r.Override, p.Asks.Override) && holdOf(r) == holdOf(p.Asks)
+	return p != nil && r.ID == s.planID(p) && r.Verb == p.Asks.Verb && r.Due == p.Asks.Due && r.Target == p.Asks.Target && slices.Equal(r.Override, p.Asks.Override) && holdOf(r) == holdOf(p.Asks)
 }
 
+// holdOf is for how long what is asked for keeps the roles where they do not stay.
 func holdOf(r *message.Request) time.Duration {
+	if r.Verb != message.VerbDrill {
+		return 0
+	}
 	if r.Hold == nil {
 		return message.DefaultHold.Std()
 	}
@@ -96,10 +101,10 @@ func holdOf(r *message.Request) time.Duration {
 
 func dueWords(due int64) string { return time.UnixMicro(due).UTC().Format(time.DateTime) }
 
-// planWords are those of a request that plans a drill, or takes one back.
+// planWords are those of a request that plans something, or takes it back.
 func (s *State) planWords(r *message.Request, w words) {
 	if p := s.plannedAs(r.Of); p != nil && r.End == message.EndCancel {
-		w["due"] = dueWords(p.Asks.Due)
+		w["due"], w["planned"] = dueWords(p.Asks.Due), string(p.Asks.Verb)
 	}
 	if r.Due == 0 {
 		return
@@ -113,15 +118,32 @@ func (s *State) planWords(r *message.Request, w words) {
 func (s *State) askedPlan(at Time, a *ask, q question, rule *requestRule) {
 	w := s.words(a, q)
 	a.sentence = clip("accepted as "+s.planName(q.request.Due)+": "+fill(rule.Says, w), 2000)
-	s.planDrill(at, a.request.ID, "", q.request, clip(fill(rule.Says, w), 1000))
+	s.planFor(at, a.request.ID, "", q, clip(fill(rule.Says, w), 1000))
 }
 
-// planDrill proposes that the drill stands in the chain as planned: asked for by that request, approved by approver where two persons are wanted.
-func (s *State) planDrill(at Time, request, approver string, r *message.Request, sentence string) {
-	s.propose(at, &message.Planned{
-		ID: s.group + ".planned." + hash(s.decider, epoch(s.chain.seq), request), Group: s.group, Name: s.planName(r.Due), State: message.PlanStands, Asks: r,
+// planFor proposes that it stands in the chain as planned: asked for by that request, approved by approver where two persons are wanted. A swap is
+// bound to who is primary as it is planned, and a failback to where it leads then: once roles have moved, the same words would mean another swap.
+func (s *State) planFor(at Time, request, approver string, q question, sentence string) {
+	r := *q.request
+	e := &message.Planned{
+		ID: s.group + ".planned." + hash(s.decider, epoch(s.chain.seq), request), Group: s.group, Name: s.planName(r.Due), State: message.PlanStands, Asks: &r,
 		Sentence: sentence, Actor: r.Actor, Approver: approver, Reason: r.Reason, Request: r.ID, Decider: s.decider, At: at.Wall,
-	})
+	}
+	if r.Verb != message.VerbDrill {
+		r.Target, e.From, e.Epoch = q.to, q.from, s.chain.epoch()
+		if q.approval != nil { // two persons have agreed to what it was when the first one asked
+			e.From = q.approval.From
+		}
+	}
+	s.propose(at, e)
+}
+
+// planOf is the plan that a request of the schedule is of; nil: of none.
+func (s *State) planOf(q question) *message.Planned {
+	if q.request == nil || q.request.Of == "" || q.request.Actor != message.ActorSchedule {
+		return nil
+	}
+	return s.plannedAs(q.request.Of)
 }
 
 func (s *State) askedCancel(at Time, a *ask, q question, rule *requestRule) {
@@ -148,10 +170,23 @@ func plannedThen(s *State, _ Time, q question) words {
 	end := func(r *message.Request) int64 { return r.Due + holdOf(r).Microseconds() }
 	for _, p := range s.chain.planned {
 		if p.Name == s.planName(q.request.Due) || q.request.Due < end(p.Asks) && p.Asks.Due < end(q.request) {
-			return words{"name": p.Name, "due": dueWords(p.Asks.Due), "hold": span(holdOf(p.Asks))}
+			w := words{"name": p.Name, "due": dueWords(p.Asks.Due), "holding": ""}
+			if hold := holdOf(p.Asks); hold > 0 {
+				w["holding"] = " and holds for " + span(hold)
+			}
+			return w
 		}
 	}
 	return nil
+}
+
+// otherPrimary: what was planned was a swap away from that one member.
+func otherPrimary(s *State, _ Time, q question) words {
+	p := s.planOf(q)
+	if p == nil || p.From == "" || p.From == s.chain.primary() {
+		return nil
+	}
+	return words{"name": p.Name, "was": p.From, "from": s.chain.primary()}
 }
 
 func plansMany(s *State, _ Time, _ question) words {

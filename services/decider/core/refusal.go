@@ -255,7 +255,7 @@ func noMember(s *State, _ Time, q question) words {
 }
 
 func primaryAlready(s *State, _ Time, q question) words {
-	if q.to == "" || q.to != s.chain.primary() {
+	if q.to == "" || q.to != s.chain.primary() || q.who&planAsked != 0 && q.request.Verb == message.VerbDrill { // which goes back, whoever is primary by then
 		return nil
 	}
 	return words{"to": q.to}
@@ -361,6 +361,9 @@ func wouldUndo(s *State, at Time, q question) words {
 	last := s.chain.lastSwap(toUndo)
 	if s.spec == nil || last == nil || q.request == nil || q.request.ExpectEpoch != nil || q.request.PlanHash != "" {
 		return nil
+	}
+	if p := s.planOf(q); p != nil && last.epoch <= p.Epoch {
+		return nil // whoever planned it knew of that swap
 	}
 	if q.who&drillAsked != 0 && s.drill.running() {
 		return nil // R337 says it

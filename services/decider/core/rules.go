@@ -86,7 +86,7 @@ var situationRules = []situationRule{
 	{Rule{"R225", "the primary is fenced and could serve again, and a failover is refused", "resume of it",
 		"{back} is to act again: {fenced}; nobody else takes over, because {why}"}, fencedAlone, (*State).resume},
 	{Rule{"R239", "the primary is fenced: that is proven", "failover at once, if nothing refuses",
-		"{to} takes over from {from}: {fenced}"}, primaryFenced, (*State).failover},
+		"{to} takes over from {from}: {fenced}{frozen}"}, primaryFenced, (*State).failover},
 	{Rule{"R224", "a swap is under way", "wait",
 		"the {what} is under way (epoch {epoch}{step})"}, underWay, nil},
 	{Rule{"R230", "the spec declares other members than the epoch has", "reconfigure: the same primary, the new members",
@@ -98,7 +98,7 @@ var situationRules = []situationRule{
 	{Rule{"R231", "a standby follows and is not promotable", "reconfigure: with it",
 		"{member} is promotable: {why}; {to} stays primary"}, standbyFit, (*State).addMember},
 	{Rule{"R240", "the primary is down", "failover, if nothing refuses",
-		"{to} takes over from {from}: {down}"}, primaryDown, (*State).failover},
+		"{to} takes over from {from}: {down}{frozen}"}, primaryDown, (*State).failover},
 	{Rule{"R250", "a drill's way back was refused for too long, or came to nothing too often", "end of the drill: the roles stay as they are",
 		"the way back to {home} is given up, because {why}; {away} stays primary: once that is mended, say ham failback {group}"}, drillUnreturned, (*State).giveDrillUp},
 	{Rule{"R241", "the primary is disputed", "refuse",
@@ -155,8 +155,8 @@ const (
 	approveAsked
 	rejectAsked
 	judgeAsked
-	planAsked   // an asked drill at a time that is still to come
-	cancelAsked // a planned drill is taken back
+	planAsked   // a drill or a swap is asked for at a time that is still to come
+	cancelAsked // something planned is taken back
 	drainAsked  // a member is to be taken out for maintenance
 	undrainAsked
 
@@ -239,7 +239,7 @@ var refusalRules = []refusalRule{
 		swapAsked | drillAsked | drillBack | adoption | adoptAsked | planAsked | drainAsked | undrainAsked, false, noMember},
 	{Rule{"R321", "the target is primary already", "",
 		"{to} is primary of {group} already"},
-		swapAsked | drillAsked | drillBack, false, primaryAlready},
+		swapAsked | drillAsked | drillBack | planAsked, false, primaryAlready},
 	{Rule{"R322", "the standby is not up", "",
 		"{to} is not ready: {why}"},
 		anySwap | standby, true, standbyNotUp},
@@ -269,7 +269,7 @@ var refusalRules = []refusalRule{
 		swapAsked | drillAsked | drillBack, false, primaryIsDown},
 	{Rule{"R332", "a failback is asked for, and there is nothing to go back to", "",
 		"{group} was never moved, so there is nothing to go back to"},
-		swapAsked, false, neverMoved},
+		swapAsked | planAsked, false, neverMoved},
 	{Rule{"R333", "the epoch is another than the one expected", "",
 		"{group} is at epoch {epoch} with primary {from}, not at {expected}: look again, then repeat it with the epoch you mean"},
 		anyAsked, false, otherEpoch},
@@ -345,15 +345,15 @@ var refusalRules = []refusalRule{
 	{Rule{"R377", "two persons agreed to a drill that goes back, and one wants it to stay", "",
 		"two persons agreed to {drill}, which goes back to {home}: let it, or bring it back with ham drill {group} --back; then ask for a switchover, which somebody else approves"},
 		drillEnds, false, staysForTwo},
-	{Rule{codeBlocked, "a drill is to begin in a blocked window", "",
-		"no drill of {group} begins {when}: {why}"},
-		drillAsked | planAsked, true, isBlocked},
+	{Rule{codeBlocked, "a drill, or something planned, is to begin in a blocked window", "",
+		"no {what} of {group} begins {when}: {why}"},
+		drillAsked | planAsked | swapAsked, true, isBlocked},
 	{Rule{"R364", "what was due by the calendar is late", "",
 		"this was due at {due} UTC, and nobody asked for it within {limit}: it is not made up for"},
 		swapAsked | drillAsked, false, wasMissed},
-	{Rule{"R365", "a drill of the calendar is due while an incident is open", "",
-		"incident {incident} is open, and a drill of the calendar begins in quiet times alone"},
-		drillAsked, false, troubled},
+	{Rule{"R365", "what the calendar holds is due while an incident is open", "",
+		"incident {incident} is open, and what the calendar holds begins in quiet times alone"},
+		drillAsked | swapAsked, false, troubled},
 	{Rule{codeTrust, "the mode is auto, and the shadow ledger does not show yet what trust wants", "",
 		"{group} is not trusted to swap by itself yet: {right} of {judged} judged shadows were right, and {precision} of at least {swaps} must be; ham shadow {group} shows them"},
 		itself, false, untrusted},
@@ -366,17 +366,17 @@ var refusalRules = []refusalRule{
 	{Rule{"R368", "there is no such entry in the shadow ledger", "",
 		"the shadow ledger of {group} has no entry {entry}: ham shadow {group} lists them"},
 		judgeAsked, false, noEntry},
-	{Rule{"R369", "a drill is planned for a time that is past, or too far ahead", "",
-		"{due} UTC is no time to plan a drill for: now it is {now} UTC, and it has to be ahead, by {limit} days at most"},
+	{Rule{"R369", "it is planned for a time that is past, or too far ahead", "",
+		"{due} UTC is no time to plan for: now it is {now} UTC, and it has to be ahead, by {limit} days at most"},
 		planAsked, false, notAhead},
-	{Rule{"R370", "a drill is planned while another planned one holds", "",
-		"{name} is planned for {due} UTC and holds for {hold}: choose another time, or take it back with ham drills cancel {group} {name}"},
+	{Rule{"R370", "something is planned for that time already, or a planned drill holds then", "",
+		"{name} is planned for {due} UTC{holding}: choose another time, or take it back with ham planned cancel {name}"},
 		planAsked, false, plannedThen},
-	{Rule{"R373", "no drill is planned under this name", "",
-		"no drill of {group} is planned as {name}: it has begun, was taken back, or never was; ham drills {group} shows what is planned"},
-		cancelAsked | drillAsked, false, nothingPlanned},
-	{Rule{"R372", "the group has as many planned drills as it may", "",
-		"{count} drills of {group} are planned, which is the most: take one back with ham drills cancel"},
+	{Rule{"R373", "nothing is planned under this name", "",
+		"nothing of {group} is planned as {name}: it has begun, was taken back, or never was; ham planned {group} shows what is"},
+		cancelAsked | drillAsked | swapAsked, false, nothingPlanned},
+	{Rule{"R372", "as much is planned for the group as may be", "",
+		"{count} plans of {group} stand, which is the most: take one back with ham planned cancel"},
 		planAsked, false, plansMany},
 	{Rule{codePool, "the group is a pool", "",
 		"{group} is a pool and has no primary, so there is nothing to {verb}: take single members out with ham drain {group} <member>"},
@@ -402,6 +402,12 @@ var refusalRules = []refusalRule{
 	{Rule{"R438", "a member is to be taken out or put back, and the pool is paused", "",
 		"{group} was paused by {actor}{reason}, {until}, and no proxy is touched meanwhile: say ham resume {group} first"},
 		drainAsked | undrainAsked, false, poolPaused},
+	{Rule{"R472", "a planned swap is due, and another member is primary than when it was planned", "",
+		"{name} was planned while {was} was primary, and now {from} is: if it is still meant, plan it anew"},
+		swapAsked, false, otherPrimary},
+	{Rule{codeFrozen, "a change that a person chooses the time of is to begin in a freeze", "",
+		"changes of {group} are frozen {when}, until {until} UTC: {why}"},
+		drillAsked | planAsked | swapAsked | drainAsked, true, isFrozen},
 }
 
 // codePool answers whatever concerns a primary in a pool; poolLess are those questions.
@@ -454,15 +460,19 @@ var requestRules = []requestRule{
 		"{actor} judges {entry}: {judge}{reason}"}, message.VerbJudge, "", judgeAsked, (*State).askedJudge},
 	{Rule{"R417", "a drill is planned for a time", "entry in the chain: planned",
 		"{actor} planned a drill of {group} for {due} UTC: {to} takes over, is primary for {hold}, then it goes back{reason}"}, message.VerbDrill, endLater, planAsked, (*State).askedPlan},
-	{Rule{"R418", "a planned drill is taken back", "entry in the chain: cancelled",
-		"{actor} took back the drill of {group} planned for {due} UTC{reason}"}, message.VerbDrill, message.EndCancel, cancelAsked, (*State).askedCancel},
+	{Rule{"R418", "something planned is taken back", "entry in the chain: cancelled",
+		"{actor} took back the {planned} of {group} planned for {due} UTC{reason}"}, message.VerbDrill, message.EndCancel, cancelAsked, (*State).askedCancel},
+	{Rule{"R470", "a switchover is planned for a time", "entry in the chain: planned",
+		"{actor} planned a switchover of {group} for {due} UTC: {to} takes over from {from}{reason}"}, message.VerbSwitchover, endLater, planAsked, (*State).askedPlan},
+	{Rule{"R471", "a failback is planned for a time", "entry in the chain: planned",
+		"{actor} planned for {group} to go back at {due} UTC, from {from} to {to}{reason}"}, message.VerbFailback, endLater, planAsked, (*State).askedPlan},
 	{Rule{"R446", "a member is to be taken out for maintenance", "entry in the chain: it begins",
 		"{actor} takes {to} of {group} out for maintenance {lasts}{reason}"}, message.VerbDrain, "", drainAsked, (*State).askedMaintenance},
 	{Rule{"R447", "a member is to be put back", "entry in the chain: it ends",
 		"{actor} puts {to} of {group} back{reason}"}, message.VerbUndrain, "", undrainAsked, (*State).askedMaintenance},
 }
 
-// endLater stands in the table for a drill that is planned for a time.
+// endLater stands in the table for what is planned for a time.
 const endLater = "@time"
 
 // otherRequest stands for the verbs that have no row: R355 refuses them.

@@ -154,6 +154,19 @@ func change(t *testing.T, g *spec.Group, args []datadriven.CmdArg) {
 			if value != "no" {
 				g.Blocked = []spec.Blocked{{Days: [7]bool{true, true, true, true, true, true, true}, End: 24 * time.Hour, Why: value}}
 			}
+		case "freeze": // 200s-300s:why, from and until after the world began
+			g.Freezes = nil
+			if window, why, ok := strings.Cut(value, ":"); ok {
+				from, until, _ := strings.Cut(window, "-")
+				at := func(s string) time.Time {
+					d, err := time.ParseDuration(s)
+					if err != nil {
+						t.Fatal(err)
+					}
+					return epochStart.Add(d)
+				}
+				g.Freezes = []spec.Blocked{{From: at(from), Until: at(until), Why: why}}
+			}
 		case "trust": // swaps/precision
 			swaps, precision, _ := strings.Cut(value, "/")
 			f, err := strconv.ParseFloat(precision, 64)
@@ -308,7 +321,11 @@ func (s *script) command(t *testing.T, d *datadriven.TestData) string {
 			case *message.Maintenance:
 				fmt.Fprintf(&b, "maintenance of %s begins=%t for %s %s by %s\n", m.Member, m.Begins, m.For, m.Rule, m.Actor)
 			case *message.Planned:
-				fmt.Fprintf(&b, "drill %s: %s by %s\n", m.Name, m.State, m.Actor)
+				what := "plan"
+				if m.Asks != nil {
+					what = string(m.Asks.Verb)
+				}
+				fmt.Fprintf(&b, "%s %s: %s by %s\n", what, m.Name, m.State, m.Actor)
 			case *message.DrillEnd:
 				fmt.Fprintf(&b, "end of drill %s: %s %s\n", m.Drill, m.How, m.Rule)
 			}

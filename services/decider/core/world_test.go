@@ -763,7 +763,11 @@ func describe(o Output) string {
 		case *message.Maintenance:
 			return fmt.Sprintf("PROPOSE   maintenance of %s begins=%t for %s %s", e.Member, e.Begins, e.For, e.Rule)
 		case *message.Planned:
-			return fmt.Sprintf("PROPOSE   drill %s: %s", e.Name, e.State)
+			what := "plan"
+			if e.Asks != nil {
+				what = string(e.Asks.Verb)
+			}
+			return fmt.Sprintf("PROPOSE   %s %s: %s", what, e.Name, e.State)
 		case *message.DrillEnd:
 			return fmt.Sprintf("PROPOSE   end of drill %s: %s %s", e.Drill, e.How, e.Rule)
 		}

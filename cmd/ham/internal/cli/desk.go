@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,26 +73,8 @@ func (a *app) drills() *cobra.Command {
 			return nil
 		},
 	}
-	show.AddCommand(a.cancelDrill())
+	show.AddCommand(a.cancelPlanned("The same as `ham planned cancel`"))
 	return show
-}
-
-// cancelDrill takes a planned drill back. The name alone tells which: it begins with the group's.
-func (a *app) cancelDrill() *cobra.Command {
-	k := &wish{expectEpoch: -1, end: message.EndCancel}
-	c := &cobra.Command{
-		Use: "cancel NAME", Short: "Take back a drill that was planned with `ham drill --at` and has not begun", Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			i := strings.LastIndex(args[0], "-at-")
-			if i < 1 {
-				return usagef("%q is no name of a planned drill, such as web-at-20261128-030000: `ham drills GROUP` shows them", args[0])
-			}
-			k.of = args[0]
-			return a.care(c.Context(), args[0][:i], message.VerbDrill, k)
-		},
-	}
-	k.reasonFlag(c)
-	return c
 }
 
 // missed is the code of the outcome of a drill that nobody began when it was due.

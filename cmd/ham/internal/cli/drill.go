@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,24 +14,19 @@ import (
 // drill rehearses: a planned swap, a hold, and the swap back.
 func (a *app) drill() *cobra.Command {
 	k := &wish{}
-	hold, back, stay, when, zone := time.Duration(0), false, false, "", ""
+	hold, back, stay, when := time.Duration(0), false, false, &later{}
 	c := &cobra.Command{
 		Use: "drill GROUP", Short: "Rehearse: swap the roles, hold, swap them back, and record the times", Args: cobra.ExactArgs(1),
 		Long: "A switchover, a hold, and the way back, each with all that a switchover rests on. The times stand in the record beside the\n" +
 			"group's objectives. The drill goes on without this command: end it with --back (at once) or --stay (the roles stay as they are).\n" +
-			"--at plans it for later, once: whichever decider runs then begins it, if nothing refuses it then. `ham drills GROUP` shows what is\n" +
-			"planned, `ham drills cancel NAME` takes it back.",
+			planLong,
 		RunE: func(c *cobra.Command, args []string) error {
 			ends := back || stay
 			switch {
 			case back && stay:
 				return usagef("--back and --stay: want one of them")
-			case ends && c.Flags().Changed("hold"), ends && k.to != "", ends && when != "":
+			case ends && c.Flags().Changed("hold"), ends && k.to != "", ends && when.at != "":
 				return usagef("--hold, --to and --at begin a drill, --back and --stay end the one that runs: want one of the two")
-			case zone != "" && when == "":
-				return usagef("--zone says whose clocks --at is read by: want both")
-			case when != "" && k.planHash != "":
-				return usagef("--plan fires the plan of now, and --at begins a drill later: want one of them")
 			case stay:
 				k.end = message.EndStay
 				return a.care(c.Context(), args[0], message.VerbDrill, k)
@@ -45,13 +39,12 @@ func (a *app) drill() *cobra.Command {
 				}
 				k.hold = &d
 			}
-			if when != "" {
-				due, err := moment(when, zone, time.Now())
-				if err != nil {
-					return err
-				}
-				k.due = due.UnixMicro()
-				return a.planDrill(c.Context(), args[0], due, k)
+			due, err := when.due(k, time.Now())
+			if err != nil {
+				return err
+			}
+			if k.due != 0 {
+				return a.planFor(c.Context(), args[0], message.VerbDrill, due, k)
 			}
 			return a.swap(c.Context(), args[0], message.VerbDrill, k)
 		},
@@ -61,8 +54,7 @@ func (a *app) drill() *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&k.to, "to", "", "the `member` that shall be primary meanwhile (default: the decider chooses)")
 	f.DurationVar(&hold, "hold", message.DefaultHold.Std(), "how long it stays primary, 0s to 24h")
-	f.StringVar(&when, "at", "", "plan it for this `time`: \"2026-11-28 03:00\", \"03:00\" (the next one), or \"+2h\"")
-	f.StringVar(&zone, "zone", "", "whose clocks --at is read by, such as America/Sao_Paulo (default UTC)")
+	when.flags(c)
 	f.BoolVar(&back, "back", false, "bring the drill that runs back at once")
 	f.BoolVar(&stay, "stay", false, "end the drill that runs where the roles are now")
 	f.StringVar(&k.planHash, "plan", "", "fire exactly the plan with this `hash`")
@@ -70,65 +62,6 @@ func (a *app) drill() *cobra.Command {
 	f.BoolVarP(&a.yes, "yes", "y", false, "do not ask")
 	f.BoolVar(&k.noWait, "no-wait", false, "do not wait for the drill to end")
 	return c
-}
-
-// moment reads a time that is to come: a date and a time of a zone's clocks, a time of day (the next one), RFC 3339, or a while from now.
-func moment(text, zone string, now time.Time) (time.Time, error) {
-	where, err := time.LoadLocation(zone) // "": UTC
-	if err != nil || zone == "Local" {
-		return time.Time{}, usagef("--zone is %q, want the name of a time zone, such as America/Sao_Paulo", zone)
-	}
-	if strings.HasPrefix(text, "+") {
-		if d, err := time.ParseDuration(text[1:]); err == nil {
-			return now.Add(d).Truncate(time.Second), nil
-		}
-	}
-	for _, layout := range []string{"2006-01-02 15:04", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02T15:04:05", time.RFC3339} {
-		if t, err := time.ParseInLocation(layout, text, where); err == nil {
-			return t, nil
-		}
-	}
-	for _, layout := range []string{"15:04", "15:04:05"} {
-		if t, err := time.ParseInLocation(layout, text, where); err == nil {
-			today := now.In(where)
-			at := func(day int) time.Time {
-				return time.Date(today.Year(), today.Month(), today.Day()+day, t.Hour(), t.Minute(), t.Second(), 0, where)
-			}
-			if at(0).After(now) {
-				return at(0), nil
-			}
-			return at(1), nil
-		}
-	}
-	return time.Time{}, usagef("--at is %q, want a time such as 2026-11-28 03:00, 03:00, or +2h", text)
-}
-
-// planDrill asks for a drill at a time that is to come. Nothing is to be watched: it is decided then.
-func (a *app) planDrill(ctx context.Context, group string, due time.Time, k *wish) error {
-	if _, err := groupArg(group); err != nil {
-		return err
-	}
-	b, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer b.Close()
-	if a.interactive() && !a.yes {
-		preview, err := a.preview(ctx, b, group, message.VerbDrill, k)
-		if err != nil {
-			return err
-		}
-		a.printf("%s", a.say(preview.Sentence))
-		if !a.confirm(ctx, fmt.Sprintf("plan a drill of %s for %s, %s UTC?", group, due.Format("Monday 2006-01-02 15:04:05 MST"), due.UTC().Format(time.DateTime))) {
-			a.printf("Not confirmed; nothing was asked.")
-			return refusedError{&message.Outcome{Sentence: "not confirmed; nothing was asked"}}
-		}
-	}
-	out, err := a.send(ctx, b, k.request(group, message.VerbDrill, a.who()))
-	if err != nil {
-		return err
-	}
-	return a.outcome(out)
 }
 
 // drillResult is what a drill prints as JSON.

@@ -136,7 +136,11 @@ func (a *app) showDesk(s *message.GroupStatus) {
 		a.printf("  %s", a.paint(yellow, a.say(l.Text)))
 		a.tell("    `ham approve %s %s`, or `ham reject %[1]s %[2]s`", s.Group, clean(s.Approvals[i].Request))
 	}
-	for _, l := range slices.Concat(desk.Drills(s, s.At), desk.Ledger(s)) {
+	a.sayLines(slices.Concat(desk.Drills(s, s.At), desk.Ledger(s)))
+}
+
+func (a *app) sayLines(lines []desk.Line) {
+	for _, l := range lines {
 		color := map[desk.Tone]string{desk.Warn: yellow, desk.Faint: dim}[l.Tone]
 		code := ""
 		if l.Code != "" {

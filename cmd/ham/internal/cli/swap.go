@@ -59,9 +59,22 @@ func (k *wish) request(group string, verb message.Verb, actor string) *message.R
 func (a *app) swapCommands() []*cobra.Command {
 	swap := func(verb message.Verb, short, long string) *cobra.Command {
 		k := &wish{}
+		when := &later{}
 		c := &cobra.Command{
 			Use: string(verb) + " GROUP", Short: short, Long: long, Args: cobra.ExactArgs(1),
-			RunE: func(c *cobra.Command, args []string) error { return a.swap(c.Context(), args[0], verb, k) },
+			RunE: func(c *cobra.Command, args []string) error {
+				due, err := when.due(k, time.Now())
+				if err != nil {
+					return err
+				}
+				if k.due != 0 {
+					return a.planFor(c.Context(), args[0], verb, due, k)
+				}
+				return a.swap(c.Context(), args[0], verb, k)
+			},
+		}
+		if verb != message.VerbFailover {
+			when.flags(c)
 		}
 		k.reasonFlag(c)
 		k.epochFlag(c)
@@ -76,9 +89,9 @@ func (a *app) swapCommands() []*cobra.Command {
 		swap(message.VerbFailover, "Make a standby primary without the old primary's help",
 			"The big red button. The old primary is taken to be gone: nothing is asked of it."),
 		swap(message.VerbSwitchover, "Swap the roles with both sides healthy",
-			"Nothing is lost: clients are led over while both sides help."),
+			"Nothing is lost: clients are led over while both sides help.\n"+planLong),
 		swap(message.VerbFailback, "Swap the roles back to the primary before",
-			"A switchover to the member that was primary before the last swap."),
+			"A switchover to the member that was primary before the last swap.\n"+planLong),
 		a.drill(),
 	}
 }

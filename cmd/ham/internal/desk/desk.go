@@ -40,17 +40,17 @@ func Waits(s *message.GroupStatus) []Line {
 	return out
 }
 
-// Drills are the next drill and what would refuse it now, the windows in which none begins, and how long ago the last one was. Now is in Unix
-// microseconds, by the clock of whoever knows the status.
-func Drills(s *message.GroupStatus, now int64) []Line {
+// Planned is what comes next and what would refuse it now, and the windows in which nothing begins. Now is in Unix microseconds, by the clock of
+// whoever knows the status.
+func Planned(s *message.GroupStatus, now int64) []Line {
 	var out []Line
 	for i, e := range s.Agenda {
 		if i > 0 && e.Name == "" {
 			continue // the calendar goes on and on; what a person planned is shown whole
 		}
-		text := "next drill at " + stamp(e.At) + " UTC, in " + until(now, e.At)
-		if i > 0 {
-			text = "drill at " + stamp(e.At) + " UTC, in " + until(now, e.At)
+		text := string(e.Verb) + " at " + stamp(e.At) + " UTC, in " + until(now, e.At)
+		if i == 0 {
+			text = "next " + text
 		}
 		if e.Target != "" {
 			text += ", to " + e.Target
@@ -67,13 +67,23 @@ func Drills(s *message.GroupStatus, now int64) []Line {
 		}
 	}
 	for i, w := range s.Blocked {
+		what := "nothing planned begins "
+		if w.Freeze {
+			what = "changes are frozen "
+		}
 		switch {
 		case w.From <= now:
-			out = append(out, Line{Tone: Warn, Text: "no drill begins until " + stamp(w.Until) + " UTC: " + w.Why})
-		case i == 0 || s.Blocked[i-1].From <= now: // the next one
-			out = append(out, Line{Tone: Faint, Text: "no drill begins from " + stamp(w.From) + " to " + stamp(w.Until) + " UTC: " + w.Why})
+			out = append(out, Line{Tone: Warn, Text: what + "until " + stamp(w.Until) + " UTC: " + w.Why})
+		case w.Freeze || i == 0 || s.Blocked[i-1].From <= now: // the next one, and each freeze
+			out = append(out, Line{Tone: Faint, Text: what + "from " + stamp(w.From) + " to " + stamp(w.Until) + " UTC: " + w.Why})
 		}
 	}
+	return out
+}
+
+// Drills are what is planned, and how long ago the last drill was.
+func Drills(s *message.GroupStatus, now int64) []Line {
+	out := Planned(s, now)
 	switch {
 	case s.DrilledAt > 0:
 		out = append(out, Line{Tone: Plain, Text: "the last drill that went there and back ended " + until(s.DrilledAt, now) + " ago"})

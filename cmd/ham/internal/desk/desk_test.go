@@ -21,11 +21,11 @@ func TestLines(t *testing.T) {
 		Group: "web", At: at(0),
 		Approvals: []message.ApprovalStatus{{Request: "rq-1", Until: at(8 * time.Minute), Sentence: "ana asked for a switchover of web from a to b"}},
 		Agenda: []message.AgendaEntry{
-			{At: at(26 * time.Hour), Target: "b", Refusals: []message.Reason{{Code: "R305", Sentence: "web was paused by ana, until somebody resumes it: say ham resume web first"}}},
-			{At: at(30 * time.Hour)}, // of the calendar: one is enough
-			{At: at(50 * time.Hour), Actor: "ana", Name: "web-at-20260303-140000", Blocked: "office hours"},
+			{Verb: message.VerbDrill, At: at(26 * time.Hour), Target: "b", Refusals: []message.Reason{{Code: "R305", Sentence: "web was paused by ana, until somebody resumes it: say ham resume web first"}}},
+			{Verb: message.VerbDrill, At: at(30 * time.Hour)}, // of the calendar: one is enough
+			{Verb: message.VerbSwitchover, At: at(50 * time.Hour), Actor: "ana", Name: "web-at-20260303-140000", Blocked: "office hours"},
 		},
-		Blocked: []message.BlockedWindow{{From: at(-time.Hour), Until: at(time.Hour), Why: "lunch"}, {From: at(23 * time.Hour), Until: at(32 * time.Hour), Why: "tea"}, {From: at(50 * time.Hour), Until: at(52 * time.Hour), Why: "later"}},
+		Blocked: []message.BlockedWindow{{From: at(-time.Hour), Until: at(time.Hour), Why: "lunch"}, {From: at(23 * time.Hour), Until: at(32 * time.Hour), Why: "tea"}, {From: at(50 * time.Hour), Until: at(52 * time.Hour), Why: "later"}, {From: at(90 * time.Hour), Until: at(99 * time.Hour), Why: "audit", Freeze: true}},
 		Ledger:  &message.LedgerStatus{Entries: 3, Right: 1, Wrong: 1, Open: 1, Missed: 1, Precision: 0.5, Recall: 0.5},
 	}
 	s.Refusals = []message.Reason{{Code: "R366", Sentence: "web is not trusted to swap by itself yet: 1 of 2 judged shadows were right, and 95% of at least 5 must be; ham shadow web shows them"}}
@@ -39,10 +39,11 @@ func TestLines(t *testing.T) {
 		"|waits for a second person until 12:08:00 UTC: ana asked for a switchover of web from a to b",
 		"|next drill at 2026-03-02 14:00:00 UTC, in 1d2h, to b",
 		"R305|it would be refused now: web was paused by ana, until somebody resumes it: say ham resume web first",
-		"|drill at 2026-03-03 14:00:00 UTC, in 2d2h, planned by ana as web-at-20260303-140000",
+		"|switchover at 2026-03-03 14:00:00 UTC, in 2d2h, planned by ana as web-at-20260303-140000",
 		"|it would be refused then: office hours",
-		"|no drill begins until 2026-03-01 13:00:00 UTC: lunch",
-		"|no drill begins from 2026-03-02 11:00:00 to 2026-03-02 20:00:00 UTC: tea",
+		"|nothing planned begins until 2026-03-01 13:00:00 UTC: lunch",
+		"|nothing planned begins from 2026-03-02 11:00:00 to 2026-03-02 20:00:00 UTC: tea",
+		"|changes are frozen from 2026-03-05 06:00:00 to 2026-03-05 15:00:00 UTC: audit",
 		"|no drill ever went there and back",
 		"|shadow ledger: 1 right, 1 wrong, 1 not judged, 1 missed; precision 50%; recall 50%",
 		"R366|web is not trusted to swap by itself yet: 1 of 2 judged shadows were right, and 95% of at least 5 must be; ham shadow web shows them",
