@@ -31,6 +31,7 @@ func Rests(group string, until time.Time) []Part {
 		{Stream: subject.StreamCommands, Subject: subject.Command(group), Until: until},
 		{Stream: subject.StreamSafety, Subject: subject.SafetyOf(group), Until: until},
 		event(message.EventRoute), event(message.EventOutcome), event(message.EventShadow), event(message.EventJudged), event(message.EventIncident),
+		event(message.EventClients),
 	}
 }
 

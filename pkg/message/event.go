@@ -54,12 +54,14 @@ const (
 	EventService     EventKind = "service"    // a service started, stopped, lost or found the bus
 	EventNote        EventKind = "note"       // what a person wrote down
 	EventNotify      EventKind = "notify"     // a channel failed, recovered, or gave a message up
+	EventClients     EventKind = "clients"    // the clients' canary begins to fail, or is served again
 )
 
 // EventKinds lists every kind, in the order above.
 var EventKinds = []EventKind{
 	EventVerdict, EventReadiness, EventIncident, EventDecision, EventOutcome, EventRefused, EventShadow, EventStep, EventRun, EventRoute,
 	EventDrift, EventDrill, EventApproval, EventJudged, EventMode, EventMaintenance, EventSpec, EventDeadLetter, EventService, EventNote, EventNotify,
+	EventClients,
 }
 
 // Event is something that happened, with its evidence. All events together are the audit log.
@@ -99,6 +101,8 @@ type Event struct {
 	// Approval and Judged are set in events of those kinds.
 	Approval *ApprovalStatus `json:"approval,omitempty"`
 	Judged   *Judgement      `json:"judged,omitempty"`
+	// Clients is what clients lost, in an event of that kind: Until is 0 where it has only begun.
+	Clients *ClientsOutage `json:"clients,omitempty"`
 	// Item is set in a note that is about an action item.
 	Item *Item `json:"item,omitempty"`
 }

@@ -55,6 +55,8 @@ type GroupStatus struct {
 	// Refusals are the reasons why no automatic swap would happen now, if the primary died.
 	Refusals []Reason `json:"refusals,omitempty" validate:"dive"`
 	Incident string   `json:"incident,omitempty"`
+	// Clients is what the canary sees of the service as clients do; nil where the spec declares none.
+	Clients *ClientsStatus `json:"clients,omitempty"`
 	// Blind: the decider has not yet watched for a full interval since it started or lost the bus.
 	Blind        bool   `json:"blind,omitempty"`
 	SpecRevision uint64 `json:"spec_revision"`

@@ -38,6 +38,8 @@ type Group struct {
 	Steps []Step
 	// Verify is looked at from an executor after a swap, beside the checks of the new primary. Nil: those alone.
 	Verify *Check
+	// Canary asks as clients do, from outside, by http, tcp or exec. It decides nothing; Timeout may be longer than Every. Nil: nobody does.
+	Canary *Check
 	Notify []NotifyRule
 	// Silence are times in which less of the group is told. Their Groups are empty.
 	Silence []Silence

@@ -18,6 +18,8 @@ var notifierTexts = map[string]string{
 	"roles or routes against the record": "papéis ou rotas contra o registro", "pause or mode changed": "pausa ou modo mudou", "spec applied": "spec aplicada",
 	"a message was put to the dead letters": "uma mensagem foi para as cartas mortas", "service %s": "serviço %s", "note by %s": "nota de %s",
 	"a channel has trouble": "um canal tem problemas", "a channel is back": "um canal voltou", "what was held back": "o que foi retido", "what repeated itself": "o que se repetiu", "the digest": "o resumo", "the daily line": "a linha do dia",
+	"clients are not served": "os clientes não são atendidos", "clients are served again": "os clientes são atendidos de novo", "what clients lost, as far as it was seen": "o que os clientes perderam, até onde se viu",
+	"canary asks": "o canário pergunta", "seen from": "visto de", "%d of %d looks failed": "%d de %d olhares falharam", "%d of %d looks failed within %s": "%d de %d olhares falharam em %s",
 	"adoption of %s as primary": "adoção de %s como primário", "return to %s": "volta para %s", "change of the group, primary %s": "mudança do grupo, primário %s", "%s to %s": "%s para %s",
 	"a drill changed": "um ensaio mudou", "drill begins: %s for %s, then %s again": "o ensaio começa: %s por %s, depois %s de novo", "drill holds: %s is primary for %s": "o ensaio permanece: %s é primário por %s",
 	"drill waits to go back to %s": "o ensaio espera para voltar para %s", "drill goes back to %s": "o ensaio volta para %s", "drill done: %s is primary again": "ensaio feito: %s é primário de novo", "drill ended: %s stays primary": "ensaio encerrado: %s segue primário",

@@ -165,6 +165,7 @@ var eventsNeeded = []string{
 	subject.Root + ".event.*." + string(message.EventOutcome) + ".*",
 	subject.Root + ".event.*." + string(message.EventShadow) + ".*",
 	subject.Root + ".event.*." + string(message.EventJudged) + ".*",
+	subject.Root + ".event.*." + string(message.EventClients) + ".*",
 }
 
 // heard takes the quick copy of what was stored a moment ago.
@@ -220,6 +221,8 @@ func (d *Decider) eventRead(b bus.Delivery) {
 	switch {
 	case e.Judged != nil:
 		d.step(e.Group, core.JudgedRead{Judgement: e.Judged, Stored: b.Time.UnixMicro()})
+	case e.Clients != nil:
+		d.step(e.Group, core.ClientsRead{Outage: e.Clients})
 	case e.Route != nil:
 		d.step(e.Group, core.RouteRead{Route: e.Route, Seq: b.Seq, Executor: e.Writer})
 	case e.Outcome != nil:

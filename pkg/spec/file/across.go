@@ -24,6 +24,7 @@ func (r *reader) acrossGroup(g *spec.Group) {
 	}
 	r.decided(g)
 	r.quorum(g)
+	r.canary(g)
 	r.routes(g, members)
 	if g.Pool == nil {
 		r.leased(g)

@@ -31,7 +31,7 @@ var checkObject = object[spec.Check]{
 			func(c *spec.Check) *spec.Effect { return &c.Effect }),
 		defaulting(nameList("members", "Only these members are looked at.", func(c *spec.Check) *[]string { return &c.Members }), "all"),
 	),
-	also: oneKind,
+	also: oneOf(kinds),
 }
 
 var verifyObject = object[spec.Check]{
@@ -39,7 +39,7 @@ var verifyObject = object[spec.Check]{
 	means: "A look at the new primary after a swap: exactly one of http, tcp, exec and postgres. It is repeated until it answers as it should.",
 	keys: append(slices.DeleteFunc(kindKeys(), func(k key[spec.Check]) bool { return k.name == "redis" }),
 		checkTimeout(show(verifyTimeout), "1ms to "+show(mostEvery))),
-	also: oneKind,
+	also: oneOf(kinds),
 }
 
 func defaulting[T any](k key[T], def string) key[T] {
@@ -102,24 +102,26 @@ func kindKeys() []key[spec.Check] {
 // kinds are the keys of which a check has exactly one.
 var kinds = []string{"http", "tcp", "exec", "postgres", "redis"}
 
-// oneKind sets the kind by what is written.
-func oneKind(c cursor, written map[string]bool, check *spec.Check) {
-	var found []string
-	for _, k := range kinds {
-		if written[k] {
-			found = append(found, k)
+// oneOf sets the kind by what is written: exactly one of these.
+func oneOf(kinds []string) func(cursor, map[string]bool, *spec.Check) {
+	return func(c cursor, written map[string]bool, check *spec.Check) {
+		var found []string
+		for _, k := range kinds {
+			if written[k] {
+				found = append(found, k)
+			}
 		}
-	}
-	switch len(found) {
-	case 0:
-		if !c.r.clean(c.path) {
-			return // a misspelt kind was told already
+		switch len(found) {
+		case 0:
+			if !c.r.clean(c.path) {
+				return // a misspelt kind was told already
+			}
+			c.fail("does not say how to look, want one of %s", joined(kinds))
+		case 1:
+			check.Kind = spec.CheckKind(found[0])
+		default:
+			c.fail("got %s in one check, want exactly one: make a check of each", joined(found))
 		}
-		c.fail("does not say how to look, want one of %s", joined(kinds))
-	case 1:
-		check.Kind = spec.CheckKind(found[0])
-	default:
-		c.fail("got %s in one check, want exactly one: make a check of each", joined(found))
 	}
 }
 

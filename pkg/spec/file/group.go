@@ -67,6 +67,7 @@ var groupObject = object[spec.Group]{
 			means: "What the new primary must answer before the swap counts as done, seen from an executor.",
 			read:  readVerify,
 		},
+		canaryKey(),
 		{
 			name: "notify", form: "a list of rules", section: notifyObject.title,
 			means: "Who is told of what.",

@@ -117,7 +117,9 @@ func readVars(c cursor, m *spec.Member) {
 func readMembers(c cursor, g *spec.Group) {
 	c.entries("a mapping from names to members", func(k, v cursor) {
 		var m spec.Member
-		k.name(&m.Name)
+		if k.name(&m.Name); strings.HasPrefix(m.Name, "_") {
+			k.fail("got %s, want a name that begins with a letter or a digit: those with '_' are ham's own", m.Name)
+		}
 		c.r.memberKeys = append(c.r.memberKeys, k.node.Value)
 		memberObject.read(v, &m)
 		if p := m.Postgres; p != nil {

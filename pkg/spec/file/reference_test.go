@@ -80,7 +80,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		"postgres-pair": {"with"}, "member of a postgres-pair": {"with.members.*"}, "redis-pair": {"with"}, "member of a redis-pair": {"with.members.*"},
 		"witness of a pair": {"with.witness"}, "postgres": {"members.*.postgres"}, "redis": {"members.*.redis"}, "lease": {"lease"}, "fence": {"fence"},
 		"route haproxy": {"routes.*"}, "route vip": {"routes.*"}, "route pgbouncer": {"routes.*"}, "tls": {"checks.*.http.tls"}, "route": {"routes.*"}, "policy": {"policy"}, "step": {"steps[]"},
-		"step exec": {"steps[].exec"}, "step http": {"steps[].http"}, "step wait, step assert": {"steps[].wait", "steps[].assert"}, "verify": {"verify"},
+		"step exec": {"steps[].exec"}, "step http": {"steps[].http"}, "step wait, step assert": {"steps[].wait", "steps[].assert"}, "verify": {"verify"}, "canary": {"canary"},
 		"notify": {"notify[]"}, "ham": {"ham"}, "bus": {"ham.bus"}, "bus user": {"ham.bus.users[]"}, "bus cluster": {"ham.bus.cluster"}, "prober": {"ham.prober"}, "executor": {"ham.executor"},
 		"channel": {"ham.channels[]"}, "chat person": {"ham.channels[].people.*"}, "console": {"ham.console"}, "console user": {"ham.console.users.*"}, "oidc": {"ham.console.oidc"}, "session": {"ham.console.session"},
 		"trust": {"policy.trust"}, "drill": {"drills[]"}, "blocked": {"blocked[]"}, "freeze": {"freeze[]"}, "gather": {"gather[]"},
@@ -90,7 +90,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 	for _, s := range sections() {
 		require.NotEmpty(t, places[s.title], "say where a %s stands", s.title)
 		for _, r := range s.rows {
-			if s.title == "verify" && (r.name == "tcp" || r.name == "exec" || r.name == "postgres") {
+			if (s.title == "verify" || s.title == "canary") && (r.name == "tcp" || r.name == "exec" || r.name == "postgres") {
 				continue // read by the same code as a check's
 			}
 			require.True(t, slices.ContainsFunc(places[s.title], func(place string) bool {

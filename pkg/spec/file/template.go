@@ -96,6 +96,8 @@ func (t template) badRef(ref string) string {
 		return "holds a reference to a secret, which would be shown here: hand it over in env or headers"
 	case isSecret(ref):
 		return badReference(ref)
+	case dotted && prefix == "member" && strings.HasPrefix(t.at.path, "canary."):
+		return fmt.Sprintf("has ${%s}, which has no meaning in a canary: it asks as clients do, who know no member", ref)
 	case t.scope == ofMember && dotted && prefix == "member" && name != "":
 		return ""
 	case t.scope == ofSwap && ref == "group":

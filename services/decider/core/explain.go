@@ -126,7 +126,7 @@ func (s *State) Status(at Time) *message.GroupStatus {
 	st := &message.GroupStatus{
 		Group: s.group, Sentence: clip(s.Sentence(at), 2000), Mode: "none", Epoch: s.chain.epoch(), Primary: s.chain.primary(),
 		Held: s.chain.held, Incident: s.incident.id(s.group), Blind: s.blindNow(at), Decider: s.decider, At: at.Wall,
-		Members: []message.MemberStatus{},
+		Members: []message.MemberStatus{}, Clients: s.clients(at),
 	}
 	if s.spec != nil {
 		st.Mode, st.SpecRevision = string(s.spec.Mode), s.spec.Revision

@@ -87,6 +87,9 @@ type JudgedRead struct {
 	Stored    int64
 }
 
+// ClientsRead is what some decider told of what clients lost: an outage that began, or is over.
+type ClientsRead struct{ Outage *message.ClientsOutage }
+
 // LinkChanged says whether the bus is there. Up is fed once the chain and the safety messages were read to their end.
 type LinkChanged struct{ Up bool }
 
@@ -117,6 +120,7 @@ func (IncidentRead) input()     {}
 func (OutcomeRead) input()      {}
 func (ShadowRead) input()       {}
 func (JudgedRead) input()       {}
+func (ClientsRead) input()      {}
 func (LinkChanged) input()      {}
 func (RecordChanged) input()    {}
 func (ProposalResolved) input() {}

@@ -496,5 +496,5 @@ func Rules() []Rule {
 	for _, r := range requestRules {
 		out = append(out, r.Rule)
 	}
-	return out
+	return append(out, clientsBegin, clientsOver, clientsUnseen)
 }

@@ -203,6 +203,12 @@ func change(t *testing.T, g *spec.Group, args []datadriven.CmdArg) {
 			for i := range g.Members {
 				g.Members[i].Backup = g.Members[i].Name == value
 			}
+		case "canary": // the vantages that ask as clients do
+			g.Canary = nil
+			if value != "none" {
+				g.Canary = &spec.Check{Name: message.ClientsCheck, Kind: spec.CheckHTTP, Effect: spec.EffectTell, Every: 200 * time.Millisecond, Timeout: time.Second,
+					From: strings.Split(value, ","), HTTP: &spec.HTTPCheck{URL: "https://user:pw@www.example.org/alive?token=x"}}
+			}
 		case "routes":
 			g.Routes = nil
 		case "ready":
@@ -275,6 +281,14 @@ func (s *script) command(t *testing.T, d *datadriven.TestData) string {
 		}
 		for _, w := range st.Blocked {
 			fmt.Fprintf(&b, "blocked from %s to %s: %s\n", time.Duration(w.From-epochStart.UnixMicro())*time.Microsecond, time.Duration(w.Until-epochStart.UnixMicro())*time.Microsecond, w.Why)
+		}
+		if c := st.Clients; c != nil {
+			s.said = append(s.said, c.Sentence)
+			fmt.Fprintln(&b, c.Sentence)
+			for _, o := range c.Past {
+				failed, looks := o.Count()
+				fmt.Fprintf(&b, "  past: %d of %d within %s from %s unseen=%t\n", failed, looks, o.Lasted(0), strings.Join(o.Places(), ","), o.Unseen)
+			}
 		}
 		for _, w := range st.Approvals {
 			fmt.Fprintf(&b, "waits for a second person: %s %s %s→%s by %s until %s\n", w.Request, w.Verb, w.From, w.Target, w.Actor,
@@ -580,6 +594,12 @@ func (s *script) happen(t *testing.T, what string) {
 		s.d.feed(ExecutorsSeen{strings.Split(flags[0], ",")})
 	case "undeclare":
 		s.d.feed(SpecChanged{})
+	case "clients": // clients failing | up | silent [from outside]: what the canary gets at the route
+		var from []string
+		if len(flags) == 3 {
+			from = strings.Split(flags[2], ",")
+		}
+		s.set(message.ClientsMember, conditions[flags[0]], from...)
 	default: // a refused [from sp,rj]
 		how, ok := conditions[flags[0]]
 		if !ok {

@@ -56,6 +56,7 @@ type State struct {
 	drill    drill
 	agenda   calendar
 	ledger   ledger.Ledger
+	canary   canary
 	// lastDrill is the newest that is over, drilled when the newest that went there and back was: nil: none.
 	lastDrill *drill
 	drilled   *moment

@@ -13,6 +13,9 @@ import (
 //
 // A heartbeat that changes nothing costs no allocation and well below a microsecond.
 func (s *State) Step(at Time, in Input) []Output {
+	if aboutClients(in) {
+		return s.stepClients(at, in) // before anything else takes note of it: nothing is decided by it, nor at its time
+	}
 	if in, ok := in.(*HeartbeatSeen); ok && at.Mono-s.last <= StallLimit {
 		s.last = at.Mono
 		if !s.see(at, in) {
@@ -73,8 +76,8 @@ func (s *State) Step(at Time, in Input) []Output {
 // see takes a look into account, and says whether that may change what is concluded.
 func (s *State) see(at Time, in *HeartbeatSeen) bool {
 	hb := in.Heartbeat
-	v := s.sights[sightKey{hb.Member, hb.Check, hb.Vantage}]
 	s.hbSeq = max(s.hbSeq, in.Seq)
+	v := s.sights[sightKey{hb.Member, hb.Check, hb.Vantage}]
 	if v == nil {
 		return false // of no check that is declared
 	}
@@ -111,6 +114,7 @@ func (s *State) conclude(at Time) []Output {
 		s.keepIncident(at)
 		s.keepDrill(at)
 		s.keepAgenda(at)
+		s.keepCanary(at)
 		s.tellPauseOver(at)
 		s.remind(at)
 		s.tellExpired(at)
@@ -127,12 +131,13 @@ func (s *State) conclude(at Time) []Output {
 // declare takes a new spec.
 func (s *State) declare(at Time, g *spec.Group) {
 	if g == nil {
-		s.spec, s.members, s.sights = nil, nil, nil
+		s.spec, s.members, s.sights, s.canary = nil, nil, nil, canary{}
 		return
 	}
 	before := s.spec
 	s.spec, s.agenda.next = g, nil
 	s.arrange(g)
+	s.arrangeCanary(at, g.Canary)
 	if before == nil || !reflect.DeepEqual(before.Checks, g.Checks) || !reflect.DeepEqual(before.Members, g.Members) {
 		s.watch(at) // what was seen until now was seen by other checks, or of other addresses
 	}

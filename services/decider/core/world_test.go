@@ -158,6 +158,14 @@ func newWorld(g *spec.Group) *world {
 			}
 		}
 	}
+	if c := g.Canary; c != nil {
+		w.truth[message.ClientsMember] = conditions["up"]
+		for i, name := range c.From {
+			v := &vantage{name: name, boot: 1, seq: map[string]uint64{}}
+			w.vantages = append(w.vantages, v)
+			w.look(v, *c, c.Every*time.Duration(i)/time.Duration(len(c.From))+7*time.Millisecond)
+		}
+	}
 	w.beginKeeping()
 	return w
 }
@@ -333,6 +341,9 @@ func (d *decider) do(o Output) {
 		if o.Event.Kind == message.EventShadow {
 			w.append(ShadowRead{o.Event.Command})
 		}
+		if o.Event.Clients != nil {
+			w.append(ClientsRead{o.Event.Clients})
+		}
 		if o.Event.Judged != nil {
 			w.append(JudgedRead{o.Event.Judged, w.stream()})
 		}
@@ -455,6 +466,11 @@ func (w *world) newest() (last message.Message, command *message.Command) {
 // look schedules the looks of one vantage by one check, for ever.
 func (w *world) look(v *vantage, c spec.Check, in time.Duration) {
 	w.after(in, func() {
+		if c.Name == message.ClientsCheck {
+			w.see(v, c, message.ClientsMember)
+			w.look(v, c, c.Every)
+			return
+		}
 		for _, m := range w.spec.Members {
 			if c.Looks(m.Name) {
 				w.see(v, c, m.Name)
@@ -495,7 +511,7 @@ func (w *world) see(v *vantage, c spec.Check, member string) {
 			Group: w.spec.Name, Member: member, Vantage: v.name, Check: c.Name, Boot: fmt.Sprintf("boot%d", v.boot), Seq: v.seq[key],
 			Answer: how.answer, Hard: how.hard, Evidence: how.evidence, EveryMicros: c.Every.Microseconds(), LatencyMicros: took.Microseconds(),
 		}
-		if w.keepers != nil && hb.Answer == message.Up {
+		if w.keepers != nil && hb.Answer == message.Up && member != message.ClientsMember {
 			hb.Perf = w.keepers.perf(member)
 		}
 		switch state {

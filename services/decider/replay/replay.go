@@ -455,6 +455,8 @@ func (f *feeder) input(s *seat, it *item) core.Input {
 		switch {
 		case e.Route != nil:
 			return core.RouteRead{Route: e.Route, Seq: it.seq, Executor: e.Writer}
+		case e.Clients != nil:
+			return core.ClientsRead{Outage: e.Clients}
 		case e.Judged != nil:
 			return core.JudgedRead{Judgement: e.Judged, Stored: it.at}
 		case e.Outcome != nil:

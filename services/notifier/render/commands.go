@@ -66,6 +66,11 @@ func commands(e *message.Event) []Command {
 		return []Command{status}
 	case message.EventDrill:
 		return ofDrill(e, status)
+	case message.EventClients:
+		if c := e.Clients; c != nil && c.Until > 0 {
+			return []Command{status}
+		}
+		return []Command{explain}
 	case message.EventMode, message.EventSpec, message.EventNote:
 		return nil
 	case message.EventDeadLetter, message.EventService, message.EventNotify:

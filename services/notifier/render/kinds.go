@@ -78,6 +78,14 @@ func title(sp *words.Speaker, e *message.Event) string {
 		return sp.T("a message was put to the dead letters")
 	case message.EventService:
 		return sp.T("service %s", e.Writer)
+	case message.EventClients:
+		switch c := e.Clients; {
+		case c == nil || c.Until == 0:
+			return sp.T("clients are not served")
+		case c.Unseen:
+			return sp.T("what clients lost, as far as it was seen")
+		}
+		return sp.T("clients are served again")
 	case message.EventNote:
 		return sp.T("note by %s", who(Clean(e.Actor), e.Writer))
 	case message.EventNotify:
@@ -192,6 +200,16 @@ func facts(sp *words.Speaker, e *message.Event) []string {
 	}
 	if r := e.Run; r != nil {
 		add("took", times(sp, "execute", r.ExecuteMicros, "verify", r.VerifyMicros))
+	}
+	if c := e.Clients; c != nil {
+		add("canary asks", c.Target)
+		for _, v := range c.Vantages {
+			lost := sp.T("%d of %d looks failed", v.Failed, v.Looks)
+			if v.Until > 0 {
+				lost = sp.T("%d of %d looks failed within %s", v.Failed, v.Looks, round(time.Duration(v.Until-v.From)*time.Microsecond))
+			}
+			add("seen from", v.Vantage+": "+lost)
+		}
 	}
 	if d := e.Drill; d != nil {
 		for _, way := range []struct {

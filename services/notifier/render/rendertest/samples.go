@@ -151,6 +151,15 @@ func story() []Sample {
 		{"drill-given-up", drill(message.DrillOver, message.DrillGivenUp, message.Warning, "Drill web-drill-8 is over before its way back: it is given up, because a is not ready; b stays primary.")},
 		{"drill-run-there", runOfDrill(message.WayThere)},
 		{"drill-run-back", runOfDrill(message.WayBack)},
+		{"clients", &message.Event{
+			Kind: message.EventClients, Severity: message.Warning, Incident: "web-14", Epoch: 6, Code: "R495",
+			Sentence: "clients of web are not served, asked from outside (GET https://www.example.org/alive: 503 Service Unavailable, want 200-299)",
+			Clients:  lostByClients(0),
+		}},
+		{"clients-over", &message.Event{
+			Kind: message.EventClients, Severity: message.Warning, Incident: "web-14", Epoch: 7, Code: "R496",
+			Sentence: "clients of web are served again: 9 of 9 looks failed within 1.8s, asked from outside", Clients: lostByClients(1_795_312_920_100_000),
+		}},
 	}
 }
 
@@ -236,4 +245,14 @@ func step(state message.State, severity message.Severity, sentence string) *mess
 		s.Evidence = "tcp://192.0.2.2:9999: set\ntcp://198.51.100.2:9999: not reached"
 	}
 	return &message.Event{Kind: message.EventStep, Severity: severity, Incident: "web-14", Epoch: 7, Writer: "rj1", Sentence: sentence, Step: s}
+}
+
+// lostByClients is an outage as a canary sees it, over at that time; 0: it lasts.
+func lostByClients(until int64) *message.ClientsOutage {
+	const target = "https://www.example.org/alive"
+	v := message.ClientsLoss{Vantage: "outside", From: 1_795_312_918_300_000, Until: until, Looks: 1, Failed: 1, Boot: "b1", Seq: 4711, Evidence: "GET " + target + ": 503 Service Unavailable, want 200-299"}
+	if until > 0 {
+		v.Looks, v.Failed = 9, 9
+	}
+	return &message.ClientsOutage{ID: "web.clients.5f0c1d2e", Target: target, From: v.From, Until: until, Vantages: []message.ClientsLoss{v}}
 }

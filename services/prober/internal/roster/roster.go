@@ -90,6 +90,14 @@ func (r *Roster) Apply(name string, g *spec.Group, revision uint64) {
 			}
 		}
 	}
+	if g != nil && g.Canary != nil {
+		for _, v := range r.o.Vantages {
+			if slices.Contains(g.Canary.From, v) {
+				k := key{name, message.ClientsMember, message.ClientsCheck, v}
+				now[k] = r.entry(k, before[k], g.Canary.Fresh(), 1, revision, 1) // fall 1: what failed is not asked again out of turn
+			}
+		}
+	}
 	for k, e := range before {
 		if now[k] != e {
 			e.job.Stop()
