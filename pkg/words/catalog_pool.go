@@ -21,6 +21,15 @@ var pool = [][2]string{
 	{"{to} is not ready: it is in maintenance by {who}{reason:aside} for {ago:span}; say ham undrain {group} {member}", "{to} não está pronto: está em manutenção por {who}{reason} há {ago}; diga ham undrain {group} {member}"},
 
 	// Pools.
+	{"route {route} on {proxy:text} leads clients to {who:list}: {problem:say}", "a rota {route} em {proxy} leva os clientes para {who}: {problem}"},
+	{"server {server} is a backup by HAProxy's configuration and {member} is none by the spec", "o servidor {server} é reserva pela configuração do HAProxy e {member} não é pela spec"},
+	{"{member} is a backup by the spec and server {server} is none by HAProxy's configuration", "{member} é reserva pela spec e o servidor {server} não é pela configuração do HAProxy"},
+	{"backend {backend} has no server {server}", "o backend {backend} não tem o servidor {server}"},
+	{"route {route} of {group} cannot be kept right on {proxy:text}, which does not answer: {why:text}; whoever is taken out or put back is so there as soon as it answers; look at that proxy, and take it out of service if it does not come back",
+		"a rota {route} de {group} não pode ser mantida certa em {proxy}, que não responde: {why}; quem é tirado ou posto de volta o será ali assim que ele responder; olhe esse proxy, e tire-o de serviço se ele não voltar"},
+	{"route {route} of {group} is wrong on {proxy:text} and cannot be set right: {why:text}; clients there may be led to who is in maintenance, or not to who serves; set it by hand, and mend the proxy",
+		"a rota {route} de {group} está errada em {proxy} e não pode ser acertada: {why}; ali os clientes podem ser levados a quem está em manutenção, ou não a quem atende; ajuste-a à mão, e conserte o proxy"},
+	{"route {route} of {group} is right again on {proxy:text}", "a rota {route} de {group} está certa de novo em {proxy}"},
 	{"{group} is a pool: {sentence:say}", "{group} é um pool: {sentence}"},
 	{"This decider starts blind: who of {group} serves is not known yet", "Este decider começa às cegas: ainda não se sabe quem de {group} atende"},
 	{"Who of {group} serves is not known, because {why:say}", "Não se sabe quem de {group} atende, porque {why}"},

@@ -37,7 +37,7 @@ func (g Goal) Compare(s haproxy.Snapshot) (wrong []Wrong, commands []haproxy.Com
 			commands = append(commands, haproxy.SetWeight(g.Backend, want.Name, want.Weight))
 		}
 		if !in(is, want.State) {
-			wrong = append(wrong, Wrong{Server: want.Name, Found: administrative(is), Wanted: string(want.State)})
+			wrong = append(wrong, Wrong{Server: want.Name, Found: Administrative(is), Wanted: string(want.State)})
 			commands = append(commands, haproxy.SetState(g.Backend, want.Name, want.State))
 		}
 	}
@@ -57,7 +57,8 @@ func in(s haproxy.Server, want haproxy.State) bool {
 	return !maint && !drain
 }
 
-func administrative(s haproxy.Server) string {
+// Administrative is what the runtime API has set the server to: ready, drain or maint.
+func Administrative(s haproxy.Server) string {
 	switch {
 	case in(s, haproxy.Maint):
 		return "maint"

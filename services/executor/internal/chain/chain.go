@@ -2,6 +2,7 @@
 package chain
 
 import (
+	"slices"
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/message"
@@ -21,6 +22,9 @@ type View struct {
 	// Mark is the newest pause or unpause, MarkedAt when the stream stored it.
 	Mark     *message.Mark
 	MarkedAt time.Time
+	// Out are the members in maintenance, sorted; OutSeq is the entry that last said so, 0: none ever did.
+	Out    []string
+	OutSeq uint64
 }
 
 // Add takes in the entry with that sequence; nil stands for a message that is none, and only holds its place. It returns false for one that
@@ -41,10 +45,22 @@ func (v *View) Add(seq uint64, at time.Time, m message.Message) bool {
 			return true // never after a newer command
 		}
 		v.Held, v.HeldCommand = m, v.Command
+		v.out(m.Primary, false) // who is primary is in no maintenance
 	case *message.Mark:
 		v.Mark, v.MarkedAt = m, at
+	case *message.Maintenance:
+		v.OutSeq = seq
+		v.out(m.Member, m.Begins)
 	}
 	return true
+}
+
+func (v *View) out(member string, begins bool) {
+	v.Out = slices.DeleteFunc(slices.Clone(v.Out), func(name string) bool { return name == member })
+	if begins {
+		v.Out = append(v.Out, member)
+		slices.Sort(v.Out)
+	}
 }
 
 // Epoch is that of the newest command, 0 if there is none.

@@ -2,7 +2,9 @@ package group
 
 import (
 	"context"
+	"errors"
 
+	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec"
 	"github.com/isacloud/ha-manager/pkg/subject"
@@ -16,6 +18,12 @@ type Target struct {
 	// Epoch and Primary are those of the newest held epoch; 0 and "" before the first.
 	Epoch   uint64
 	Primary string
+	// Pool says that the members serve side by side, but for those in Out: they are in maintenance.
+	Pool bool
+	Out  []string
+	// Order tells one order of the routes from another: the epoch, or in a pool the entry of the chain that last changed who is out. It only grows;
+	// 0: there is none yet.
+	Order uint64
 	// Wait says why routes must be left as they are now; "" where they may be set right.
 	Wait string
 }
@@ -35,7 +43,22 @@ func (g *Group) Target() Target {
 	if g.view.Held != nil {
 		t.Epoch, t.Primary = g.view.Held.Epoch, g.view.Held.Primary
 	}
+	t.Order = t.Epoch
 	paused, _ := g.view.PausedAt(g.deps.Now())
+	if g.spec != nil && g.spec.Pool != nil {
+		t.Pool, t.Epoch, t.Primary, t.Out, t.Order = true, 0, "", g.view.Out, 1+g.view.OutSeq
+		switch {
+		case !g.live:
+			t.Wait = "the chain is being read"
+		case g.refused != nil:
+			t.Wait = g.refused.Error()
+		case g.spec.Mode == spec.DryRun:
+			t.Wait = "dry run"
+		case paused:
+			t.Wait = "the group is paused"
+		}
+		return t
+	}
 	rec, over := g.over[t.Epoch]
 	switch {
 	case !g.live:
@@ -66,6 +89,9 @@ func (g *Group) Target() Target {
 func (g *Group) UnderWay() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.spec != nil && g.spec.Pool != nil {
+		return false
+	}
 	if g.view.Held == nil {
 		return g.view.Command != nil
 	}
@@ -73,15 +99,15 @@ func (g *Group) UnderWay() bool {
 	return !g.view.IsHeld() || !over || rec.State != message.StateDone && rec.State != message.StateAborted
 }
 
-// Confirm reads the newest entry of the chain through the stream's leader: the routes may be set right for epoch only if that is an
+// Confirm reads the newest entry of the chain through the stream's leader: the routes may be set right for that order only if that is an
 // entry known here, and nothing has changed since.
-func (g *Group) Confirm(ctx context.Context, epoch uint64) bool {
+func (g *Group) Confirm(ctx context.Context, order uint64) bool {
 	e, err := g.deps.Chain.Last(ctx, subject.StreamCommands, subject.Command(g.name))
-	if err != nil {
+	if err != nil && !errors.Is(err, bus.ErrNone) { // a pool may have no entry at all
 		return false
 	}
 	t := g.Target()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return e.Seq == g.view.Last && t.Wait == "" && t.Epoch == epoch
+	return e.Seq == g.view.Last && t.Wait == "" && t.Order == order
 }

@@ -148,7 +148,7 @@ func (b *bouncer) saw(ctx context.Context, console *pgbouncer.Console, s pgbounc
 		b.rightOf = t.Epoch
 		b.clear(t)
 		return
-	case t.Wait != "" || !b.desk.Confirm(ctx, t.Epoch):
+	case t.Wait != "" || !b.desk.Confirm(ctx, t.Order):
 		return
 	}
 	// What is wrong is read anew: since the last look a swap may have begun and ended.

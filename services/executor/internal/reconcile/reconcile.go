@@ -26,7 +26,7 @@ import (
 // Desk is what is known of one group; see the package group.
 type Desk interface {
 	Target() group.Target
-	Confirm(ctx context.Context, epoch uint64) bool
+	Confirm(ctx context.Context, order uint64) bool
 }
 
 // Options of a Reconciler.
@@ -144,8 +144,11 @@ func (r *Reconciler) event(e message.Event) {
 	r.opts.Tell(&e)
 }
 
-// goes first: the executor stands at the primary's site, or serves all.
+// goes first: the executor stands at the primary's site, or serves all. In a pool it is the site of the first member.
 func (r *Reconciler) first(g *spec.Group, primary string) bool {
+	if g.Pool != nil {
+		primary = g.Active()[0]
+	}
 	m, ok := g.Member(primary)
 	return !ok || r.opts.Serves(m.Site)
 }

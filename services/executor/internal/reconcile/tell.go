@@ -18,11 +18,12 @@ type teller struct {
 	group, name, proxy string
 
 	told    *message.RouteSeen // what was told last
-	away    time.Time          // since when it cannot be reached; zero: it can
-	rightOf uint64             // the newest epoch for which it was seen right; 0: none yet
-	alarm   string             // what was alarmed about, until it is over
-	mended  time.Time          // when a correction was told last
-	silence int                // corrections since then that were not told
+	toldAt  time.Time
+	away    time.Time // since when it cannot be reached; zero: it can
+	rightOf uint64    // the newest order for which it was seen right; 0: none yet
+	alarm   string    // what was alarmed about, until it is over
+	mended  time.Time // when a correction was told last
+	silence int       // corrections since then that were not told
 }
 
 const (
@@ -48,7 +49,10 @@ func (w *teller) lost(err error) {
 	if w.told == nil || w.told.Reachable {
 		w.tell(seen, fmt.Sprintf("route %s on %s cannot be reached: %v", w.name, w.proxy, err))
 	}
-	if t := w.desk.Target(); t.Epoch > 0 {
+	if t := w.desk.Target(); t.Pool {
+		w.raise(t, "away", fmt.Sprintf("route %s of %s cannot be kept right on %s, which does not answer: %v; whoever is taken out or put back is so there as soon as it answers; look at that proxy, and take it out of service if it does not come back",
+			w.name, w.group, w.proxy, err))
+	} else if t.Epoch > 0 {
 		w.raise(t, "away", fmt.Sprintf("route %s of %s cannot be kept right on %s, which does not answer: %v; it is led to %s as soon as it answers; look at that proxy, and take it out of service if it does not come back",
 			w.name, w.group, w.proxy, err, t.Primary))
 	}
@@ -66,6 +70,11 @@ func (w *teller) raiseGoal(t group.Target, err error) {
 }
 
 func (w *teller) raiseRefused(t group.Target, err error) {
+	if t.Pool {
+		w.raise(t, "refused", fmt.Sprintf("route %s of %s is wrong on %s and cannot be set right: %v; clients there may be led to who is in maintenance, or not to who serves; set it by hand, and mend the proxy",
+			w.name, w.group, w.proxy, err))
+		return
+	}
 	w.raise(t, "refused", fmt.Sprintf("route %s of %s is wrong on %s and cannot be set right: %v; clients there may not be led to %s; set it by hand, and mend the proxy",
 		w.name, w.group, w.proxy, err, t.Primary))
 }
@@ -99,7 +108,9 @@ func (w *teller) corrected(t group.Target, wrong string, fresh bool) {
 		why, severity = "it was found so", message.Notice
 	case fresh:
 		why = "the proxy came back so"
-	case w.rightOf != t.Epoch:
+	case w.rightOf != t.Order && t.Pool:
+		return // that is what was asked for, and the route tells it
+	case w.rightOf != t.Order:
 		why, severity = fmt.Sprintf("it had not been set for epoch %d yet", t.Epoch), message.Notice
 	}
 	if severity == message.Warning {
@@ -135,6 +146,10 @@ func (w *teller) clear(t group.Target) {
 		return
 	}
 	w.alarm = ""
+	if t.Pool {
+		w.r.event(message.Event{Group: w.group, Kind: message.EventDrift, Severity: message.Notice, Sentence: fmt.Sprintf("route %s of %s is right again on %s", w.name, w.group, w.proxy)})
+		return
+	}
 	w.r.event(message.Event{Group: w.group, Kind: message.EventDrift, Severity: message.Notice, Epoch: t.Epoch,
 		Sentence: fmt.Sprintf("route %s of %s is right again on %s: clients are led to %s", w.name, w.group, w.proxy, t.Primary)})
 }

@@ -19,6 +19,8 @@ type watch struct {
 	teller
 	route spec.HAProxyRoute
 	wrong time.Time // since when it is not as it should be; zero: it is
+	// counted are the counters of the backend of a pool, as last read; without servers: not known.
+	counted haproxy.Stats
 }
 
 func (w *watch) same(o *watch) bool {
@@ -33,8 +35,11 @@ func (w *watch) saw(ctx context.Context, conn *haproxy.Conn, s haproxy.Snapshot,
 		w.tellUnreadable(t, err)
 		return
 	}
-	w.observe(s)
-	if t.Epoch == 0 || t.Spec == nil {
+	if t.Pool {
+		w.stats(ctx, conn)
+	}
+	w.observe(t, s)
+	if t.Order == 0 || t.Spec == nil {
 		return
 	}
 	goal, err := w.goal(t)
@@ -45,7 +50,7 @@ func (w *watch) saw(ctx context.Context, conn *haproxy.Conn, s haproxy.Snapshot,
 	wrong, _ := goal.Compare(s)
 	switch {
 	case len(wrong) == 0:
-		w.wrong, w.rightOf = time.Time{}, t.Epoch
+		w.wrong, w.rightOf = time.Time{}, t.Order
 		w.clear(t)
 		return
 	case w.wrong.IsZero():
@@ -54,7 +59,7 @@ func (w *watch) saw(ctx context.Context, conn *haproxy.Conn, s haproxy.Snapshot,
 	if t.Wait != "" || (!w.r.first(t.Spec, t.Primary) && time.Since(w.wrong) < w.r.opts.Yield) {
 		return
 	}
-	if w.desk.Confirm(ctx, t.Epoch) {
+	if w.desk.Confirm(ctx, t.Order) {
 		w.mend(ctx, conn, t, goal, fresh)
 	}
 }
@@ -70,7 +75,7 @@ func (w *watch) mend(ctx context.Context, conn *haproxy.Conn, t group.Target, go
 	if len(wrong) == 0 {
 		return
 	}
-	if now := w.desk.Target(); now.Wait != "" || now.Epoch != t.Epoch {
+	if now := w.desk.Target(); now.Wait != "" || now.Order != t.Order {
 		return
 	}
 	for _, x := range wrong {
@@ -95,8 +100,8 @@ func (w *watch) mend(ctx context.Context, conn *haproxy.Conn, t group.Target, go
 			}
 		} else {
 			w.corrected(t, sentence(wrong), fresh)
-			w.observe(after)
-			w.wrong, w.rightOf = time.Time{}, t.Epoch
+			w.observe(t, after)
+			w.wrong, w.rightOf = time.Time{}, t.Order
 			return
 		}
 	}
@@ -106,6 +111,12 @@ func (w *watch) mend(ctx context.Context, conn *haproxy.Conn, t group.Target, go
 // goal is how the route should be for the primary: its server open, all others shut before it.
 func (w *watch) goal(t group.Target) (driver.Goal, error) {
 	args := spec.HAProxyArgs{Route: w.name, Backend: w.route.Backend, States: map[string]string{}, Need: "any", Timeout: w.route.Timeout.String()}
+	if w.route.Timeout == 0 {
+		args.Timeout = ""
+	}
+	if t.Pool {
+		return poolGoal(t, w.route, args)
+	}
 	primary, ok := w.route.Servers[t.Primary]
 	if !ok {
 		return driver.Goal{}, fmt.Errorf("it has no server for %s", t.Primary)
@@ -125,14 +136,11 @@ func (w *watch) goal(t group.Target) (driver.Goal, error) {
 	if n, ok := w.route.Weights[t.Primary]; ok {
 		args.Weights = map[string]int{primary: n}
 	}
-	if w.route.Timeout == 0 {
-		args.Timeout = ""
-	}
 	return driver.NewGoal(args)
 }
 
 // observe tells what the proxy is seen to do, if that is new.
-func (w *watch) observe(s haproxy.Snapshot) {
+func (w *watch) observe(t group.Target, s haproxy.Snapshot) {
 	var serves []string
 	problem := ""
 	for member, server := range w.route.Servers {
@@ -144,6 +152,10 @@ func (w *watch) observe(s haproxy.Snapshot) {
 		if is.Serving().New() {
 			serves = append(serves, member)
 		}
+	}
+	if t.Pool {
+		w.poolSeen(t, s, serves, problem)
+		return
 	}
 	w.serves(serves, problem)
 }
