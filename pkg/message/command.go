@@ -178,6 +178,12 @@ const (
 	FailGoOn  = "go-on" // record it, tell it, go on
 )
 
+// What is done about a step that no executor has begun.
+const (
+	UnclaimedGoOn  = "go-on" // it counts as failed, and the run goes on
+	UnclaimedPause = "pause" // it waits for a person
+)
+
 // Step is one step of a plan.
 type Step struct {
 	Name   string `json:"name" validate:"required,name"`
@@ -198,6 +204,8 @@ type Step struct {
 	Retries   int      `json:"retries,omitempty" validate:"min=0,max=100"`
 	Backoff   Duration `json:"backoff,omitempty" validate:"min=0"`
 	OnFailure string   `json:"on_failure" validate:"required,oneof=pause abort go-on"`
+	// Unclaimed says what is done where no executor that may run it has begun it within some seconds: go-on, or pause for a person. Empty: it waits.
+	Unclaimed string `json:"unclaimed,omitempty" validate:"omitempty,oneof=go-on pause"`
 	// Unskippable steps cannot be skipped by a person.
 	Unskippable bool `json:"unskippable,omitempty"`
 	// Says is what the step does, in words: "send clients to b (s2) on tcp://192.0.2.2:9999".

@@ -48,8 +48,10 @@ type GroupStatus struct {
 	Ledger  *LedgerStatus  `json:"ledger,omitempty"`
 	Members []MemberStatus `json:"members" validate:"dive"`
 	// Pool is set where the group is a pool: then it has no primary, no epoch and no swap.
-	Pool   *PoolStatus `json:"pool,omitempty"`
-	Routes []RouteSeen `json:"routes,omitempty" validate:"dive"`
+	Pool *PoolStatus `json:"pool,omitempty"`
+	// Resources are what each member holds, in the order in which they come up.
+	Resources []ResourceStatus `json:"resources,omitempty" validate:"dive"`
+	Routes    []RouteSeen      `json:"routes,omitempty" validate:"dive"`
 	// Lease is set where at most one member may act.
 	Lease *LeaseStatus `json:"lease,omitempty"`
 	// Refusals are the reasons why no automatic swap would happen now, if the primary died.
@@ -145,6 +147,28 @@ type MemberStatus struct {
 	Views   []View   `json:"views,omitempty" validate:"dive"`
 	// Maintenance is set while it is in maintenance.
 	Maintenance *MaintenanceStatus `json:"maintenance,omitempty"`
+}
+
+// ResourceStatus is one resource of a group.
+type ResourceStatus struct {
+	Name string `json:"name" validate:"required,name"`
+	// Says is what it is: "group orders-db", "process app.service", "route front".
+	Says  string   `json:"says" validate:"required,max=512"`
+	After []string `json:"after,omitempty"`
+	// Group is the other group that is moved along, if it is one.
+	Group string `json:"group,omitempty" validate:"omitempty,name"`
+	// Down says that a member is down when this is; together: only together with the others that are so.
+	Down     bool `json:"down,omitempty"`
+	Together bool `json:"together,omitempty"`
+	// Members are what its check says of each; of what only the primary's side runs, of the primary alone.
+	Members []ResourceMember `json:"members,omitempty" validate:"dive"`
+}
+
+// ResourceMember is a resource as one member holds it.
+type ResourceMember struct {
+	Member  string  `json:"member" validate:"required,name"`
+	Verdict Verdict `json:"verdict" validate:"required"`
+	Why     string  `json:"why,omitempty" validate:"max=1024"`
 }
 
 // Preview is what a request would do, answered on ham.v1.query.<group>.preview to a Request in the body.

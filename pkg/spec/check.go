@@ -14,6 +14,7 @@ const (
 	CheckExec     CheckKind = "exec"
 	CheckPostgres CheckKind = "postgres"
 	CheckRedis    CheckKind = "redis"
+	CheckGroup    CheckKind = "group"
 )
 
 // Effect is what a failing check means.
@@ -46,6 +47,21 @@ type Check struct {
 	Exec     *ExecCheck
 	Postgres *PostgresCheck
 	Redis    *RedisCheck
+	Group    *GroupCheck `json:",omitempty"`
+
+	// OfPrimary: it says nothing about a standby, where what it looks at does not run. Set for what only the primary's side runs.
+	OfPrimary bool `json:",omitempty"`
+}
+
+// GroupCheck asks a decider what it knows of another group, and says what it says of one of its members.
+type GroupCheck struct {
+	Group string
+	// Members maps each member to the one of the other group; one that is left out is called the same. Member is the one that is looked at, as
+	// [Check.For] fills it in.
+	Members map[string]string
+	Member  string
+	// Ready asks whether that member could take over there, or is primary already, instead of whether it is up.
+	Ready bool
 }
 
 // HTTPCheck asks for a page. Its connection is kept open between looks, so that a reset or a close is noticed at once.

@@ -69,19 +69,28 @@ func Compile(g *Group, s Swap) (message.Plan, error) {
 	c := compiler{group: g, swap: s, from: from, to: to, graceful: s.Kind == message.KindSwitchover}
 	switch s.Kind {
 	case message.KindFailover, message.KindSwitchover:
+		if cycle := ResourceCycle(g); cycle != nil {
+			return message.Plan{}, fmt.Errorf("compile plan of %s: the resources wait for each other: %s", g.Name, strings.Join(cycle, " after "))
+		}
 		if cycle := Cycle(g); cycle != nil {
 			return message.Plan{}, fmt.Errorf("compile plan of %s: the steps wait for each other: %s", g.Name, strings.Join(cycle, " after "))
 		}
 		c.look()
+		c.readyGroups()
 		c.own(First)
 		c.release()
+		c.stopOld()
 		c.promote()
+		c.bringUp(false)
 		c.own(BeforeRoutes)
+		c.bringUp(true)
 		c.routes()
 		c.own(AfterRoutes)
 		c.verify()
 	case message.KindResume:
 		c.promote()
+		c.bringUp(false)
+		c.bringUp(true)
 		c.routes()
 		c.verify()
 	case message.KindAdopt, message.KindReconfigure:
@@ -120,7 +129,9 @@ type compiler struct {
 	frontier []string
 	// aside are those that only the verification comes after.
 	aside []string
-	err   error
+	// drains end the sessions of the old side, once all routes lead to the new one.
+	drains []message.Step
+	err    error
 }
 
 // add appends steps that may run side by side, after everything before them.
@@ -211,10 +222,15 @@ func (c *compiler) verify() {
 	if !ok {
 		return
 	}
-	c.add(message.Step{
+	s := message.Step{
 		Name: StepVerify, Phase: message.PhaseVerify, Driver: "wait", On: "any",
 		With:    c.with(WaitArgs{Until: look}),
 		Timeout: message.Duration(verifyPatience), OnFailure: message.FailPause,
 		Says: fmt.Sprintf("wait until %s answers as it should", c.to.Name),
-	})
+	}
+	if v := c.group.Verify; v != nil && len(v.From) > 0 {
+		s.On, s.Unclaimed = "executor:"+v.From[0], message.UnclaimedPause
+		s.Says += ", seen from " + v.From[0]
+	}
+	c.add(s)
 }

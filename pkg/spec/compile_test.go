@@ -29,7 +29,7 @@ func load(t *testing.T, name string) *spec.Group {
 
 // TestPlans holds the plan of every kind of swap to what was reviewed.
 func TestPlans(t *testing.T) {
-	for _, name := range []string{"pair", "steps", "leased", "redis", "bouncer"} {
+	for _, name := range []string{"pair", "steps", "leased", "redis", "bouncer", "sites"} {
 		for _, kind := range []message.Kind{message.KindAdopt, message.KindFailover, message.KindSwitchover, message.KindResume} {
 			t.Run(name+"/"+string(kind), func(t *testing.T) {
 				s := spec.Swap{Kind: kind, From: "a", To: "b", Observations: []string{"a down", "b up"}, PredictedRTO: 1500 * time.Millisecond}

@@ -110,6 +110,10 @@ func (c Check) For(m Member) Check {
 			p.DSN = m.Postgres.DSN
 		}
 		c.Postgres = &p
+	case c.Group != nil:
+		g := *c.Group
+		g.Member = cmp.Or(g.Members[m.Name], m.Name)
+		c.Group = &g
 	case c.Redis != nil:
 		r := *c.Redis
 		r.Address, r.Password = m.Expand(r.Address), Secret(m.Expand(string(r.Password)))

@@ -27,6 +27,10 @@ type Group struct {
 	Policy Policy
 	// Pool is set where the members serve side by side and none is primary.
 	Pool *Pool `json:",omitempty"`
+	// Resources are what every member holds and what moves with the primary, in an order; sorted by name. DownWhen says which of them make a member
+	// down; nil where the group has no resources.
+	Resources []Resource `json:",omitempty"`
+	DownWhen  *DownWhen  `json:",omitempty"`
 	// Lease is set where at most one member may act as primary. Nil: the primary need not be unique, and nobody is fenced.
 	Lease *Lease
 	// Durability is what a replicated group gives up when its standby is gone: message.NeverLose or message.NeverStop. Empty: the members

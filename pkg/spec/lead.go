@@ -14,20 +14,27 @@ import (
 // the old one's sessions may end within the drain time, and what is left of them is shut.
 // PgBouncer is pointed at the new primary and lets its clients go, whether they were held back or not. A floating address goes up.
 func (c *compiler) routes() {
-	var switches, drains []message.Step
+	var switches []message.Step
 	for _, r := range c.group.Routes {
-		switch {
-		case r.HAProxy != nil:
-			change, drain := c.haproxy(r, r.HAProxy)
-			switches, drains = append(switches, change), append(drains, drain...)
-		case r.PgBouncer != nil:
-			switches = append(switches, c.pgbouncer(r, r.PgBouncer))
-		case r.VIP != nil:
-			switches = append(switches, c.vip(r, r.VIP))
+		if res, ok := c.group.Resource(r.Name); ok && res.Route {
+			continue // it has its place among the resources
 		}
+		change, drain := c.route(r)
+		switches, c.drains = append(switches, change), append(c.drains, drain...)
 	}
 	c.add(switches...)
-	c.add(drains...)
+	c.add(c.drains...)
+}
+
+// route leads clients of one route over; drain is what ends the old side's sessions afterwards.
+func (c *compiler) route(r Route) (change message.Step, drain []message.Step) {
+	switch {
+	case r.PgBouncer != nil:
+		return c.pgbouncer(r, r.PgBouncer), nil
+	case r.VIP != nil:
+		return c.vip(r, r.VIP), nil
+	}
+	return c.haproxy(r, r.HAProxy)
 }
 
 func (c *compiler) haproxy(r Route, h *HAProxyRoute) (change message.Step, drain []message.Step) {

@@ -1,9 +1,20 @@
 package spec
 
 // lookAt makes a look from an executor out of the first check that decides about the member. Role is what a database must be.
+//
+// Where several resources make a member down, no single look says that it is up: then there is none but for what is wanted to be up.
 func lookAt(g *Group, m Member, want, role string) (LookArgs, bool) {
+	var decides []Check
 	for _, check := range g.Checks {
 		if check.Effect == EffectDown && check.Looks(m.Name) {
+			decides = append(decides, check)
+		}
+	}
+	if len(g.Resources) > 0 && want == "down" && len(decides) > 1 {
+		return LookArgs{}, false
+	}
+	for _, check := range decides {
+		if !check.OfPrimary || role == RolePrimary {
 			if look, ok := lookWith(check, m, want, role); ok {
 				return look, true
 			}

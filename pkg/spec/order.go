@@ -55,13 +55,32 @@ func (g *Group) layers(own func(place string) []string) [][]string {
 			leaves = append(leaves, leaveStep(r))
 		}
 	}
-	layers := [][]string{{StepLookAgain, StepReady}, own(First)}
+	var ready, stops, before, behind []string
+	for _, r := range g.Ordered() {
+		up := &before
+		if g.behindRoute(r) {
+			up = &behind
+		}
+		switch {
+		case r.Group != nil:
+			ready, *up = append(ready, readyStep(r)), append(*up, moveStep(r))
+		case r.Run != nil:
+			if r.Run.Standby == StandbyStopped {
+				stops = append(stops, stopStep(r))
+			}
+			*up = append(*up, startStep(r))
+			if last := g.lastStep(r); last != startStep(r) {
+				*up = append(*up, last)
+			}
+		}
+	}
+	layers := [][]string{append([]string{StepLookAgain, StepReady}, ready...), own(First)}
 	if g.Lease != nil {
 		layers = append(layers, []string{StepCheckpoint}, []string{StepCatchUp}, pauses, []string{StepGiveUp}, append([]string{StepPromote}, leaves...))
 	} else {
-		layers = append(layers, pauses)
+		layers = append(layers, append(pauses, stops...))
 	}
-	layers = append(layers, own(BeforeRoutes), routes, drains, own(AfterRoutes))
+	layers = append(layers, before, own(BeforeRoutes), append(routes, behind...), drains, own(AfterRoutes))
 	if g.Lease != nil {
 		layers = append(layers, []string{StepWritable})
 	}

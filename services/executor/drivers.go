@@ -5,11 +5,13 @@ import (
 	"github.com/isacloud/ha-manager/services/executor/driver/assert"
 	"github.com/isacloud/ha-manager/services/executor/driver/exec"
 	"github.com/isacloud/ha-manager/services/executor/driver/fence"
+	"github.com/isacloud/ha-manager/services/executor/driver/group"
 	"github.com/isacloud/ha-manager/services/executor/driver/haproxy"
 	"github.com/isacloud/ha-manager/services/executor/driver/http"
 	"github.com/isacloud/ha-manager/services/executor/driver/pgbouncer"
 	"github.com/isacloud/ha-manager/services/executor/driver/postgres"
 	"github.com/isacloud/ha-manager/services/executor/driver/redis"
+	"github.com/isacloud/ha-manager/services/executor/driver/run"
 	"github.com/isacloud/ha-manager/services/executor/driver/vip"
 	"github.com/isacloud/ha-manager/services/executor/driver/wait"
 )
@@ -27,5 +29,7 @@ func Drivers() []driver.Kind {
 		wait.Kind(),
 		postgres.Kind(),
 		redis.Kind(),
+		group.Kind(),
+		run.Kind(),
 	}
 }

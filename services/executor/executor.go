@@ -14,6 +14,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/isacloud/ha-manager/pkg/ask"
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/lifecycle"
 	"github.com/isacloud/ha-manager/pkg/message"
@@ -162,7 +163,7 @@ func (x *Executor) build() {
 	me := plan.Me{Name: x.name, Boot: x.epochs.Boot(), Sites: x.opts.Sites}
 	x.engine = &engine.Engine{
 		Me: me, Limits: plan.Limits{Yield: x.opts.Yield, TakeOver: x.opts.TakeOver}, Every: x.opts.Every,
-		Journal: x.journal, Bind: x.bind, Lease: x.lease, Kept: x.kept, Fenced: x.sayFenced, Secrets: x.opts.Secrets, Log: x.opts.Log, Chance: rand.Float64, At: x.opts.at,
+		Journal: x.journal, Bind: x.bind, Lease: x.lease, Kept: x.kept, Fenced: x.sayFenced, Groups: ask.Client{Bus: x.bus}, Secrets: x.opts.Secrets, Log: x.opts.Log, Chance: rand.Float64, At: x.opts.at,
 		Clock: engine.Clock{Mono: func() time.Duration { return time.Since(x.began) }, Wall: time.Now},
 	}
 	x.reconciler = reconcile.New(reconcile.Options{

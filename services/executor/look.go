@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/isacloud/ha-manager/pkg/ask"
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/subject"
@@ -73,7 +74,7 @@ func (x *Executor) lookAt(ctx context.Context, cmd *message.Command, step *messa
 	ctx, cancel := context.WithTimeout(ctx, min(lookLimit, max(step.Timeout.Std(), time.Millisecond)))
 	defer cancel()
 	sight, err := d.Look(ctx, driver.Input{
-		Command: cmd, Step: step, Executor: x.name, Secrets: driver.NewSecrets(x.opts.Secrets), Now: time.Now,
+		Command: cmd, Step: step, Executor: x.name, Secrets: driver.NewSecrets(x.opts.Secrets), Now: time.Now, Groups: ask.Client{Bus: x.bus},
 		Log: x.opts.Log.With("group", cmd.Group, "step", step.Name, "look", true),
 	})
 	r.TookMicros = time.Since(began).Microseconds()

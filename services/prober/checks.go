@@ -6,6 +6,7 @@ import (
 
 	"github.com/isacloud/ha-manager/services/prober/check"
 	"github.com/isacloud/ha-manager/services/prober/check/exec"
+	"github.com/isacloud/ha-manager/services/prober/check/group"
 	"github.com/isacloud/ha-manager/services/prober/check/http"
 	"github.com/isacloud/ha-manager/services/prober/check/postgres"
 	"github.com/isacloud/ha-manager/services/prober/check/redis"
@@ -14,7 +15,7 @@ import (
 
 // Checks returns every kind of check that a prober knows. Adding a kind is its folder and a line here.
 func Checks() []check.Kind {
-	return []check.Kind{http.Kind, tcp.Kind, exec.Kind, postgres.Kind, redis.Kind}
+	return []check.Kind{http.Kind, tcp.Kind, exec.Kind, postgres.Kind, redis.Kind, group.Kind}
 }
 
 // open never fails: what cannot be looked at answers unknown and says why, where everybody sees it.

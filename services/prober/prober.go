@@ -17,11 +17,13 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/isacloud/ha-manager/pkg/ask"
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/lifecycle"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec"
 	"github.com/isacloud/ha-manager/pkg/spec/store"
+	"github.com/isacloud/ha-manager/services/prober/check"
 	"github.com/isacloud/ha-manager/services/prober/internal/roster"
 )
 
@@ -114,12 +116,18 @@ func New(o Options) (*Prober, error) {
 		}
 	}
 	p.roster = roster.New(roster.Options{
-		Vantages: o.Vantages, Open: open, Secrets: o.Secrets, Sight: refs.sight, Boot: p.boot, Now: o.Now, Offer: p.offer, Seen: p.metrics.seen,
+		Vantages: o.Vantages, Open: p.open, Secrets: o.Secrets, Sight: refs.sight, Boot: p.boot, Now: o.Now, Offer: p.offer, Seen: p.metrics.seen,
 		// A look at a reference that is under way, and one after it.
 		ConfirmWithin: 2*o.ReferenceTimeout + referenceGap,
 	})
 	o.Ready("waiting for the specs")
 	return p, nil
+}
+
+// open opens a look with all that this prober has.
+func (p *Prober) open(t check.Target) check.Looker {
+	t.Groups = ask.Client{Bus: p.o.Bus}.Status
+	return open(t)
 }
 
 // linger is how long the word that a member is up may wait for that about the next one. It is short beside any interval, and a member that

@@ -19,6 +19,8 @@ func (r *reader) acrossGroup(g *spec.Group) {
 		members = nil // one has no name that can be used: what refers to it would only repeat that
 	}
 	r.member("adopt", g.Adopt, members)
+	r.unfold(g)
+	r.mapped(g, members)
 	for i := range g.Checks {
 		r.check(g, &g.Checks[i], members)
 	}
@@ -115,7 +117,11 @@ func (r *reader) check(g *spec.Group, c *spec.Check, members []string) {
 
 // decided checks that every member has a check that decides about it.
 func (r *reader) decided(g *spec.Group) {
-	if len(g.Checks) == 0 {
+	if _, written := r.at["checks"]; !written && len(g.Resources) == 0 {
+		r.failAt("checks", "is missing, want a mapping from names to checks, at least one that decides about each member")
+		return
+	}
+	if len(g.Checks) == 0 && len(g.Resources) == 0 {
 		if at, ok := r.at["checks"]; ok && len(r.errs) == 0 {
 			r.errs = append(r.errs, at.error("names no check, want at least one: without it nobody sees whether a member is up"))
 		}
@@ -125,7 +131,11 @@ func (r *reader) decided(g *spec.Group) {
 		return
 	}
 	for _, m := range g.Members {
-		if !slices.ContainsFunc(g.Checks, func(c spec.Check) bool { return c.Effect == spec.EffectDown && c.Looks(m.Name) }) {
+		if !slices.ContainsFunc(g.Checks, func(c spec.Check) bool { return c.Effect == spec.EffectDown && !c.OfPrimary && c.Looks(m.Name) }) {
+			if len(g.Resources) > 0 {
+				r.failAt("resources", "nothing says whether member %s is up while it is a standby, where only what the primary runs is stopped: add a check, such as checks: {host: {tcp: …}}", m.Name)
+				continue
+			}
 			r.failAt("checks", "no check with effect down looks at member %s, want at least one: nobody would see whether it is up", m.Name)
 		}
 	}

@@ -20,8 +20,8 @@ const (
 
 var checkObject = object[spec.Check]{
 	title: "check",
-	means: "One named way of looking at the members. Its kind is a key: exactly one of http, tcp, exec, postgres and redis.",
-	keys: append(kindKeys(),
+	means: "One named way of looking at the members. Its kind is a key: exactly one of http, tcp, exec, postgres, redis and group.",
+	keys: append(append(kindKeys(), groupCheckKey()),
 		duration("every", defaultEvery, leastEvery, mostEvery, "How often each vantage looks.", func(c *spec.Check) *time.Duration { return &c.Every }),
 		checkTimeout(show(defaultTimeout)+"; every where that is shorter, but not below "+show(shortEvery), "1ms to every (to 100ms where every is shorter than that)"),
 		defaulting(nameList("from", "The vantages that look. A vantage is a name that a prober looks from, by default its site.", func(c *spec.Check) *[]string { return &c.From }),
@@ -38,7 +38,16 @@ var verifyObject = object[spec.Check]{
 	title: "verify",
 	means: "A look at the new primary after a swap: exactly one of http, tcp, exec and postgres. It is repeated until it answers as it should.",
 	keys: append(slices.DeleteFunc(kindKeys(), func(k key[spec.Check]) bool { return k.name == "redis" }),
-		checkTimeout(show(verifyTimeout), "1ms to "+show(mostEvery))),
+		checkTimeout(show(verifyTimeout), "1ms to "+show(mostEvery)),
+		key[spec.Check]{
+			name: "from", form: formName, def: "any executor", means: "The process of ham whose executor looks: one outside sees what clients see.",
+			read: func(c cursor, check *spec.Check) {
+				var name string
+				if c.name(&name); name != "" {
+					check.From = []string{name}
+				}
+			},
+		}),
 	also: oneOf(kinds),
 }
 
@@ -100,7 +109,34 @@ func kindKeys() []key[spec.Check] {
 }
 
 // kinds are the keys of which a check has exactly one.
-var kinds = []string{"http", "tcp", "exec", "postgres", "redis"}
+var kinds = []string{"http", "tcp", "exec", "postgres", "redis", "group"}
+
+var groupCheckObject = object[spec.GroupCheck]{
+	title: "check group",
+	short: "group",
+	means: "Asks a decider what it knows of another group. A plain value stands for group.",
+	keys: []key[spec.GroupCheck]{
+		required(nameKey("group", "The other group.", func(g *spec.GroupCheck) *string { return &g.Group })),
+		{
+			name: "members", form: "a mapping from members to members", def: "the same names", means: "The member of the other group that is meant at each member.",
+			read: func(c cursor, g *spec.GroupCheck) {
+				g.Members = c.byMember("a mapping from members to members", func(v cursor, into *string) { v.name(into) })
+			},
+		},
+		flagKey("ready", "Ask whether that member could take over there, or is primary, instead of whether it is up.", func(g *spec.GroupCheck) *bool { return &g.Ready }),
+	},
+}
+
+func groupCheckKey() key[spec.Check] {
+	return key[spec.Check]{
+		name: "group", form: "a group, or a mapping", section: groupCheckObject.title,
+		means: "What the deciders say of a member of another group.",
+		read: func(c cursor, into *spec.Check) {
+			into.Group = new(spec.GroupCheck)
+			groupCheckObject.read(c, into.Group)
+		},
+	}
+}
 
 // oneOf sets the kind by what is written: exactly one of these.
 func oneOf(kinds []string) func(cursor, map[string]bool, *spec.Check) {

@@ -24,8 +24,10 @@ type reader struct {
 	at map[string]place
 	// memberKeys are the members' names as written, also those that are none.
 	memberKeys []string
-	nodes      int
-	full       bool // maxNodes was passed; told once
+	// resources are those of the group, as they are written.
+	resources []*resourceText
+	nodes     int
+	full      bool // maxNodes was passed; told once
 }
 
 // cursor is one node of the document and the path to it.

@@ -24,6 +24,8 @@ type Group struct {
 	GroupText string
 	// Expanded is the group as YAML with what its preset gives; empty where it uses none.
 	Expanded string
+	// Of is the group whose resource it is made of; empty: it is declared by itself.
+	Of string `json:",omitempty"`
 	// Line is where the document begins in the file, from 1.
 	Line int
 }

@@ -43,7 +43,7 @@ var groupObject = object[spec.Group]{
 		nameKey("adopt", "The member that is primary at first start. It is refused if what is observed disagrees. Left out: a person says which, by ham adopt.",
 			func(g *spec.Group) *string { return &g.Adopt }),
 		{
-			name: "checks", form: "a mapping from names to checks", limits: "at least one that decides about each member", required: true, section: checkObject.title,
+			name: "checks", form: "a mapping from names to checks", limits: "at least one that decides about each member", def: "required, unless resources have checks", section: checkObject.title,
 			means: "The ways of looking at the members, by name.",
 			read:  readChecks,
 		},
@@ -53,6 +53,8 @@ var groupObject = object[spec.Group]{
 			read:  readRoutes,
 		},
 		poolKey(),
+		resourcesKey(),
+		downWhenKey(),
 		leaseKey(),
 		durabilityKey(),
 		fenceKey(),

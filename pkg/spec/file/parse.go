@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -26,6 +27,7 @@ func Parse(name string, text []byte) (*File, error) {
 		return nil, Errors{{File: name, Problem: fmt.Sprintf("has %d bytes, want at most %d", len(text), maxFile)}}
 	}
 	p.documents(text)
+	p.moves()
 	p.across()
 	if err := p.errs.orNil(); err != nil {
 		return nil, err
@@ -40,14 +42,16 @@ func ParseGroup(name, text string) (*spec.Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(f.Groups) != 1 || f.Process != nil {
-		found := plural(len(f.Groups), "group")
+	// Groups that resources are made of have texts of their own.
+	own := slices.DeleteFunc(slices.Clone(f.Groups), func(g Group) bool { return g.Of != "" })
+	if len(own) != 1 || f.Process != nil {
+		found := plural(len(own), "group")
 		if f.Process != nil {
 			found += " and a process"
 		}
 		return nil, Errors{{File: name, Problem: "declares " + found + ", want exactly one group"}}
 	}
-	return f.Groups[0].Group, nil
+	return own[0].Group, nil
 }
 
 type parser struct {
@@ -56,8 +60,10 @@ type parser struct {
 	errs  Errors
 	// groupAt and process say where each was declared.
 	groupAt map[string]place
-	process place
-	channel []channelUse
+	// resourceAt says where the resources stand, by group and name.
+	resourceAt map[string]place
+	process    place
+	channel    []channelUse
 }
 
 // documents reads one document after the other. A mistake of YAML itself ends it: what follows cannot be told apart.
@@ -134,7 +140,8 @@ func (p *parser) document(count int, n *yaml.Node, next int) {
 	case isGroup && isProcess:
 		c.fail("declares a group and a process: put a line \"---\" between them")
 	case isGroup:
-		p.group(c, n, next)
+		text, line := p.text(n, next)
+		p.read(c, text, line, "")
 	case isProcess:
 		p.readProcess(c)
 	default:
@@ -165,13 +172,13 @@ func value(n *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-func (p *parser) group(c cursor, doc *yaml.Node, next int) {
+// read reads one group. Of is the group whose resource it is made of, "" for a document of its own.
+func (p *parser) read(c cursor, text string, line int, of string) {
 	g := new(spec.Group)
 	if name := value(c.node, "group"); name.Kind == yaml.ScalarNode && name.Value != "" && len(name.Value) <= 63 {
 		c.r.document = "group " + shorten(name.Value)
 		c.r.at[""] = c.place()
 	}
-	text, line := p.text(doc, next)
 	if len(text) > maxGroup {
 		c.fail("has %d bytes, want at most %d", len(text), maxGroup)
 		return
@@ -198,11 +205,18 @@ func (p *parser) group(c cursor, doc *yaml.Node, next int) {
 		p.groupAt = map[string]place{}
 	}
 	p.groupAt[g.Name] = at
-	p.file.Groups = append(p.file.Groups, Group{Group: g, GroupText: text, Line: line, Expanded: expanded})
+	p.file.Groups = append(p.file.Groups, Group{Group: g, GroupText: text, Line: line, Expanded: expanded, Of: of})
 	p.file.secrets = append(p.file.secrets, c.r.secrets...)
 	for i, n := range g.Notify {
 		p.channel = append(p.channel, channelUse{at: c.r.at[fmt.Sprintf("notify[%d].to", i)], to: n.To})
 	}
+	for _, res := range g.Resources {
+		if p.resourceAt == nil {
+			p.resourceAt = map[string]place{}
+		}
+		p.resourceAt[g.Name+" "+res.Name] = c.r.at["resources."+res.Name]
+	}
+	p.inline(c, g.Name)
 }
 
 // text is the document as it was written, without the line "---" before it.

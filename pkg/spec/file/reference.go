@@ -31,9 +31,10 @@ func sections() []section {
 	all := []section{
 		sectionOf(&groupObject), sectionOf(&objectivesObject), sectionOf(&memberObject), sectionOf(&poolObject), sectionOf(&postgresObject), sectionOf(&redisObject),
 		sectionOf(&checkObject), sectionOf(&httpObject), sectionOf(&tcpObject), sectionOf(&execObject),
-		sectionOf(&postgresCheckObject), sectionOf(&redisCheckObject), sectionOf(&tlsObject),
+		sectionOf(&postgresCheckObject), sectionOf(&redisCheckObject), sectionOf(&groupCheckObject), sectionOf(&tlsObject),
 		sectionOf(&routeObject), sectionOf(&haproxyObject), sectionOf(&vipObject), sectionOf(&pgbouncerObject),
 		sectionOf(&leaseObject), sectionOf(&fenceObject), sectionOf(&policyObject), sectionOf(&trustObject), sectionOf(&drillObject), sectionOf(&blockedObject), sectionOf(&freezeObject),
+		sectionOf(&resourceObject), sectionOf(&runObject),
 		sectionOf(&stepObject), sectionOf(&stepExecObject), sectionOf(&stepHTTPObject), sectionOf(&stepLookObject), sectionOf(&gatherObject),
 		sectionOf(&verifyObject), sectionOf(&canaryObject), sectionOf(&notifyObject), sectionOf(&silenceObject),
 		sectionOf(&processObject), sectionOf(&busObject), sectionOf(&busUserObject), sectionOf(&busClusterObject), sectionOf(&proberObject), sectionOf(&executorObject),

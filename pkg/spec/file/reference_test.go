@@ -83,7 +83,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		"step exec": {"steps[].exec"}, "step http": {"steps[].http"}, "step wait, step assert": {"steps[].wait", "steps[].assert"}, "verify": {"verify"}, "canary": {"canary"},
 		"notify": {"notify[]"}, "ham": {"ham"}, "bus": {"ham.bus"}, "bus user": {"ham.bus.users[]"}, "bus cluster": {"ham.bus.cluster"}, "prober": {"ham.prober"}, "executor": {"ham.executor"},
 		"channel": {"ham.channels[]"}, "chat person": {"ham.channels[].people.*"}, "console": {"ham.console"}, "console user": {"ham.console.users.*"}, "oidc": {"ham.console.oidc"}, "session": {"ham.console.session"},
-		"trust": {"policy.trust"}, "drill": {"drills[]"}, "blocked": {"blocked[]"}, "freeze": {"freeze[]"}, "gather": {"gather[]"},
+		"freeze": {"freeze[]"}, "trust": {"policy.trust"}, "resource": {"resources.*"}, "resource run": {"resources.*.run"}, "check group": {"checks.*.group"}, "drill": {"drills[]"}, "blocked": {"blocked[]"}, "gather": {"gather[]"},
 		"silence": {"silence[]"}, "notifier": {"ham.notify"}, "silence of a process": {"ham.notify.silence[]"}, "alive": {"ham.notify.alive"},
 		"schedule": {"ham.channels[].digest", "ham.channels[].daily"},
 	}
@@ -106,7 +106,7 @@ func walk(n *yaml.Node, path string, f func(string)) {
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			key := n.Content[i].Value
-			if slices.Contains([]string{"members", "checks", "routes", "with.members", "ham.console.users", "ham.channels[].people"}, path) {
+			if slices.Contains([]string{"members", "checks", "routes", "resources", "with.members", "ham.console.users", "ham.channels[].people"}, path) {
 				key = "*"
 			}
 			next := strings.TrimPrefix(path+"."+key, ".")

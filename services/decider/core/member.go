@@ -71,14 +71,14 @@ func (s *State) arrange(g *spec.Group) {
 			if !c.Looks(d.Name) {
 				continue
 			}
-			w := &watched{check: c}
+			w := &watched{check: c, together: g.Together(c.Name), counts: s.counted(d.Name, c)}
 			for _, vantage := range slices.Compact(slices.Sorted(slices.Values(c.From))) {
 				key := sightKey{d.Name, c.Name, vantage}
 				v := &sight{vantage: vantage}
 				if old := s.sights[key]; old != nil {
 					*v = *old
 				}
-				v.limit, v.decides = 2*c.Every+c.Timeout, c.Effect == spec.EffectDown || c.Effect == ""
+				v.limit, v.decides = 2*c.Every+c.Timeout, (c.Effect == spec.EffectDown || c.Effect == "") && !c.OfPrimary
 				sights[key] = v
 				w.sights = append(w.sights, v)
 			}
@@ -115,25 +115,60 @@ func (s *State) quorum() int {
 	return len(s.spec.Vantages())/2 + 1
 }
 
+// counted says whether a member is judged by the check: by one of what only the primary's side runs, the primary is, once it is that for good.
+func (s *State) counted(member string, c *spec.Check) bool {
+	switch {
+	case !c.OfPrimary:
+		return true
+	case s.chain.command == nil:
+		return member == s.declared()
+	}
+	return member == s.chain.primary() && s.chain.held && !s.underWay()
+}
+
+// weigh judges by one check, and says whether it counts.
+//
+// Invariant: what was seen of a process before the member had to run it is no evidence against the member.
+func (s *State) weigh(at Time, m *member, w *watched, quorum int, blind bool) bool {
+	before := w.counts
+	if w.counts = s.counted(m.name, w.check); !w.counts {
+		w.tally, w.rule = tally{quorum: quorum, vantages: len(w.sights)}, &verdictRules[len(verdictRules)-1]
+		return false
+	}
+	if !before {
+		for _, v := range w.sights {
+			v.anew(at.Mono)
+		}
+	}
+	w.count(at.Mono, quorum, blind)
+	w.judge()
+	m.calm = m.calm && w.rule.verdict == message.VerdictUp
+	return true
+}
+
 // judge concludes anew for one member and tells what changed.
 func (s *State) judge(at Time, m *member) {
 	blind, quorum := !s.judging(at), s.quorum()
-	var worst *watched
+	var worst, together *watched
 	shaken := false
 	m.calm = !blind
-	for i, w := range m.decides {
-		w.count(at.Mono, quorum, blind)
-		w.judge()
-		if i == 0 || weight(w.rule.verdict) > weight(worst.rule.verdict) {
+	for _, w := range m.decides {
+		if !s.weigh(at, m, w, quorum, blind) {
+			continue
+		}
+		switch {
+		case w.together && (together == nil || weight(w.rule.verdict) < weight(together.rule.verdict)):
+			together = w
+		case !w.together && (worst == nil || weight(w.rule.verdict) > weight(worst.rule.verdict)):
 			worst = w
 		}
-		m.calm = m.calm && w.rule.verdict == message.VerdictUp
 		shaken = shaken || w.tally.downs > 0
 	}
+	if together != nil && (worst == nil || weight(together.rule.verdict) > weight(worst.rule.verdict)) {
+		worst = together // the best of them: only all of them together make it down
+	}
 	for _, w := range slices.Concat(m.readies, m.tells) {
-		w.count(at.Mono, quorum, blind)
-		w.judge()
-		m.calm = m.calm && w.rule.verdict == message.VerdictUp
+		s.weigh(at, m, w, quorum, blind)
 	}
 	if worst == nil {
 		return // no check decides about it: it stays unknown

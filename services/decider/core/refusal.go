@@ -189,7 +189,7 @@ func quorumMissing(s *State, at Time, q question) words {
 		return nil
 	}
 	for _, w := range m.decides {
-		if w.tally.seeing >= w.tally.quorum {
+		if w.counts && w.tally.seeing >= w.tally.quorum {
 			return nil // one check is enough to say down by
 		}
 	}
@@ -211,7 +211,7 @@ func executorSawUp(s *State, at Time, q question) words {
 		return nil
 	}
 	for _, w := range m.decides {
-		if w.begunSince(at.Mono, e.at.heard) >= w.tally.quorum {
+		if w.counts && w.begunSince(at.Mono, e.at.heard) >= w.tally.quorum {
 			return nil
 		}
 	}

@@ -122,6 +122,14 @@ func (v *sight) class() class {
 // forget ends the rows and what was concluded from them.
 func (v *sight) forget() { v.downs, v.ups, v.saysDown, v.failingSince = 0, 0, false, 0 }
 
+// anew begins the rows again: what was seen until now was about something else.
+func (v *sight) anew(at time.Duration) {
+	v.forget()
+	if v.class() == failing {
+		v.failingSince = at
+	}
+}
+
 // silent says that nothing was heard for too long.
 func (v *sight) silent(at time.Duration) bool { return !v.heard || at-v.heardAt > v.limit }
 

@@ -14,6 +14,10 @@ type watched struct {
 	sights []*sight // in the order of the check's vantages, sorted
 	tally  tally
 	rule   *verdictRule
+	// together: it makes the member down only with all others that are so.
+	together bool
+	// counts: the member is judged by it. What only the primary's side runs says nothing about a standby.
+	counts bool
 }
 
 // tally is what the vantages say together.

@@ -70,8 +70,19 @@ type Input struct {
 	Log     *slog.Logger
 	// Now is the clock: what it returns has a monotonic reading.
 	Now func() time.Time
+	// Attempt counts how often the step was begun anew, from 1.
+	Attempt int
+	// Groups asks the deciders about other groups. Nil where nobody can be asked.
+	Groups Groups
 	// Lease is what may be done about the lease of the group. Nil where it has none, or where another executor keeps it.
 	Lease Lease
+}
+
+// Groups asks the deciders, as any client does. See ask.Client, which says what its errors mean.
+type Groups interface {
+	Status(ctx context.Context, group string) (*message.GroupStatus, error)
+	Preview(ctx context.Context, r *message.Request) (*message.Preview, error)
+	Send(ctx context.Context, r *message.Request) (*message.Outcome, error)
 }
 
 // Lease is one member's, as its executor keeps it.

@@ -24,6 +24,8 @@ type Target struct {
 	Check spec.Check
 	// Secrets resolves references at each look, so that a rotated secret is taken without restart.
 	Secrets spec.Lookup
+	// Groups asks a decider for the status of a group; nil: nobody can be asked.
+	Groups func(ctx context.Context, group string) (*message.GroupStatus, error)
 	// Wake asks for a look soon, because a connection that was kept open has ended. It never blocks and may be called
 	// from any goroutine, at any time between Open and Close.
 	Wake func()

@@ -29,6 +29,8 @@ type Target struct {
 	With string
 	// Lease is what the executor keeps of the group's lease. Nil for a driver that does not ask for one.
 	Lease driver.Lease
+	// Groups answers for other groups. Nil for a driver that does not ask about any.
+	Groups driver.Groups
 	// Changes counts how often the target was changed. Nil for a driver that never changes anything.
 	Changes func() int
 	// Tells: the target can tell whether the step is done already.
@@ -83,7 +85,7 @@ func In(t testing.TB, with string) driver.Input {
 // of is the input of a step that is about the target.
 func of(t testing.TB, target Target) driver.Input {
 	in := In(t, target.With)
-	in.Lease = target.Lease
+	in.Lease, in.Groups, in.Attempt = target.Lease, target.Groups, 1
 	return in
 }
 

@@ -24,6 +24,7 @@ func (e *Engine) attempt(ctx context.Context, cmd *message.Command, w plan.Work,
 	}
 	a := attempt{engine: e, step: w.Step, doubt: w.Doubt, out: plan.Outcome{Step: w.Step.Name, Attempt: w.Attempt, Take: w.Take}}
 	a.in = e.input(cmd, w.Step, ready.secrets)
+	a.in.Attempt = w.Attempt
 	a.in.Log = a.in.Log.With("attempt", w.Attempt)
 	a.make(ctx, ready.driver, ready.glance)
 	a.out.Took = e.Clock.Mono() - began
@@ -36,7 +37,7 @@ func (e *Engine) attempt(ctx context.Context, cmd *message.Command, w plan.Work,
 // input is what a step's driver is told.
 func (e *Engine) input(cmd *message.Command, step *message.Step, secrets *driver.Secrets) driver.Input {
 	in := driver.Input{
-		Command: cmd, Step: step, Executor: e.Me.Name, Secrets: secrets, Now: e.Clock.Wall,
+		Command: cmd, Step: step, Executor: e.Me.Name, Secrets: secrets, Now: e.Clock.Wall, Groups: e.Groups,
 		Log: e.Log.With("group", cmd.Group, "epoch", cmd.Epoch, "step", step.Name),
 	}
 	if e.Lease != nil {

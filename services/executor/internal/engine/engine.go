@@ -35,6 +35,8 @@ type Engine struct {
 	Journal Journal
 	Bind    driver.Binding
 	Secrets spec.Lookup
+	// Groups asks the deciders about other groups. Nil: nobody can be asked.
+	Groups driver.Groups
 	// Fenced tells deciders and members that a step has proven a member to be fenced; nil: nobody is told.
 	Fenced func(ctx context.Context, cmd *message.Command, member, evidence string) error
 	// Lease is what may be done about the lease of the own member of a group; nil, or returning nil: nothing.

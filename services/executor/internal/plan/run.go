@@ -199,6 +199,7 @@ func (r *Run) begin(m *Move, now time.Duration, see Seen) {
 		}
 		at, may := r.turn(step, s, now)
 		if !may {
+			r.pass(m, step, s, now, see)
 			continue
 		}
 		if now < at {

@@ -16,7 +16,7 @@ import (
 // TestScripts plays the scripts in testdata: executors that share one journal and one chain, and what each move of theirs is.
 // "go test ./internal/plan -run TestScripts -rewrite" writes what happens into the scripts.
 //
-//	plan [kind=…] [epoch=…] [dry]     lines: <step> <phase> on=… after=a,b retries=… backoff=… failure=… unskippable site=…
+//	plan [kind=…] [epoch=…] [dry]     lines: <step> <phase> on=… after=a,b retries=… backoff=… failure=… unclaimed=… unskippable site=…
 //	go                                lines: <time> <executor> <what>
 //	    starts [boot=n] [sites=a,b]   begins to follow the run, reading the journal
 //	    done|fails|doubts|ends|cut|lapses <step> [applied] [doubt]
@@ -103,6 +103,8 @@ func (p *play) plan(d *datadriven.TestData) {
 				s.Backoff = message.Duration(b)
 			case "failure":
 				s.OnFailure = v
+			case "unclaimed":
+				s.Unclaimed = v
 			case "unskippable":
 				s.Unskippable = true
 			default:

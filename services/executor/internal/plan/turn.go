@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"cmp"
+	"fmt"
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/message"
@@ -56,6 +58,38 @@ func (r *Run) Unclaimed(now time.Duration, see Seen) []*message.Step {
 		}
 	}
 	return out
+}
+
+// pass settles a step that this executor may not run and that those who may leave alone, where the plan says what is to become of it then: they have not
+// begun it for [unclaimedAfter], or have fallen silent over it.
+//
+// Whoever may run it and begins it at the same moment stores another record: one of the two compare-and-sets fails.
+func (r *Run) pass(m *Move, step *message.Step, s Step, now time.Duration, see Seen) {
+	seen := r.memory[step.Name]
+	if step.Unclaimed == "" {
+		return
+	}
+	if s.State == message.StateStarted {
+		if seen.silent < r.limits.TakeOver {
+			return
+		}
+	} else if due := seen.since + unclaimedAfter; now < due {
+		m.wake(due)
+		return
+	}
+	s.Executor, s.Boot, s.At = r.me.Name, r.me.Boot, see.Wall
+	s.Attempt = max(1, s.Attempt)
+	s.Doubt = s.State == message.StateStarted
+	s.Problem = fmt.Sprintf("no executor that may run it has begun it for %s: it runs on %s, site %s", unclaimedAfter, step.On, cmp.Or(step.Site, "unknown"))
+	if s.State == message.StateStarted {
+		s.Problem = fmt.Sprintf("the executor that began it has been silent for %s, and no other may run it", r.limits.TakeOver)
+	}
+	if step.Unclaimed == message.UnclaimedPause {
+		s.State = message.StatePaused
+	} else {
+		s.State, s.Final = message.StateFailed, true
+	}
+	m.Record.set(step.Name, s)
 }
 
 // maxBackoff bounds the wait between two attempts of a step.

@@ -1,0 +1,177 @@
+// Package run starts and stops a process: a systemd unit, or whatever three commands start, stop and look for.
+//
+// Whether it runs is asked before and after, so that nothing is started or stopped twice, and a start that dies at once is no start.
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/spec"
+	"github.com/isacloud/ha-manager/services/executor/driver"
+	"github.com/isacloud/ha-manager/services/executor/driver/process"
+)
+
+// Kind is the driver.
+func Kind() driver.Kind {
+	return driver.Kind{
+		Name:    "run",
+		Summary: "starts or stops a process, by a systemd unit or by commands, and looks whether it runs",
+		Example: `{"action": "start", "resource": "app", "member": "b", "unit": "messenger", "timeout_ns": 60000000000}`,
+		Guarantee: driver.Guarantee{
+			Fences:            "nothing: a process on a side that cannot be reached goes on",
+			FailsClosedWithin: "never",
+			HoldsEpoch:        false,
+			LateEffect:        "one that runs beside a member which is not primary is found by the executor there, stopped and told of",
+			LeavesToAPerson:   "a process that does not start or stop, and one on a side where no executor is",
+		},
+		New: open,
+	}
+}
+
+// Process is what runs, or shall not.
+type Process struct{ args spec.RunArgs }
+
+// New checks the configuration and does nothing else. The error names the wrong key.
+func New(args spec.RunArgs) (*Process, error) {
+	for _, n := range []struct{ key, name string }{{"resource", args.Resource}, {"member", args.Member}} {
+		if !message.IsName(n.name) {
+			return nil, driver.Wrong(n.key, "a name")
+		}
+	}
+	if args.Action != "start" && args.Action != "stop" {
+		return nil, driver.Wrong("action", "start or stop")
+	}
+	if args.Timeout < time.Second || args.Timeout > 24*time.Hour {
+		return nil, driver.Wrong("timeout_ns", "a time from 1s to 24h")
+	}
+	if args.Unit == "" {
+		for _, c := range []struct {
+			key  string
+			argv []string
+		}{{"start", args.Start}, {"stop", args.Stop}, {"running", args.Running}} {
+			if len(c.argv) == 0 || c.argv[0] == "" {
+				return nil, driver.Wrong(c.key, "a list of words, the first a program, or unit instead")
+			}
+		}
+		return &Process{args}, nil
+	}
+	if strings.HasPrefix(args.Unit, "-") {
+		return nil, driver.Wrong("unit", "the name of a systemd unit")
+	}
+	args.Start, args.Stop = []string{"systemctl", "start", args.Unit}, []string{"systemctl", "stop", args.Unit}
+	return &Process{args}, nil
+}
+
+func open(with json.RawMessage) (driver.Driver, error) {
+	var args spec.RunArgs
+	if err := driver.Decode(with, &args); err != nil {
+		return nil, err
+	}
+	p, err := New(args)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+var _ driver.Driver = (*Process)(nil)
+
+// Running asks whether it runs. The evidence is what was printed.
+func (p *Process) Running(ctx context.Context, env []string) (running bool, evidence string, err error) {
+	argv := p.args.Running
+	if p.args.Unit != "" {
+		argv = []string{"systemctl", "is-active", p.args.Unit}
+	}
+	r, err := process.Run(ctx, process.Command{Argv: argv, Env: env})
+	switch {
+	case err != nil:
+		return false, "", driver.Unasked("whether %s runs: %w", p.args.Resource, err)
+	case r.Cut:
+		return false, r.Output, driver.Unasked("whether %s runs: %w", p.args.Resource, context.Cause(ctx))
+	case r.Code == 0:
+		return true, r.Output, nil
+	case p.args.Unit != "":
+		// systemctl says in a word what it is: one that is about to start or to stop is running still, for whoever needs it gone.
+		switch state, _, _ := strings.Cut(r.Output, "\n"); state {
+		case "activating", "deactivating", "reloading", "refreshing":
+			return true, r.Output, nil
+		case "inactive", "failed":
+			return false, r.Output, nil
+		}
+	case r.Code == 1:
+		return false, r.Output, nil
+	}
+	return false, r.Output, driver.Unasked("whether %s runs: exit code %d, want 0 for yes or 1 for no%s", p.args.Resource, r.Code, printed(r))
+}
+
+// Look says whether it runs.
+func (p *Process) Look(ctx context.Context, in driver.Input) (driver.Sight, error) {
+	env, err := driver.Env(in, nil)
+	if err != nil {
+		return driver.Sight{}, err
+	}
+	running, evidence, err := p.Running(ctx, env)
+	sight := driver.Sight{Found: word(running), Wanted: word(p.args.Action == "start"), Done: driver.No, Evidence: evidence}
+	if err != nil {
+		return sight, err
+	}
+	if sight.Found == sight.Wanted {
+		sight.Done = driver.Yes
+	}
+	return sight, nil
+}
+
+// Do starts or stops it.
+func (p *Process) Do(ctx context.Context, in driver.Input) (driver.Deed, error) {
+	env, err := driver.Env(in, nil)
+	if err != nil {
+		return driver.Deed{}, err
+	}
+	return p.Act(ctx, env)
+}
+
+// Act does what Do does, for whoever has no step.
+func (p *Process) Act(ctx context.Context, env []string) (driver.Deed, error) {
+	argv := p.args.Start
+	if p.args.Action == "stop" {
+		argv = p.args.Stop
+	}
+	if ctx.Err() != nil {
+		return driver.Deed{}, driver.Unasked("%w", context.Cause(ctx))
+	}
+	r, err := process.Run(ctx, process.Command{Argv: argv, Env: env})
+	deed := driver.Deed{Applied: true, Evidence: r.Output}
+	switch {
+	case errors.Is(err, process.ErrNotStarted):
+		return driver.Deed{}, driver.Unasked("%w", err)
+	case err != nil:
+		return deed, driver.InDoubt("%w", err)
+	case r.Cut:
+		return deed, driver.InDoubt("%w; it was killed with all its children%s", context.Cause(ctx), printed(r))
+	case r.Code != 0:
+		return deed, driver.Refused("%s of %s: exit code %d%s", p.args.Action, p.args.Resource, r.Code, printed(r))
+	}
+	return deed, nil
+}
+
+func word(running bool) string {
+	if running {
+		return "running"
+	}
+	return "stopped"
+}
+
+// printed is the last line that it printed, for a sentence.
+func printed(r process.Result) string {
+	out := strings.TrimSpace(r.Output)
+	if out == "" {
+		return ""
+	}
+	return fmt.Sprintf(": %s", out[strings.LastIndexByte(out, '\n')+1:])
+}
