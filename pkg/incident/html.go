@@ -86,7 +86,14 @@ type swapView struct {
 
 func functions(s *words.Speaker, zone *time.Location) template.FuncMap {
 	return template.FuncMap{
-		"t": s.T, "say": s.Say, "took": s.Duration,
+		"t": s.T, "say": s.Say, "took": s.Duration, "micro": stamp,
+		"lost": func(o any) string {
+			if v, ok := o.(message.ClientsOutage); ok {
+				return asClientsSaw(s, &v)
+			}
+			return asClientsSaw(s, o.(*message.ClientsOutage))
+		},
+		"lasted":   func(v message.ClientsLoss) string { return lasted(s, v) },
 		"time":     func(at time.Time) string { return s.Time(at, zone) },
 		"clock":    func(at time.Time) string { return s.Clock(at, zone) },
 		"std":      func(d message.Duration) time.Duration { return d.Std() },
@@ -174,6 +181,16 @@ func chart(s *words.Speaker, swap Swap) *gantt {
 	if !any {
 		return nil
 	}
+	if c := swap.Clients; c != nil {
+		for _, at := range []time.Time{stamp(c.From), stamp(c.Until)} {
+			if at.Before(from) && c.From > 0 {
+				from = at
+			}
+			if at.After(until) {
+				until = at
+			}
+		}
+	}
 	span := max(until.Sub(from), time.Microsecond)
 	place := func(at time.Time) float64 { return labels + (wide-labels)*float64(at.Sub(from))/float64(span) }
 	g := &gantt{}
@@ -200,6 +217,15 @@ func chart(s *words.Speaker, swap Swap) *gantt {
 	}
 	if swap.Times.Decide > 0 {
 		add(s.T("decide"), s.Duration(swap.Times.Decide), "decide", verdict, swap.At)
+	}
+	if c := swap.Clients; c != nil {
+		for _, v := range c.Vantages {
+			ends := until
+			if v.Until > 0 {
+				ends = stamp(v.Until)
+			}
+			add(s.T("clients, %s", v.Vantage), lasted(s, v), "clients", stamp(v.From), ends)
+		}
 	}
 	for _, row := range swap.Steps {
 		if !row.Ended.IsZero() {

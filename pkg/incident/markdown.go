@@ -35,6 +35,9 @@ func (r Report) MarkdownIn(lang words.Lang, zone *time.Location) string {
 	if r.Objective > 0 {
 		p.row(p.T("objective"), p.T("recovery within %s", r.Objective))
 	}
+	for i := range r.Clients {
+		p.row(p.T("clients lost"), asClientsSaw(p.Speaker, &r.Clients[i]))
+	}
 	for _, l := range r.Links {
 		p.row(p.T("talked about in"), "["+cell(l.Name)+"](<"+address(l.URL)+">)")
 	}
@@ -44,6 +47,7 @@ func (r Report) MarkdownIn(lang words.Lang, zone *time.Location) string {
 	for _, s := range r.Swaps {
 		p.swap(r, s)
 	}
+	p.clients(r)
 	p.refused(r)
 	p.people(r)
 	p.heading("Timeline")
@@ -209,6 +213,10 @@ func (p *paper) swap(r Report, s Swap) {
 	p.table(p.T("detect"), p.T("decide"), p.T("execute"), p.T("verify"), p.T("together"), p.T("objective"))
 	p.row(p.Duration(s.Times.Detect), p.Duration(s.Times.Decide), p.Duration(s.Times.Execute), p.Duration(s.Times.Verify),
 		"**"+p.Duration(s.Times.Total())+"**", r.verdict(p.Speaker, s, "**"))
+	if s.Clients != nil {
+		p.line("")
+		p.line("%s", p.T("As clients saw it: %s.", asClientsSaw(p.Speaker, s.Clients)))
+	}
 	if len(c.Evidence) > 0 {
 		p.line("")
 		p.line("%s", p.T("What was seen when it was decided:"))

@@ -39,6 +39,8 @@ type Report struct {
 	Links []Link `json:"links,omitempty"`
 	// Gathered is what executors found on their hosts: see [Report.Gather].
 	Gathered []Gathered `json:"gathered,omitempty"`
+	// Clients is what clients lost meanwhile, as a canary saw it from outside.
+	Clients []message.ClientsOutage `json:"clients,omitempty"`
 	// Specs are those that its decisions rested on, Version is that of the ham that wrote the report: see [Report.InForce].
 	Specs   []Spec `json:"specs,omitempty"`
 	Version string `json:"version,omitempty"`
@@ -130,6 +132,8 @@ type Swap struct {
 	Steps    []StepRow        `json:"steps"`
 	// HeldAt is when the record that it took effect was stored; zero: it never was.
 	HeldAt time.Time `json:"held_at,omitzero"`
+	// Clients is what clients lost by it; nil: nothing, or nobody looked.
+	Clients *message.ClientsOutage `json:"clients,omitempty"`
 }
 
 // Times is the recovery time, split. A part that is not known is zero.
@@ -219,6 +223,7 @@ func Build(id string, objective time.Duration, records []Record) Report {
 	for _, s := range swaps {
 		r.Swaps = append(r.Swaps, *s)
 	}
+	r.lost(mine)
 	r.DryRun = len(r.Swaps) > 0 && !slices.ContainsFunc(r.Swaps, func(s Swap) bool { return !s.DryRun })
 	r.Summary = summarize(r)
 	return r
@@ -457,9 +462,12 @@ func belonging(id string, records []Record) []Record {
 		seen[key] = true
 		mine = append(mine, r)
 	}
-	slices.SortStableFunc(mine, func(a, b Record) int {
+	order := func(a, b Record) int {
 		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.Seq, b.Seq))
-	})
+	}
+	slices.SortStableFunc(mine, order)
+	mine = withClients(mine, records)
+	slices.SortStableFunc(mine, order)
 	return mine
 }
 

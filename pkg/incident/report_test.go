@@ -54,6 +54,27 @@ func failover() []incident.Record {
 	r.add(time.Millisecond, subject.StreamCommands, &message.Held{ID: "h9", Group: "web", Epoch: 9, Primary: "b", Command: "c9", Executor: "rj1"})
 	step(2*time.Millisecond, "route-front", message.StateDone, 1310, "s1 ready, s2 maint", "s1 maint, s2 ready", "read back on 1 of 1", true)
 	step(time.Millisecond, "verify", message.StateDone, 700, "", "", "200 OK", false)
+	// What clients lost was noticed before the incident was opened, and told after the swap.
+	lost := &message.ClientsOutage{ID: "web.clients.1", Target: "https://www.example.org/alive", From: r.at.Add(-15 * time.Millisecond).UnixMicro(),
+		Vantages: []message.ClientsLoss{{Vantage: "outside", From: r.at.Add(-15 * time.Millisecond).UnixMicro(), Looks: 1, Failed: 1, Boot: "b1", Seq: 7, Evidence: "503 | <script>"}}}
+	r.all = append(r.all, incident.Record{Stream: subject.StreamEvents, Seq: 90, Time: r.at.Add(-12 * time.Millisecond), Message: &message.Event{
+		ID: "web.clients.1.begins", Group: "web", Kind: message.EventClients, Severity: message.Warning, Sentence: "clients of web are not served, asked from outside (503)", Writer: "d1", Clients: lost}})
+	over := *lost
+	over.Until = r.at.Add(3 * time.Millisecond).UnixMicro()
+	over.Vantages = []message.ClientsLoss{lost.Vantages[0]}
+	over.Vantages[0].Until, over.Vantages[0].Looks, over.Vantages[0].Failed = over.Until, 9, 8
+	r.all = append(r.all, incident.Record{Stream: subject.StreamEvents, Seq: 91, Time: r.at.Add(2 * time.Second), Message: &message.Event{
+		ID: "web.clients.1.over", Group: "web", Kind: message.EventClients, Severity: message.Warning, Incident: "web-3",
+		Sentence: "clients of web are served again: 8 of 9 looks failed within 18ms, asked from outside", Writer: "d1", Clients: &over}})
+	// Nor does what clients of another group, or at another time, lost.
+	other := over
+	other.ID = "db.clients.1"
+	r.all = append(r.all, incident.Record{Stream: subject.StreamEvents, Seq: 92, Time: r.at, Message: &message.Event{ID: "x", Group: "db", Kind: message.EventClients,
+		Severity: message.Warning, Sentence: "x", Writer: "d1", Clients: &other}})
+	before := over
+	before.ID, before.From, before.Until = "web.clients.0", over.From-3_600_000_000, over.Until-3_600_000_000
+	r.all = append(r.all, incident.Record{Stream: subject.StreamEvents, Seq: 93, Time: r.at.Add(-time.Hour), Message: &message.Event{ID: "y", Group: "web", Kind: message.EventClients,
+		Severity: message.Warning, Sentence: "y", Writer: "d1", Clients: &before}})
 	// Told twice: the second copy must not stand in the report.
 	r.all = append(r.all, r.all[len(r.all)-1])
 	r.add(time.Millisecond, subject.StreamSafety, &message.RunResult{ID: "r9", Group: "web", Epoch: 9, Command: "c9", Kind: message.KindFailover, Primary: "b", Incident: "web-3",

@@ -21,7 +21,11 @@ var reportTexts = map[string]string{
 	// Post-mortems.
 	"Post-mortem": "Post-mortem", "DRY RUN.": "SIMULAÇÃO.", "Nothing was changed. This is what would have happened.": "Nada foi mudado. Isto é o que teria acontecido.",
 	"group": "grupo", "began": "começou", "still open, last record %s": "ainda aberto, último registro %s", "%s, after %s": "%s, após %s",
-	"talked about in": "discutido em", "objective": "objetivo", "recovery within %s": "recuperação em até %s", "Timeline": "Linha do tempo",
+	"talked about in": "discutido em", "clients lost": "os clientes perderam", "What clients lost": "O que os clientes perderam", "As clients saw it: %s.": "Como os clientes viram: %s.",
+	"Asked from outside, as clients do; this is what they saw, not what ham believes.": "Perguntado de fora, como fazem os clientes; é o que eles viram, não o que o ham supõe.",
+	"not over yet": "ainda não acabou", "not over yet: %d of %d looks failed": "ainda não acabou: %d de %d olhares falharam", "%s, %d of %d looks failed": "%s, %d de %d olhares falharam",
+	"at least %s, %d of %d looks failed, and nobody saw the end": "pelo menos %s, %d de %d olhares falharam, e ninguém viu o fim",
+	"lasted": "durou", "looks failed": "olhares que falharam", "%d of %d": "%d de %d", "clients, %s": "clientes, %s", "objective": "objetivo", "recovery within %s": "recuperação em até %s", "Timeline": "Linha do tempo",
 	"Times are UTC, as the streams stored the messages.":         "Os horários são UTC, como os streams gravaram as mensagens.",
 	"Times are those of %s, as the streams stored the messages.": "Os horários são de %s, como os streams gravaram as mensagens.",
 	"time":                    "hora",
