@@ -32,6 +32,7 @@ import (
 	"github.com/isacloud/ha-manager/services/executor/internal/peer"
 	"github.com/isacloud/ha-manager/services/executor/internal/plan"
 	"github.com/isacloud/ha-manager/services/executor/internal/reconcile"
+	"github.com/isacloud/ha-manager/services/executor/internal/runbooks"
 )
 
 // Executor is one executor. Make it with New, run it once with Run.
@@ -51,6 +52,7 @@ type Executor struct {
 	reconciler *reconcile.Reconciler
 	peers      *peer.Client
 	gatherer   *gather.Gatherer
+	runbooks   *runbooks.Keeper
 
 	ctx      context.Context // of Run
 	running  sync.WaitGroup  // desks and rehearsals
@@ -76,6 +78,7 @@ func New(o Options) (*Executor, error) {
 	}
 	x.outbox = outbox.New(x.name, x.bus.Publish, o.Log, o.at)
 	x.gatherer = x.newGatherer()
+	x.runbooks = runbooks.New(o.Runbooks, o.Log)
 	x.metrics = newMetrics(x)
 	if o.Metrics != nil {
 		if err := o.Metrics.Register(x.metrics); err != nil {
@@ -135,6 +138,7 @@ func (x *Executor) Run(ctx context.Context) error {
 		x.part("routes", x.reconciler.Run),
 		x.part("fenced", x.followFenced),
 		x.part("gather", x.gatherer.Run),
+		x.part("runbooks", x.runbooks.Run),
 		x.part("control", func(ctx context.Context) error { return control.Serve(ctx, x.opts.StateDir, x.vouch) }),
 	}
 	if x.opts.Peer != "" {
@@ -306,5 +310,6 @@ func (x *Executor) watchSpecs(ctx context.Context) error {
 		x.desk(c.Group).Spec(c.Spec)
 		x.keep(c.Group, c.Spec)
 		x.gatherer.Spec(c.Group, c.Spec)
+		x.runbooks.Spec(c.Group, c.Spec)
 	}, store.OnReady(func() { x.ready("specs") }))
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,6 +32,8 @@ type Options struct {
 	Sites []string
 	// StateDir is its own folder on a disk that outlives it; see the package epochs.
 	StateDir string
+	// Runbooks is the folder with a page for each group, for when ham is gone. Default: runbooks in StateDir.
+	Runbooks string
 	// Secrets reads references. Default spec.LookupSecret.
 	Secrets spec.Lookup
 	// Known lists the values of secrets that this process has read so far, so that none is in what is gathered. Default: those that the executor has read.
@@ -76,6 +79,9 @@ func (o *Options) complete() error {
 	}
 	if o.StateDir == "" {
 		return bad("no state directory: the newest epochs seen must outlive the executor")
+	}
+	if o.Runbooks == "" {
+		o.Runbooks = filepath.Join(o.StateDir, "runbooks")
 	}
 	for _, s := range o.Sites {
 		if !message.IsName(s) {

@@ -124,7 +124,7 @@ func (a *app) root() *cobra.Command {
 	console := a.service("console")
 	console.AddCommand(a.consoleCommands()...)
 	add(run.ID, a.demo(), a.up(), a.service("prober"), a.service("decider"), a.service("executor"), a.service("notifier"), console, a.busAlone(), a.init(), a.validate(), a.apply(), a.doctor())
-	add(look.ID, a.status(), a.planned(), a.drills(), a.shadow(), a.watch(), a.plan(), a.explain(), a.incidents(), a.postmortem(), a.gather(), a.evidence(), a.replay(), a.whatIf(), a.guard(), a.version())
+	add(look.ID, a.status(), a.planned(), a.drills(), a.shadow(), a.watch(), a.plan(), a.explain(), a.incidents(), a.postmortem(), a.gather(), a.evidence(), a.replay(), a.whatIf(), a.runbook(), a.guard(), a.version())
 	add(operate.ID, a.swapCommands()...)
 	add(operate.ID, a.careCommands()...)
 	root.AddCommand(a.demoChildren()...)

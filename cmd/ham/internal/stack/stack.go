@@ -281,7 +281,7 @@ func (s *Stack) service(name string, b *bus.Bus) (func(context.Context) error, e
 		}
 		x, err := executor.New(executor.Options{
 			Peer: p.Executor.Peer, PeerSecret: secret,
-			Bus: b, Sites: p.Executor.Sites, StateDir: filepath.Join(p.StateDir, "executor"), Secrets: s.secrets.Lookup, Known: s.secrets.Values, Log: log,
+			Bus: b, Sites: p.Executor.Sites, StateDir: filepath.Join(p.StateDir, "executor"), Runbooks: filepath.Join(p.StateDir, "runbooks"), Secrets: s.secrets.Lookup, Known: s.secrets.Values, Log: log,
 			Metrics: s.metrics, Ready: func(part, reason string) { s.ready.Set(name+" "+part, reason) },
 		})
 		if err != nil {
