@@ -19,7 +19,10 @@ func Write(g *spec.Group) (string, error) {
 	p := page{}
 	p.head(g)
 	if g.Pool != nil {
-		return p.String(), p.pool(g)
+		if err := p.pool(g); err != nil {
+			return "", err
+		}
+		return p.String(), nil
 	}
 	ways := directions(g)
 	p.say("| what happened | go to |\n|---|---|")

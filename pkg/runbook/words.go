@@ -506,7 +506,7 @@ func ctl(p *spec.Postgres, verb string) string {
 	if p.Bin != "" {
 		bin = strings.TrimSuffix(p.Bin, "/") + "/pg_ctl"
 	}
-	return owner(p) + literal(bin) + " -D " + literal(p.Data) + " -w " + verb + map[string]string{"stop": " -m fast", "start": " -l /tmp/postgres-by-hand.log"}[verb]
+	return owner(p) + literal(bin) + " -D " + literal(p.Data) + " -w " + verb + map[string]string{"stop": " -m fast", "start": " -l " + literal(strings.TrimSuffix(p.Data, "/")+"/by-hand.log")}[verb]
 }
 
 func (s *scene) postgres(step *message.Step) ([]Action, error) {
