@@ -170,10 +170,10 @@ func (p *page) way(g *spec.Group, part rune, from, to string) error {
 	return nil
 }
 
-// split parts what makes sure of the old primary from the rest.
+// split parts what makes sure of the old primary, and ends what runs beside it, from the rest.
 func split(steps []message.Step) (fenced, rest []message.Step) {
 	for _, s := range steps {
-		if s.Name == spec.StepLookAgain || s.Name == spec.StepFence {
+		if s.Name == spec.StepLookAgain || s.Name == spec.StepFence || s.On == "old" {
 			fenced = append(fenced, s)
 		} else {
 			rest = append(rest, s)

@@ -47,6 +47,8 @@ func drivers() map[string]driverWords {
 		"wait":      (*scene).wait,
 		"postgres":  (*scene).postgres,
 		"redis":     (*scene).redis,
+		"run":       (*scene).run,
+		"group":     (*scene).other,
 	}
 }
 
@@ -379,24 +381,73 @@ func tlsOf(t *spec.TLS) string {
 
 // --- the operator's own
 
+// env is what ham tells an operator's command of the swap.
+func (s *scene) env(step *message.Step) string {
+	role := map[string]string{"new": "new", "old": "old"}[step.On]
+	member := map[string]string{"new": s.to.Name, "old": s.from.Name}[step.On]
+	return variables(map[string]spec.Secret{
+		"HAM_GROUP": spec.Secret(s.group.Name), "HAM_OLD": spec.Secret(s.from.Name), "HAM_NEW": spec.Secret(s.to.Name), "HAM_STEP": spec.Secret(step.Name), "HAM_KIND": "failover",
+		"HAM_ROLE": spec.Secret(role), "HAM_MEMBER": spec.Secret(member), "HAM_EPOCH": "0", "HAM_GRACEFUL": "false", "HAM_DRY_RUN": "false",
+		"HAM_COMMAND": "by-hand", "HAM_EXECUTOR": "by-hand",
+	})
+}
+
 func (s *scene) exec(step *message.Step) ([]Action, error) {
 	var a spec.ExecArgs
 	if err := json.Unmarshal(step.With, &a); err != nil {
 		return nil, err
 	}
-	role := map[string]string{"new": "new", "old": "old"}[step.On]
-	member := map[string]string{"new": s.to.Name, "old": s.from.Name}[step.On]
-	env := variables(map[string]spec.Secret{
-		"HAM_GROUP": spec.Secret(s.group.Name), "HAM_OLD": spec.Secret(s.from.Name), "HAM_NEW": spec.Secret(s.to.Name), "HAM_STEP": spec.Secret(step.Name), "HAM_KIND": "failover",
-		"HAM_ROLE": spec.Secret(role), "HAM_MEMBER": spec.Secret(member), "HAM_EPOCH": "0", "HAM_GRACEFUL": "false", "HAM_DRY_RUN": "false",
-		"HAM_COMMAND": "by-hand", "HAM_EXECUTOR": "by-hand",
-	}) + variables(a.Env)
+	env := s.env(step) + variables(a.Env)
 	var out []Action
 	if len(a.Done) > 0 {
 		out = append(out, Action{Does: "Is it done already?", Where: s.where(step), Run: in(a.Dir, env+words(a.Done)) + "; echo \"exit code $?\"", Prints: "exit code 1: not yet",
 			Else: "exit code 0: it is done, leave out the next command."})
 	}
 	return append(out, Action{Does: line(step.Says), Where: s.where(step), Run: in(a.Dir, env+words(a.Command)) + "; echo \"exit code $?\"", Prints: "exit code 0", Else: "Find out why before you go on."}), nil
+}
+
+// run starts or stops a process.
+func (s *scene) run(step *message.Step) ([]Action, error) {
+	var a spec.RunArgs
+	if err := json.Unmarshal(step.With, &a); err != nil {
+		return nil, err
+	}
+	m, _ := s.group.Member(a.Member)
+	out := Action{Where: onHost(m)}
+	start := a.Action == "start"
+	if out.Does = "Stop " + a.Resource + " of " + a.Member; start {
+		out.Does = "Start " + a.Resource + " of " + a.Member
+	}
+	switch {
+	case a.Unit != "":
+		out.Run = "systemctl " + literal(a.Action) + " " + literal(a.Unit) + "\nsystemctl is-active " + literal(a.Unit)
+		out.Prints = map[bool]string{true: "active", false: "inactive"}[start]
+	default:
+		argv := a.Stop
+		if start {
+			argv = a.Start
+		}
+		out.Run = s.env(step) + words(argv) + "\n" + s.env(step) + words(a.Running) + "; echo \"exit code $?\""
+		out.Prints = map[bool]string{true: "exit code 0 in the end: it runs", false: "exit code 1 in the end: it does not run"}[start]
+	}
+	if out.Else = "Its host does not answer: it goes on there if the host lives. Switch that off, or have it cut from its clients."; start {
+		out.Else = "Read what it logs. One that starts and dies at once does not run."
+	}
+	return []Action{out}, nil
+}
+
+// other moves a group that is moved along: it has a page of its own.
+func (s *scene) other(step *message.Step) ([]Action, error) {
+	var a spec.GroupArgs
+	if err := json.Unmarshal(step.With, &a); err != nil {
+		return nil, err
+	}
+	does := "Make " + a.Member + " primary of group " + a.Group + ", by its own page, and come back here"
+	if a.Action == "ready" {
+		does = "See who is primary of group " + a.Group + ": it is to be " + a.Member + " in a moment"
+	}
+	return []Action{{Does: does, Where: "where the pages are: the state directory of ham, on each host with an executor", Run: "less /var/lib/ham/runbooks/" + literal(a.Group) + ".md",
+		Prints: "the page of " + a.Group + ": take the part that makes " + a.Member + " primary. Where " + a.Member + " is primary already, leave it out", Else: "No such file: it is on the other hosts, too; else ham runbook " + literal(a.Group) + " --file with the file of its spec."}}, nil
 }
 
 // variables are assignments before a command.
