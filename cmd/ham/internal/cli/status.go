@@ -89,6 +89,7 @@ func (a *app) showStatus(s *message.GroupStatus) {
 	}
 	a.printf("%s", head)
 	a.printf("%s", a.say(s.Sentence))
+	a.sayLines(desk.Clients(s))
 	rows := [][]string{a.titles("MEMBER", "SITE", "ROLE", "VERDICT", "READY", "SEEN BY")}
 	for _, m := range s.Members {
 		ready := "–"

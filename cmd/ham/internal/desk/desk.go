@@ -40,6 +40,37 @@ func Waits(s *message.GroupStatus) []Line {
 	return out
 }
 
+// Clients is what a canary sees of the service, from outside, and what clients lost last. Nothing where no canary is declared.
+func Clients(s *message.GroupStatus) []Line {
+	c := s.Clients
+	if c == nil {
+		return nil
+	}
+	l := Line{Tone: Plain, Text: c.Sentence}
+	if c.Outage != nil {
+		l.Tone = Warn
+	}
+	out := []Line{l}
+	if len(c.Past) > 0 {
+		o := c.Past[0]
+		failed, looks := o.Count()
+		text := fmt.Sprintf("what clients lost last: %d of %d looks failed within %s, until %s UTC", failed, looks, span(o.Lasted(0).Std()), stamp(o.Until))
+		if o.Unseen {
+			text += "; nobody saw its end"
+		}
+		out = append(out, Line{Tone: Faint, Text: text})
+	}
+	return out
+}
+
+// span rounds to what is worth reading.
+func span(d time.Duration) string {
+	if d < time.Second {
+		return d.Round(time.Millisecond).String()
+	}
+	return d.Round(100 * time.Millisecond).String()
+}
+
 // Planned is what comes next and what would refuse it now, and the windows in which nothing begins. Now is in Unix microseconds, by the clock of
 // whoever knows the status.
 func Planned(s *message.GroupStatus, now int64) []Line {

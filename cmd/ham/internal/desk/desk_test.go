@@ -15,6 +15,25 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func at(d time.Duration) int64 { return noon.Add(d).UnixMicro() }
 
+// TestClients: what clients lose now, and lost last, in both languages.
+func TestClients(t *testing.T) {
+	require.Empty(t, Clients(&message.GroupStatus{}))
+	c := &message.ClientsStatus{
+		Sentence: "clients of web are not served: 3 of 3 looks failed within 600ms, asked from outside; inside is blind", Outage: &message.ClientsOutage{},
+		Past: []message.ClientsOutage{{From: at(0), Until: at(1_800_400 * time.Microsecond), Vantages: []message.ClientsLoss{{Vantage: "outside", Looks: 9, Failed: 9}, {Vantage: "inside", Looks: 3, Failed: 2}}}},
+	}
+	lines := Clients(&message.GroupStatus{Clients: c})
+	require.Equal(t, []Line{
+		{Tone: Warn, Text: c.Sentence}, {Tone: Faint, Text: "what clients lost last: 11 of 12 looks failed within 1.8s, until 2026-03-01 12:00:01 UTC"},
+	}, lines)
+	c.Outage, c.Past[0].Unseen = nil, true
+	lines = append(lines, Clients(&message.GroupStatus{Clients: c})...)
+	require.Equal(t, Plain, lines[2].Tone)
+	for _, l := range lines {
+		require.Empty(t, words.Of(words.Portuguese).Missing(l.Text), l.Text)
+	}
+}
+
 // TestLines: what waits for people, in both languages.
 func TestLines(t *testing.T) {
 	s := &message.GroupStatus{

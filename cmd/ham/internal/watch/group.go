@@ -52,6 +52,11 @@ func (m Model) groupLines(w int) []line {
 		}
 		add(paragraph(strong, "", was+v.Sentence, w)...)
 	}
+	if g.Status != nil {
+		for _, l := range desk.Clients(g.Status) {
+			add(paragraph(map[desk.Tone]tone{desk.Warn: bad, desk.Faint: off}[l.Tone], "", l.Text, w)...)
+		}
+	}
 	if v.Paused != "" {
 		add(paragraph(warn, "", "‖ paused "+v.Paused, w)...)
 	}

@@ -21,6 +21,9 @@ type Group struct {
 	Age      string // of the answer
 	Problem  string // why there is no newer one
 	Sentence string
+	// Clients is what a canary sees; Losing says that they are not served.
+	Clients string
+	Losing  bool
 	Mode     string
 	DryRun   bool
 	Paused   string
@@ -197,6 +200,9 @@ func view(g *board.Group, now time.Time, p *who.Person) *Group {
 	s := g.Status
 	if s == nil {
 		return v
+	}
+	if c := s.Clients; c != nil {
+		v.Clients, v.Losing = c.Sentence, c.Outage != nil
 	}
 	v.Sentence, v.Mode, v.DryRun, v.Epoch, v.Primary, v.Held = s.Sentence, s.Mode, s.Mode == "dry-run", s.Epoch, s.Primary, s.Held
 	v.Waiting = waitings(s, now, p)
