@@ -109,6 +109,16 @@ var channels = []channel{
 		says:     "The key-value bucket with each group's newest incident; written by compare-and-set.",
 		messages: []message.Message{&message.Incident{}},
 	},
+	{
+		name: "threshold", pattern: "$KV." + subject.BucketThreshold + ".*", params: []string{"group"}, sends: true, stream: "KV_" + subject.BucketThreshold,
+		says:     "The key-value bucket with what was told of each group's measured figures; written by compare-and-set.",
+		messages: []message.Message{&message.Thresholds{}},
+	},
+	{
+		name: "expiry", pattern: "$KV." + subject.BucketThreshold + ".expiry.*", params: []string{"writer"}, sends: true, stream: "KV_" + subject.BucketThreshold,
+		says:     "In the same bucket, the certificates that each process uses or has met.",
+		messages: []message.Message{&message.Expiries{}},
+	},
 }
 
 // address is the pattern with its parameters in the place of the wildcards.

@@ -105,7 +105,7 @@ func (l Layout) assets() []asset {
 	limit(&ga, l.GatheredMaxAge, 400*day, l.GatheredMaxBytes, 256*mib)
 
 	out := []asset{hb, req, cmd, saf, ev, dl}
-	for _, b := range []string{subject.BucketSpec, subject.BucketJournal, subject.BucketIncident, subject.BucketLedger} {
+	for _, b := range []string{subject.BucketSpec, subject.BucketJournal, subject.BucketIncident, subject.BucketLedger, subject.BucketThreshold} {
 		out = append(out, bucket(b, l.Replicas))
 	}
 	return append(out, ga) // last: it gets what the others leave

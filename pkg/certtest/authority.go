@@ -51,11 +51,17 @@ func New(t testing.TB) *Authority {
 // files of the one before.
 func (a *Authority) Issue(t testing.TB, name string) (pair tls.Certificate, certFile, keyFile string) {
 	t.Helper()
+	return a.IssueUntil(t, name, time.Now().Add(time.Hour))
+}
+
+// IssueUntil makes one that ends when it is told to, which may be past.
+func (a *Authority) IssueUntil(t testing.TB, name string, end time.Time) (pair tls.Certificate, certFile, keyFile string) {
+	t.Helper()
 	key := newKey(t)
 	a.issued++
 	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
 		SerialNumber: big.NewInt(1 + a.issued), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		NotBefore: time.Now().Add(-1000 * time.Hour), NotAfter: end,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}, a.cert, &key.PublicKey, a.key)
 	must(t, err)

@@ -76,6 +76,8 @@ var kinds = []kind{
 	{"deadletter", 1, func() Message { return new(DeadLetter) }},
 	{"spec", 1, func() Message { return new(Spec) }},
 	{"incident", 1, func() Message { return new(Incident) }},
+	{"thresholds", 1, func() Message { return new(Thresholds) }},
+	{"expiries", 1, func() Message { return new(Expiries) }},
 	{"status", 1, func() Message { return new(GroupStatus) }},
 	{"preview", 1, func() Message { return new(Preview) }},
 	{"looked", 1, func() Message { return new(Looked) }},
@@ -144,6 +146,10 @@ func kindOf(m Message) kind {
 		name = "spec"
 	case *Incident:
 		name = "incident"
+	case *Thresholds:
+		name = "thresholds"
+	case *Expiries:
+		name = "expiries"
 	case *GroupStatus:
 		name = "status"
 	case *Preview:

@@ -55,6 +55,7 @@ const (
 	EventNote        EventKind = "note"       // what a person wrote down
 	EventNotify      EventKind = "notify"     // a channel failed, recovered, or gave a message up
 	EventClients     EventKind = "clients"    // the clients' canary begins to fail, or is served again
+	EventThreshold   EventKind = "threshold"  // a measured figure went too far, resolved, or cannot be measured; a certificate ends soon
 )
 
 // EventKinds lists every kind, in the order above.
@@ -62,6 +63,7 @@ var EventKinds = []EventKind{
 	EventVerdict, EventReadiness, EventIncident, EventDecision, EventOutcome, EventRefused, EventShadow, EventStep, EventRun, EventRoute,
 	EventDrift, EventDrill, EventApproval, EventJudged, EventMode, EventMaintenance, EventSpec, EventDeadLetter, EventService, EventNote, EventNotify,
 	EventClients,
+	EventThreshold,
 }
 
 // Event is something that happened, with its evidence. All events together are the audit log.
@@ -105,6 +107,8 @@ type Event struct {
 	Clients *ClientsOutage `json:"clients,omitempty"`
 	// Item is set in a note that is about an action item.
 	Item *Item `json:"item,omitempty"`
+	// Threshold is set in an event of that kind that is about a figure of a member.
+	Threshold *ThresholdState `json:"threshold,omitempty"`
 }
 
 // Verdict is what the decider concludes of a member from all vantages.

@@ -54,6 +54,8 @@ type GroupStatus struct {
 	Routes    []RouteSeen      `json:"routes,omitempty" validate:"dive"`
 	// Lease is set where at most one member may act.
 	Lease *LeaseStatus `json:"lease,omitempty"`
+	// Thresholds are the figures that are measured, sorted by member, check and figure. None of them ever leads to a swap.
+	Thresholds []ThresholdStatus `json:"thresholds,omitempty" validate:"dive"`
 	// Refusals are the reasons why no automatic swap would happen now, if the primary died.
 	Refusals []Reason `json:"refusals,omitempty" validate:"dive"`
 	Incident string   `json:"incident,omitempty"`

@@ -47,7 +47,12 @@ type Check struct {
 	Exec     *ExecCheck
 	Postgres *PostgresCheck
 	Redis    *RedisCheck
-	Group    *GroupCheck `json:",omitempty"`
+	// The kinds that measure: see [Bound].
+	Host        *HostCheck        `json:",omitempty"`
+	Queue       *QueueCheck       `json:",omitempty"`
+	Certificate *CertificateCheck `json:",omitempty"`
+
+	Group *GroupCheck `json:",omitempty"`
 
 	// OfPrimary: it says nothing about a standby, where what it looks at does not run. Set for what only the primary's side runs.
 	OfPrimary bool `json:",omitempty"`

@@ -121,6 +121,17 @@ func (c Check) For(m Member) Check {
 			r.Address, r.Password = cmp.Or(r.Address, m.Redis.Address), cmp.Or(r.Password, m.Redis.Password)
 		}
 		c.Redis = &r
+	case c.Queue != nil:
+		q := *c.Queue
+		q.Address, q.Password, q.List = m.Expand(q.Address), Secret(m.Expand(string(q.Password))), m.Expand(q.List)
+		if m.Redis != nil && q.Address == "" {
+			q.Address, q.Password = m.Redis.Address, cmp.Or(q.Password, m.Redis.Password)
+		}
+		c.Queue = &q
+	case c.Certificate != nil:
+		x := *c.Certificate
+		x.Address, x.File, x.ServerName = m.Expand(x.Address), m.Expand(x.File), m.Expand(x.ServerName)
+		c.Certificate = &x
 	}
 	return c
 }

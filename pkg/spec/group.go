@@ -156,11 +156,14 @@ func DefaultPolicy() Policy {
 	}
 }
 
-// Vantages returns the names of all vantages that look at the group, sorted.
+// Vantages returns the names of all vantages that look whether the members are well, sorted. Those that only measure are left out: a
+// quorum must not depend on them.
 func (g *Group) Vantages() []string {
 	var all []string
 	for _, c := range g.Checks {
-		all = append(all, c.From...)
+		if !c.Measures() {
+			all = append(all, c.From...)
+		}
 	}
 	slices.Sort(all)
 	return slices.Compact(all)

@@ -32,6 +32,8 @@ const (
 	BucketJournal  = "ham_journal"  // keys <group>.<epoch>[.<step>]
 	BucketIncident = "ham_incident" // key <group>: the newest incident
 	BucketLedger   = "ham_ledger"   // keys of the notifier: what was posted where
+	// BucketThreshold has what was told of measured figures (key <group>), and what each process knows of its own certificates (key expiry.<writer>).
+	BucketThreshold = "ham_threshold"
 )
 
 // Wildcards that streams capture and services subscribe to.

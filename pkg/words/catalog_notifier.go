@@ -11,6 +11,8 @@ var notifierTexts = map[string]string{
 	"asked by %s%s": "pedido por %s%s", "set aside by name: %s %s": "posto de lado por nome: %s %s", "from %s: %s of %s says %s (%s)%s": "de %s: %s de %s diz %s (%s)%s",
 	"%s is %s": "%s está %s", "%s is not ready": "%s não está pronto", "%s is ready": "%s está pronto", "a standby": "um standby",
 	"a member's verdict changed": "o veredito de um membro mudou", "incident opened": "incidente aberto", "incident closed": "incidente encerrado",
+	"a certificate ends soon": "um certificado termina em breve", "%s of %s is at its bound": "%s de %s está no limite", "%s of %s is not watched": "%s de %s não está sendo observado",
+	"%s of %s is well again": "%s de %s está bem de novo", "its figures, and their bounds": "os valores e seus limites",
 	"%s decided (epoch %d)": "%s decidido (época %d)", "%s would have been decided (epoch %d)": "%s teria sido decidido (época %d)", "a swap was decided": "uma troca foi decidida", "a swap would have been decided": "uma troca teria sido decidida",
 	"%s asked by %s: %s": "%s pedido por %s: %s", "a request was answered": "um pedido foi respondido", "no automatic swap": "nenhuma troca automática",
 	"step %s %s (epoch %d)": "passo %s %s (época %d)", "a step changed": "um passo mudou", "%s %s (epoch %d)": "%s %s (época %d)", "a swap changed": "uma troca mudou",

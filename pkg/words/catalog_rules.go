@@ -16,6 +16,16 @@ var rules = [][2]string{
 	{"{member} is up: {seeing:n} of {vantages:n} vantages see it, none of them failing{missing:tail}",
 		"{member} está no ar: {seeing} de {vantages} observadores o veem, nenhum com falha{missing}"},
 
+	// Thresholds.
+	{"{what:text} of {member} is at {value:text}, the bound is {max:text} (check {check}, from {vantage}); it resolves at {clear:text}",
+		"{what} de {member} está em {value}, o limite é {max} (check {check}, visto de {vantage}); resolve em {clear}"},
+	{"the certificate of {member} ends in {value:text}, the bound is {max:text} (check {check}, from {vantage}): {evidence:try}; renew it",
+		"o certificado de {member} termina em {value}, o limite é {max} (check {check}, visto de {vantage}): {evidence}; renove-o"},
+	{"{what:text} of {member} is well again: {value:text} (check {check}, from {vantage})",
+		"{what} de {member} está bem de novo: {value} (check {check}, visto de {vantage})"},
+	{"{what:text} of {member} is not watched: check {check} from {vantage}: {evidence:try}",
+		"{what} de {member} não está sendo observado: check {check} visto de {vantage}: {evidence}"},
+
 	// Situations.
 	{"{group} is not declared here: apply its spec", "{group} não está declarado aqui: aplique a spec dele"},
 	{"this decider starts blind: it has watched {group} for {watched:span} of {interval:span}",

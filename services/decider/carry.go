@@ -35,6 +35,8 @@ func (d *Decider) carryOut(ctx context.Context, name string, out core.Output) {
 		d.publish(ctx, subject.Request(name, out.Request.Verb, out.Request.Actor), out.Request)
 	case core.Instruct:
 		d.publish(ctx, subject.Safety(name, subject.SafetyInstruction, d.o.Name), out.Instruction)
+	case core.Keep:
+		d.keep(ctx, name, out)
 	case core.Record:
 		d.record(ctx, name, out)
 	case core.Reject:
@@ -115,6 +117,25 @@ func (d *Decider) record(ctx context.Context, name string, out core.Record) {
 	}
 	if err != nil && !errors.Is(err, bus.ErrConflict) && ctx.Err() == nil {
 		d.log.Warn("the incident was not recorded; it will be tried again", "group", name, "incident", out.Incident.MessageID(), "error", err)
+	}
+}
+
+// keep tells, and then writes down that it was told, if nobody was quicker. Whoever was is read from the table.
+func (d *Decider) keep(ctx context.Context, name string, out core.Keep) {
+	for _, e := range out.Tell {
+		if d.say(ctx, e); !d.publish(ctx, subject.Event(name, e.Kind, d.o.Name), e) && ctx.Err() != nil {
+			return
+		}
+	}
+	table := d.bus.Table(subject.BucketThreshold)
+	var err error
+	if out.Revision == 0 {
+		_, err = table.Create(ctx, name, out.Thresholds)
+	} else {
+		_, err = table.Update(ctx, name, out.Thresholds, out.Revision)
+	}
+	if err != nil && !errors.Is(err, bus.ErrConflict) && ctx.Err() == nil {
+		d.log.Warn("what became of a threshold was not recorded; it will be tried again", "group", name, "error", err)
 	}
 }
 

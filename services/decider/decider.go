@@ -77,6 +77,8 @@ type group struct {
 	act   *lane // proposals and instructions: what executors wait for
 	tell  *lane // events and outcomes, in their order: an outcome is said after what it is about
 	table *lane // incidents: a decision does not wait for them
+	// figures are what was told of thresholds: nothing waits for them.
+	figures *lane
 }
 
 // New checks the options. It touches nothing.
@@ -98,12 +100,18 @@ func New(o Options) (*Decider, error) {
 		return nil, fmt.Errorf("%w: metrics: %w", ErrOptions, err)
 	}
 	began := time.Now()
-	return &Decider{
+	d := &Decider{
 		leases: newLeases(o.Name, o.Log, m, began),
 		o:      o, metrics: m, bus: o.Bus, log: o.Log, began: began, groups: map[string]*group{},
 		waiting: map[string]chan struct{}{}, asked: map[string][]chan *message.Outcome{},
 		loaded: make(chan struct{}), caught: make(chan struct{}), rested: make(chan struct{}, 1), stirred: make(chan struct{}, 1),
-	}, nil
+	}
+	if o.Metrics != nil {
+		if err := o.Metrics.Register(newFigures(d)); err != nil {
+			return nil, fmt.Errorf("%w: metrics: %w", ErrOptions, err)
+		}
+	}
+	return d, nil
 }
 
 // tickEvery is how often the cores hear that time has passed, quietTick how often while all is well in every group and nothing is on its
@@ -140,6 +148,7 @@ func (d *Decider) Run(ctx context.Context) error {
 	}
 	part("specs", d.watchSpecs)
 	part("incidents", d.watchIncidents)
+	part("thresholds", d.watchThresholds)
 	part("sessions", d.sessions)
 	part("requests", d.work)
 	part("ticks", d.tick)
@@ -189,6 +198,8 @@ func (d *Decider) stepLocked(g *group, in core.Input) {
 			g.act.put(out)
 		case core.Record:
 			g.table.put(out)
+		case core.Keep:
+			g.figures.put(out)
 		default:
 			if !g.tell.put(out) {
 				d.metrics.lost.Inc()
@@ -202,9 +213,9 @@ func (d *Decider) stepLocked(g *group, in core.Input) {
 func (d *Decider) groupLocked(name string) *group {
 	g := d.groups[name]
 	if g == nil {
-		g = &group{state: core.New(name, d.o.Name), act: newLane(), tell: newLane(), table: newLane()}
+		g = &group{state: core.New(name, d.o.Name), act: newLane(), tell: newLane(), table: newLane(), figures: newLane()}
 		d.groups[name] = g
-		for _, l := range []*lane{g.act, g.tell, g.table} {
+		for _, l := range []*lane{g.act, g.tell, g.table, g.figures} {
 			d.lanes.Go(func() { l.run(d.life, func(out core.Output) { d.carryOut(d.life, name, out) }) })
 		}
 		if d.linked {

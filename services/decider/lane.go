@@ -19,13 +19,13 @@ func newLane() *lane { return &lane{more: make(chan struct{}, 1)} }
 // laneLimit bounds what waits while the bus takes nothing. Deciding stops then too, so that only hours of trouble get there.
 const laneLimit = 8192
 
-// put adds out. An incident that waits gives way to its newer version: while the bus is away the core asks for it again and again. It
+// put adds out. A record for a table that waits gives way to its newer version: while the bus is away the core asks for it again and again. It
 // says false where the lane was full and out is an event, which is then left out: what others wait for never is.
 func (l *lane) put(out core.Output) bool {
 	_, event := out.(core.Tell)
 	l.mu.Lock()
 	full := event && len(l.queue) >= laneLimit
-	if n := len(l.queue); n > 0 && isRecord(out) && isRecord(l.queue[n-1]) {
+	if n := len(l.queue); n > 0 && replaces(out, l.queue[n-1]) {
 		l.queue[n-1] = out
 	} else if !full {
 		l.queue = append(l.queue, out)
@@ -41,9 +41,17 @@ func (l *lane) put(out core.Output) bool {
 	return true
 }
 
-func isRecord(out core.Output) bool {
-	_, ok := out.(core.Record)
-	return ok
+// replaces says that out holds all that old does.
+func replaces(out, old core.Output) bool {
+	switch out.(type) {
+	case core.Record:
+		_, ok := old.(core.Record)
+		return ok
+	case core.Keep:
+		_, ok := old.(core.Keep)
+		return ok
+	}
+	return false
 }
 
 func (l *lane) take() []core.Output {

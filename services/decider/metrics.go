@@ -74,3 +74,43 @@ func (m *metrics) out(out core.Output) {
 		}
 	}
 }
+
+// figures are what is measured, where it warns, and whether that was told, as it is when somebody asks.
+type figures struct {
+	d                  *Decider
+	value, bound, warn *prometheus.Desc
+}
+
+func newFigures(d *Decider) *figures {
+	labels := []string{"group", "member", "check", "figure"}
+	return &figures{
+		d:     d,
+		value: prometheus.NewDesc("ham_threshold_value", "A measured figure, as it was last measured: percent, entries, days, or a load.", labels, nil),
+		bound: prometheus.NewDesc("ham_threshold_bound", "Where the figure warns.", labels, nil),
+		warn:  prometheus.NewDesc("ham_threshold_warns", "1 while people were told that the figure is too far, or that it cannot be measured, else 0.", labels, nil),
+	}
+}
+
+func (f *figures) Describe(c chan<- *prometheus.Desc) { c <- f.value; c <- f.bound; c <- f.warn }
+
+func (f *figures) Collect(c chan<- prometheus.Metric) {
+	f.d.mu.Lock()
+	defer f.d.mu.Unlock()
+	now := f.d.now()
+	for name, g := range f.d.groups {
+		for _, t := range g.state.Thresholds(now) {
+			gauge := func(desc *prometheus.Desc, v float64) {
+				c <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, v, name, t.Member, t.Check, t.Figure)
+			}
+			if t.Measured {
+				gauge(f.value, t.Value)
+			}
+			gauge(f.bound, t.Max)
+			warns := 0.0
+			if t.Condition != message.ThresholdWell {
+				warns = 1
+			}
+			gauge(f.warn, warns)
+		}
+	}
+}

@@ -254,9 +254,9 @@ func (d *Decider) heartbeat(hb *message.Heartbeat, meta bus.HeartbeatMeta) {
 	d.stepLocked(g, &d.seen)
 }
 
-// tableRead is called once by each of the two tables, when what it held was read.
+// tableRead is called once by each of the three tables, when what it held was read.
 func (d *Decider) tableRead() {
-	if d.tables.Add(1) == 2 {
+	if d.tables.Add(1) == 3 {
 		close(d.loaded)
 	}
 }
@@ -277,5 +277,19 @@ func (d *Decider) watchIncidents(ctx context.Context) error {
 			return
 		}
 		d.step(m.Group, core.IncidentRead{Incident: m, Revision: r.Revision, Stored: r.Time.UnixMicro()})
+	}, d.tableRead)
+}
+
+func (d *Decider) watchThresholds(ctx context.Context) error {
+	return d.bus.Table(subject.BucketThreshold).Watch(ctx, "*", func(r bus.Record) {
+		if r.Deleted {
+			return
+		}
+		m := new(message.Thresholds)
+		if err := r.Into(m); err != nil {
+			d.log.Error("what was told of a group's figures cannot be read; it counts as nothing", "key", r.Key, "revision", r.Revision, "error", err)
+			return
+		}
+		d.step(m.Group, core.ThresholdsRead{Thresholds: m, Revision: r.Revision})
 	}, d.tableRead)
 }

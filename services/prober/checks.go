@@ -5,17 +5,20 @@ import (
 	"strings"
 
 	"github.com/isacloud/ha-manager/services/prober/check"
+	"github.com/isacloud/ha-manager/services/prober/check/certificate"
 	"github.com/isacloud/ha-manager/services/prober/check/exec"
 	"github.com/isacloud/ha-manager/services/prober/check/group"
+	"github.com/isacloud/ha-manager/services/prober/check/host"
 	"github.com/isacloud/ha-manager/services/prober/check/http"
 	"github.com/isacloud/ha-manager/services/prober/check/postgres"
+	"github.com/isacloud/ha-manager/services/prober/check/queue"
 	"github.com/isacloud/ha-manager/services/prober/check/redis"
 	"github.com/isacloud/ha-manager/services/prober/check/tcp"
 )
 
 // Checks returns every kind of check that a prober knows. Adding a kind is its folder and a line here.
 func Checks() []check.Kind {
-	return []check.Kind{http.Kind, tcp.Kind, exec.Kind, postgres.Kind, redis.Kind, group.Kind}
+	return []check.Kind{http.Kind, tcp.Kind, exec.Kind, postgres.Kind, redis.Kind, host.Kind, queue.Kind, certificate.Kind, group.Kind}
 }
 
 // open never fails: what cannot be looked at answers unknown and says why, where everybody sees it.

@@ -105,6 +105,7 @@ func (r *reader) check(g *spec.Group, c *spec.Check, members []string) {
 			r.failAt(path+".redis", "names no address, and member %s has no redis: write address here, or redis at the member", m.Name)
 		}
 	}
+	r.measured(g, c, path)
 	if c.TCP == nil || c.TCP.Address != "" {
 		return
 	}
@@ -152,7 +153,7 @@ func (r *reader) quorum(g *spec.Group) {
 		return
 	}
 	need := g.Quorum()
-	for _, c := range g.Checks {
+	for _, c := range g.Deciding() {
 		if len(c.From) < need {
 			said := ""
 			if g.Policy.Quorum == 0 {

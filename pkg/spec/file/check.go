@@ -20,14 +20,14 @@ const (
 
 var checkObject = object[spec.Check]{
 	title: "check",
-	means: "One named way of looking at the members. Its kind is a key: exactly one of http, tcp, exec, postgres, redis and group.",
-	keys: append(append(kindKeys(), groupCheckKey()),
+	means: "One named way of looking at the members. Its kind is a key: exactly one of http, tcp, exec, postgres, redis, group, host, queue and certificate.",
+	keys: append(append(append(kindKeys(), groupCheckKey()), measureKeys()...),
 		duration("every", defaultEvery, leastEvery, mostEvery, "How often each vantage looks.", func(c *spec.Check) *time.Duration { return &c.Every }),
 		checkTimeout(show(defaultTimeout)+"; every where that is shorter, but not below "+show(shortEvery), "1ms to every (to 100ms where every is shorter than that)"),
 		defaulting(nameList("from", "The vantages that look. A vantage is a name that a prober looks from, by default its site.", func(c *spec.Check) *[]string { return &c.From }),
 			"the sites of the members"),
 		choice("effect", spec.EffectDown, []spec.Effect{spec.EffectDown, spec.EffectReady, spec.EffectTell},
-			"What a failing check means. down: the member is down. ready: a standby is not ready, a primary stays. tell: it is told and nothing else.",
+			"What a failing check means. down: the member is down. ready: a standby is not ready, a primary stays. tell: it is told and nothing else; checks that measure have no other.",
 			func(c *spec.Check) *spec.Effect { return &c.Effect }),
 		defaulting(nameList("members", "Only these members are looked at.", func(c *spec.Check) *[]string { return &c.Members }), "all"),
 	),
@@ -109,7 +109,7 @@ func kindKeys() []key[spec.Check] {
 }
 
 // kinds are the keys of which a check has exactly one.
-var kinds = []string{"http", "tcp", "exec", "postgres", "redis", "group"}
+var kinds = append([]string{"http", "tcp", "exec", "postgres", "redis", "group"}, measuring...)
 
 var groupCheckObject = object[spec.GroupCheck]{
 	title: "check group",
@@ -155,6 +155,7 @@ func oneOf(kinds []string) func(cursor, map[string]bool, *spec.Check) {
 			c.fail("does not say how to look, want one of %s", joined(kinds))
 		case 1:
 			check.Kind = spec.CheckKind(found[0])
+			onlyTells(c, written, check)
 		default:
 			c.fail("got %s in one check, want exactly one: make a check of each", joined(found))
 		}

@@ -31,7 +31,8 @@ func sections() []section {
 	all := []section{
 		sectionOf(&groupObject), sectionOf(&objectivesObject), sectionOf(&memberObject), sectionOf(&poolObject), sectionOf(&postgresObject), sectionOf(&redisObject),
 		sectionOf(&checkObject), sectionOf(&httpObject), sectionOf(&tcpObject), sectionOf(&execObject),
-		sectionOf(&postgresCheckObject), sectionOf(&redisCheckObject), sectionOf(&groupCheckObject), sectionOf(&tlsObject),
+		sectionOf(&postgresCheckObject), sectionOf(&redisCheckObject), sectionOf(&groupCheckObject),
+		sectionOf(&hostObject), sectionOf(shareObject), sectionOf(loadObject), sectionOf(&queueObject), sectionOf(&certificateObject), sectionOf(&tlsObject),
 		sectionOf(&routeObject), sectionOf(&haproxyObject), sectionOf(&vipObject), sectionOf(&pgbouncerObject),
 		sectionOf(&leaseObject), sectionOf(&fenceObject), sectionOf(&policyObject), sectionOf(&trustObject), sectionOf(&drillObject), sectionOf(&blockedObject), sectionOf(&freezeObject),
 		sectionOf(&resourceObject), sectionOf(&runObject),

@@ -77,6 +77,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 	places := map[string][]string{
 		"group": {""}, "objectives": {"objectives"}, "pool": {"pool"}, "member": {"members.*"}, "check": {"checks.*"}, "http": {"checks.*.http"}, "tcp": {"checks.*.tcp"},
 		"exec": {"checks.*.exec"}, "check postgres": {"checks.*.postgres"}, "check redis": {"checks.*.redis"},
+		"host": {"checks.*.host"}, "share": {"checks.*.host.memory"}, "load": {"checks.*.host.load"}, "queue": {"checks.*.queue"}, "certificate": {"checks.*.certificate"},
 		"postgres-pair": {"with"}, "member of a postgres-pair": {"with.members.*"}, "redis-pair": {"with"}, "member of a redis-pair": {"with.members.*"},
 		"witness of a pair": {"with.witness"}, "postgres": {"members.*.postgres"}, "redis": {"members.*.redis"}, "lease": {"lease"}, "fence": {"fence"},
 		"route haproxy": {"routes.*"}, "route vip": {"routes.*"}, "route pgbouncer": {"routes.*"}, "tls": {"checks.*.http.tls"}, "route": {"routes.*"}, "policy": {"policy"}, "step": {"steps[]"},

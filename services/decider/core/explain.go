@@ -181,6 +181,7 @@ func (s *State) Status(at Time) *message.GroupStatus {
 		st.Members = append(st.Members, ms)
 	}
 	st.Resources = s.resources(at)
+	st.Thresholds = s.Thresholds(at)
 	for _, r := range s.routes {
 		if r.declared(s) {
 			st.Routes = append(st.Routes, r.seen)

@@ -75,6 +75,12 @@ type IncidentRead struct {
 	Stored   int64
 }
 
+// ThresholdsRead is what was told of the group's figures, as the table holds it.
+type ThresholdsRead struct {
+	Thresholds *message.Thresholds
+	Revision   uint64
+}
+
 // OutcomeRead is the outcome of a request, from whichever decider.
 type OutcomeRead struct{ Outcome *message.Outcome }
 
@@ -117,6 +123,7 @@ func (SafetyRead) input()       {}
 func (SpecChanged) input()      {}
 func (RouteRead) input()        {}
 func (IncidentRead) input()     {}
+func (ThresholdsRead) input()   {}
 func (OutcomeRead) input()      {}
 func (ShadowRead) input()       {}
 func (JudgedRead) input()       {}

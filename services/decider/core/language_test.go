@@ -38,6 +38,10 @@ func forPeople(o Output) []string {
 		event(o.Event)
 	case Answer:
 		event(o.Event)
+	case Keep:
+		for _, e := range o.Tell {
+			event(e)
+		}
 	}
 	return out
 }

@@ -68,7 +68,7 @@ func (s *State) arrange(g *spec.Group) {
 		}
 		for i := range g.Checks {
 			c := &g.Checks[i]
-			if !c.Looks(d.Name) {
+			if c.Measures() || !c.Looks(d.Name) {
 				continue
 			}
 			w := &watched{check: c, together: g.Together(c.Name), counts: s.counted(d.Name, c)}

@@ -30,6 +30,14 @@ type Record struct {
 	Revision uint64
 }
 
+// Keep stores the events of Tell, and then writes what was told of the group's figures if the table still holds Revision (0: nothing yet). It comes
+// back as [ThresholdsRead].
+type Keep struct {
+	Tell       []*message.Event
+	Thresholds *message.Thresholds
+	Revision   uint64
+}
+
 // Reject puts an entry of the chain that contradicts it to the dead letters. It stays where it is and changes nothing.
 type Reject struct {
 	Seq    uint64
@@ -42,5 +50,6 @@ func (Tell) output()     {}
 func (Answer) output()   {}
 func (Send) output()     {}
 func (Instruct) output() {}
+func (Keep) output()     {}
 func (Record) output()   {}
 func (Reject) output()   {}

@@ -496,5 +496,8 @@ func Rules() []Rule {
 	for _, r := range requestRules {
 		out = append(out, r.Rule)
 	}
+	for _, r := range figureRules {
+		out = append(out, r.Rule)
+	}
 	return append(out, clientsBegin, clientsOver, clientsUnseen)
 }

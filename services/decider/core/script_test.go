@@ -211,6 +211,15 @@ func change(t *testing.T, g *spec.Group, args []datadriven.CmdArg) {
 			}
 		case "routes":
 			g.Routes = nil
+		case "measures": // a queue, seen from all, and a machine, seen from beside
+			g.Checks = append(g.Checks,
+				spec.Check{Name: "backlog", Kind: spec.CheckQueue, Effect: spec.EffectTell, Every: time.Second, Timeout: 300 * time.Millisecond, From: g.Checks[0].From,
+					Queue: &spec.QueueCheck{Address: "192.0.2.1:6379", List: "jobs", Bound: spec.Bound{Figure: spec.FigureLength, Unit: spec.Entries, Max: 1000, Clear: 900, For: duration()}}},
+				spec.Check{Name: "tls", Kind: spec.CheckCertificate, Effect: spec.EffectTell, Every: time.Second, Timeout: 300 * time.Millisecond, From: g.Checks[0].From, Members: []string{"a"},
+					Certificate: &spec.CertificateCheck{File: "/etc/x.pem", Bound: spec.Bound{Figure: spec.FigureDays, Unit: spec.Days, Max: 14, Clear: 15, Below: true}}},
+				spec.Check{Name: "machine", Kind: spec.CheckHost, Effect: spec.EffectTell, Every: time.Second, Timeout: 300 * time.Millisecond, From: g.Checks[0].From,
+					Host: &spec.HostCheck{CPU: &spec.Bound{Figure: spec.FigureCPU, Unit: spec.Percent, Max: 90, Clear: 80, For: duration()},
+						Disks: map[string]spec.Bound{"/var": {Figure: spec.FigureDisk("/var"), Unit: spec.Percent, Max: 90, Clear: 80, For: duration()}}}})
 		case "ready":
 			c := g.Checks[0]
 			c.Name, c.Effect = "warm", spec.EffectReady
@@ -293,6 +302,12 @@ func (s *script) command(t *testing.T, d *datadriven.TestData) string {
 		for _, w := range st.Approvals {
 			fmt.Fprintf(&b, "waits for a second person: %s %s %s→%s by %s until %s\n", w.Request, w.Verb, w.From, w.Target, w.Actor,
 				time.Duration(w.Until-epochStart.UnixMicro())*time.Microsecond)
+		}
+		for _, g := range st.Thresholds {
+			if g.Measured || g.Condition != message.ThresholdWell {
+				fmt.Fprintf(&b, "%s %s %s: %g%s of %g, %s since %s\n", g.Check, g.Member, g.Figure, g.Value, g.Unit, g.Max, g.Condition,
+					time.Duration(max(0, g.Since-epochStart.UnixMicro()))*time.Microsecond)
+			}
 		}
 		if st.Lease != nil {
 			fmt.Fprintf(&b, "armed=%t promotable=%s %s\n", st.Lease.Armed, strings.Join(st.Lease.Promotable, ","), st.Lease.Protection)
@@ -552,6 +567,13 @@ func (s *script) happen(t *testing.T, what string) {
 		}
 		change(t, &g, cmd)
 		s.apply(&g)
+	case "measure": // measure backlog/a/length 1200 | nothing
+		key := strings.ReplaceAll(flags[0], "~", " ")
+		if v, err := strconv.ParseFloat(flags[1], 64); err == nil {
+			s.figures[key] = v
+		} else {
+			delete(s.figures, key)
+		}
 	case "host": // host a lost | back | deaf: gone, there again, cut off from the bus and the other members
 		switch k := s.keepers; flags[1] {
 		case "lost":

@@ -63,6 +63,9 @@ type State struct {
 	// finished are swaps that executors carried through.
 	finished []finished
 
+	// thresholds are read by nothing that decides.
+	thresholds thresholds
+
 	// proposal is the one that is on its way, if any. Nothing else is proposed meanwhile.
 	proposal     *proposal
 	proposeAfter time.Duration

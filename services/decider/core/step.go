@@ -42,6 +42,8 @@ func (s *State) Step(at Time, in Input) []Output {
 		s.routeSeen(in)
 	case IncidentRead:
 		s.incidentRead(at, in)
+	case ThresholdsRead:
+		s.thresholdsRead(in)
 	case OutcomeRead:
 		s.outcomes = remember(s.outcomes, in.Outcome)
 		s.agendaKnown(in.Outcome.Request)
@@ -79,7 +81,7 @@ func (s *State) see(at Time, in *HeartbeatSeen) bool {
 	s.hbSeq = max(s.hbSeq, in.Seq)
 	v := s.sights[sightKey{hb.Member, hb.Check, hb.Vantage}]
 	if v == nil {
-		return false // of no check that is declared
+		return s.measured(at, in) // or it is of no check that is declared
 	}
 	m := s.member(hb.Member)
 	if age := time.Duration(at.Stream-in.Stored) * time.Microsecond; in.Stored > 0 && age > v.limit {
@@ -115,6 +117,7 @@ func (s *State) conclude(at Time) []Output {
 		s.keepDrill(at)
 		s.keepAgenda(at)
 		s.keepCanary(at)
+		s.keepThresholds(at)
 		s.tellPauseOver(at)
 		s.remind(at)
 		s.tellExpired(at)
@@ -132,13 +135,15 @@ func (s *State) conclude(at Time) []Output {
 func (s *State) declare(at Time, g *spec.Group) {
 	if g == nil {
 		s.spec, s.members, s.sights, s.canary = nil, nil, nil, canary{}
+		s.thresholds.gauges, s.thresholds.by = nil, nil
 		return
 	}
 	before := s.spec
 	s.spec, s.agenda.next = g, nil
 	s.arrange(g)
 	s.arrangeCanary(at, g.Canary)
-	if before == nil || !reflect.DeepEqual(before.Checks, g.Checks) || !reflect.DeepEqual(before.Members, g.Members) {
+	s.arrangeThresholds(g)
+	if before == nil || !reflect.DeepEqual(before.Deciding(), g.Deciding()) || !reflect.DeepEqual(before.Members, g.Members) {
 		s.watch(at) // what was seen until now was seen by other checks, or of other addresses
 	}
 	if before != nil && before.Mode != g.Mode {

@@ -39,6 +39,10 @@ type world struct {
 	holding  bool          // proposals get no answer
 	backdate time.Duration // how long ago the stream says that what is written next was stored
 	held     []func()
+	// thresholds are what the table holds of figures, told the events that it was stored with; figures are what is measured, by check, member and figure.
+	thresholds *message.Thresholds
+	keeps      uint64
+	figures    map[string]float64
 
 	exec executor
 	// keepers stand in for the executor where the group has a lease.
@@ -141,7 +145,7 @@ var epochStart = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func newWorld(g *spec.Group) *world {
 	w := &world{
-		spec: g, specs: []specAt{{0, g}}, truth: map[string]condition{}, views: map[string]condition{},
+		spec: g, specs: []specAt{{0, g}}, truth: map[string]condition{}, views: map[string]condition{}, figures: map[string]float64{},
 		say: func(*decider, string) {}, out: func(*decider, Output) {},
 	}
 	w.exec = executor{w: w, name: "ex1", mode: "on"}
@@ -249,6 +253,9 @@ func (d *decider) link(up bool) {
 	if d.w.incident != nil {
 		d.feed(IncidentRead{d.w.incident, d.w.revision, d.w.stream()})
 	}
+	if d.w.thresholds != nil {
+		d.feed(ThresholdsRead{d.w.thresholds, d.w.keeps})
+	}
 	d.feed(LinkChanged{true})
 }
 
@@ -354,6 +361,25 @@ func (d *decider) do(o Output) {
 		d.later(w.delay(), RequestReceived{o.Request, w.stream()})
 	case Instruct:
 		w.after(w.delay(), func() { w.report(o.Instruction); w.exec.instructed(o.Instruction) })
+	case Keep:
+		for _, e := range o.Tell {
+			if err := message.Validate(e); err != nil {
+				panic(err)
+			}
+		}
+		if err := message.Validate(o.Thresholds); err != nil {
+			panic(err)
+		}
+		w.after(w.delay(), func() {
+			if o.Revision == w.keeps {
+				w.keeps++
+				w.thresholds = o.Thresholds
+				in := ThresholdsRead{o.Thresholds, w.keeps}
+				for _, d := range w.deciders {
+					d.later(w.delay(), in)
+				}
+			}
+		})
 	case Record:
 		w.after(w.delay(), func() {
 			if o.Revision == w.revision {
@@ -472,7 +498,7 @@ func (w *world) look(v *vantage, c spec.Check, in time.Duration) {
 			return
 		}
 		for _, m := range w.spec.Members {
-			if c.Looks(m.Name) {
+			if c.Looks(m.Name) && slices.Contains(c.VantagesOf(m), v.name) {
 				w.see(v, c, m.Name)
 			}
 		}
@@ -511,7 +537,16 @@ func (w *world) see(v *vantage, c spec.Check, member string) {
 			Group: w.spec.Name, Member: member, Vantage: v.name, Check: c.Name, Boot: fmt.Sprintf("boot%d", v.boot), Seq: v.seq[key],
 			Answer: how.answer, Hard: how.hard, Evidence: how.evidence, EveryMicros: c.Every.Microseconds(), LatencyMicros: took.Microseconds(),
 		}
-		if w.keepers != nil && hb.Answer == message.Up && member != message.ClientsMember {
+		if c.Measures() {
+			hb.Answer, hb.Hard, hb.Evidence, hb.Perf = message.Up, false, "as measured", map[string]float64{}
+			for _, b := range c.Bounds() {
+				if v, ok := w.figures[c.Name+"/"+member+"/"+b.Figure]; ok {
+					hb.Perf[b.Figure] = v
+				} else {
+					hb.Answer, hb.Evidence = message.Unknown, "cannot measure: that key is no list; name the list's key"
+				}
+			}
+		} else if w.keepers != nil && hb.Answer == message.Up && member != message.ClientsMember {
 			hb.Perf = w.keepers.perf(member)
 		}
 		switch state {
@@ -787,6 +822,12 @@ func describe(o Output) string {
 		case *message.DrillEnd:
 			return fmt.Sprintf("PROPOSE   end of drill %s: %s %s", e.Drill, e.How, e.Rule)
 		}
+	case Keep:
+		var all []string
+		for _, e := range o.Tell {
+			all = append(all, fmt.Sprintf("%-9s %s %s %s", strings.ToUpper(string(e.Kind)), e.Severity, e.Code, e.Sentence))
+		}
+		return strings.Join(all, "\n           ")
 	case Tell:
 		e := o.Event
 		what := strings.ToUpper(string(e.Kind))

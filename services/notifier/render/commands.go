@@ -14,7 +14,7 @@ func commands(e *message.Event) []Command {
 	g := e.Group
 	if g == subject.NoGroup {
 		switch e.Kind {
-		case message.EventDeadLetter, message.EventService, message.EventNotify:
+		case message.EventDeadLetter, message.EventService, message.EventNotify, message.EventThreshold:
 			return []Command{{"ham doctor", "what is wrong, and what to do"}}
 		}
 		return []Command{{"ham status", "how all groups are"}}
@@ -71,6 +71,11 @@ func commands(e *message.Event) []Command {
 			return []Command{status}
 		}
 		return []Command{explain}
+	case message.EventThreshold:
+		if e.Severity.AtLeast(message.Warning) {
+			return []Command{{"ham status " + g, "its figures, and their bounds"}}
+		}
+		return nil
 	case message.EventMode, message.EventSpec, message.EventNote:
 		return nil
 	case message.EventDeadLetter, message.EventService, message.EventNotify:

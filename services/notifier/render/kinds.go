@@ -72,6 +72,8 @@ func title(sp *words.Speaker, e *message.Event) string {
 		return drillTitle(sp, e.Drill)
 	case message.EventMode:
 		return sp.T("pause or mode changed")
+	case message.EventThreshold:
+		return thresholdTitle(sp, e)
 	case message.EventSpec:
 		return sp.T("spec applied")
 	case message.EventDeadLetter:
@@ -124,6 +126,21 @@ func swap(sp *words.Speaker, k message.Kind, primary string) string {
 		return sp.T("change of the group, primary %s", primary)
 	}
 	return sp.T("%s to %s", string(k), primary)
+}
+
+func thresholdTitle(sp *words.Speaker, e *message.Event) string {
+	st := e.Threshold
+	if st == nil {
+		return sp.T("a certificate ends soon")
+	}
+	switch figure := Clean(st.Figure); st.Condition {
+	case message.ThresholdOver:
+		return sp.T("%s of %s is at its bound", figure, st.Member)
+	case message.ThresholdUnmeasured:
+		return sp.T("%s of %s is not watched", figure, st.Member)
+	default:
+		return sp.T("%s of %s is well again", figure, st.Member)
+	}
 }
 
 func drillTitle(sp *words.Speaker, d *message.DrillStatus) string {

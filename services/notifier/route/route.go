@@ -196,7 +196,7 @@ func (t Table) apply(r rule, e *message.Event, told func(Target) bool) Decision 
 		d.Send, d.Why = true, "it is for this target"
 	case !matchesKind(r.kinds, e.Kind):
 		d.Why = fmt.Sprintf("%s is for kinds %s, this is %s", r.says, strings.Join(r.kinds, ", "), e.Kind)
-	case !e.Severity.AtLeast(r.from):
+	case !Urgency(e).AtLeast(r.from):
 		d.Why = fmt.Sprintf("%s is from %s on, this is %s", r.says, r.from, e.Severity)
 		d.ending(e, told)
 		if c, _ := t.channel(r.target.Channel); c.Kind == "pagerduty" && e.Incident != "" && Acts(e) && told(r.target) {
@@ -216,6 +216,14 @@ func (d *Decision) ending(e *message.Event, told func(Target) bool) {
 	}
 	d.Send = true
 	d.Why = fmt.Sprintf("incident %s was told here, and this is how it goes on", e.Incident)
+}
+
+// Urgency is how urgent e is for a target. A figure that is well again is told wherever the warning that it ends was.
+func Urgency(e *message.Event) message.Severity {
+	if e.Kind == message.EventThreshold && e.Threshold != nil && e.Threshold.Condition == message.ThresholdWell {
+		return message.Warning
+	}
+	return e.Severity
 }
 
 // Ends says whether e ends something that people wait for: an incident, a swap, a drill, a step that waited for a person.

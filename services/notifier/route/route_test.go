@@ -54,6 +54,8 @@ func TestExplain(t *testing.T) {
 		want  string
 	}{
 		{"by severity", message.Event{Group: "web", Kind: "route", Severity: "warning"}, nil, "slack:#web"},
+		{"a figure that went too far", message.Event{Group: "web", Kind: "threshold", Severity: "warning", Threshold: &message.ThresholdState{Condition: "over"}}, nil, "slack:#web"},
+		{"its end is told wherever it was", message.Event{Group: "web", Kind: "threshold", Severity: "notice", Threshold: &message.ThresholdState{Condition: "well"}}, nil, "slack:#web"},
 		{"below it", message.Event{Group: "web", Kind: "route", Severity: "notice"}, nil, ""},
 		{"by kind", message.Event{Group: "web", Kind: "verdict", Severity: "critical"}, nil, "pager slack:#web"},
 		{"by kind, severity below all others", message.Event{Group: "web", Kind: "decision", Severity: "debug"}, nil, "slack:#audit"},

@@ -86,7 +86,7 @@ func (l *Lane) waiting(ctx context.Context, d bus.Delivery, e *message.Event, kn
 		if !ok || next.Incident != e.Incident || seen[next.ID] || route.Addressed(next) || !table.For(next, l.o.Target, true).Send {
 			continue
 		}
-		if _, silenced := table.Silenced(next.Group, next.Severity, a.Time); silenced {
+		if _, silenced := table.Silenced(next.Group, route.Urgency(next), a.Time); silenced {
 			continue // its own turn comes, and finds it to be held back
 		}
 		entry, _, err := l.o.Ledger.Entry(ctx, l.o.Ledger.EventKey(next.ID))

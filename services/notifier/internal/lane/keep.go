@@ -36,7 +36,7 @@ const (
 // What is kept has an entry in the ledger, folded, that is written after the memory: an event that comes again between the two is known by
 // its sequence.
 func (l *Lane) tellOrKeep(ctx context.Context, d bus.Delivery, e *message.Event, inc *incident, told bool) error {
-	why, silenced := l.o.Routing().Silenced(e.Group, e.Severity, d.Time)
+	why, silenced := l.o.Routing().Silenced(e.Group, route.Urgency(e), d.Time)
 	silenced = silenced && !route.Addressed(e) && !(told && route.Ends(e))
 	about, repeats := repeatable(e)
 	if !silenced && !repeats {

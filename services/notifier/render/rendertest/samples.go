@@ -112,6 +112,15 @@ func story() []Sample {
 		{"spec", &message.Event{
 			Kind: message.EventSpec, Severity: message.Info, Actor: "ana", Sentence: "ana applied revision 12 of the spec of web: mode dry-run became auto.",
 		}},
+		{"threshold", threshold(message.ThresholdOver, "R490", message.Warning,
+			"disk /var of a is at 93.1%, the bound is 90% (check machine, from sp); it resolves at 81%")},
+		{"threshold-well", threshold(message.ThresholdWell, "R492", message.Notice, "disk /var of a is well again: 54% (check machine, from sp)")},
+		{"threshold-unmeasured", threshold(message.ThresholdUnmeasured, "R493", message.Warning,
+			"disk /var of a is not watched: check machine from sp: cannot measure disk /var: no such file or directory")},
+		{"expiry", &message.Event{
+			Kind: message.EventThreshold, Severity: message.Warning, Group: subject.NoGroup, Writer: "up-sp", Code: "R494",
+			Sentence: "the server certificate of the bus (bus.example.org, /etc/ham/bus.crt) ends in 6 days, on 2026-03-08 12:00 UTC: renew it",
+		}},
 		{"deadletter", &message.Event{
 			Kind: message.EventDeadLetter, Severity: message.Warning,
 			Sentence: "A message on ham.v1.request.web.failover.ana (HAM_REQUESTS, sequence 12) was put to the dead letters: invalid message: request.for: want a duration.",
@@ -222,6 +231,15 @@ func drill(stage message.DrillStage, how string, severity message.Severity, sent
 		d.RPO = &message.DrillObjective{Objective: message.Duration(time.Second), Met: true}
 	}
 	return e
+}
+
+func threshold(condition message.ThresholdCondition, code string, severity message.Severity, sentence string) *message.Event {
+	return &message.Event{
+		Kind: message.EventThreshold, Severity: severity, Member: "a", Code: code, Sentence: sentence,
+		Threshold: &message.ThresholdState{
+			Member: "a", Check: "machine", Figure: "disk /var", Condition: condition, N: 7, At: Start.UnixMicro(), Code: code, Sentence: sentence,
+		},
+	}
 }
 
 func run(state message.State, severity message.Severity, sentence string) *message.Event {

@@ -81,7 +81,7 @@ func (r *Roster) Apply(name string, g *spec.Group, revision uint64) {
 					continue
 				}
 				for _, v := range r.o.Vantages {
-					if !slices.Contains(c.From, v) {
+					if !slices.Contains(c.VantagesOf(m), v) {
 						continue
 					}
 					k := key{name, m.Name, c.Name, v}
