@@ -1,5 +1,7 @@
 package message
 
+import "time"
+
 // Maintenance is an entry of the group's chain: a member is taken out of service for maintenance, or is put back. In a pool no proxy leads new
 // clients to it meanwhile; in a pair it is no standby to count on. It stands in the chain, so that of two such entries that are wanted at once the
 // second is decided knowing of the first: whoever did not read the first proposes in vain.
@@ -57,4 +59,23 @@ type ServerSeen struct {
 	Says string `json:"says" validate:"required,oneof=up down unchecked"`
 	// Sessions are those that are still on it or wait for it, where it is not ready and the proxy counts them.
 	Sessions *int `json:"sessions,omitempty" validate:"omitempty,min=0"`
+}
+
+// Says tells in one sentence that the member is in this maintenance: by whom, why, since when and until when.
+func (m *MaintenanceStatus) Says(member string) string {
+	stamp := func(us int64) string { return time.UnixMicro(us).UTC().Format("2006-01-02 15:04") + " UTC" }
+	text := member + " is in maintenance by " + m.By
+	if m.Reason != "" {
+		text += " (" + m.Reason + ")"
+	}
+	text += " since " + stamp(m.Since)
+	switch {
+	case m.Over:
+		text += ", and should have been back at " + stamp(m.Until)
+	case m.Until > 0:
+		text += ", until " + stamp(m.Until)
+	default:
+		text += ", until somebody puts it back"
+	}
+	return text
 }

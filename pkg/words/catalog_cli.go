@@ -2,6 +2,7 @@ package words
 
 // cliTexts are those of the command line. Commands to type and what programs read stay English.
 var cliTexts = map[string]string{
+	"a pool: %d of %d serve, the minimum is %d": "um pool: %d de %d atendem, o mínimo é %d", "active": "ativo", "drained": "tirado", "backup": "reserva",
 	"(may be overridden: --override %s --reason …)":                                              "(pode ser posto de lado: --override %s --reason …)",
 	"No group is declared. `ham apply FILE` declares one; `ham validate FILE` checks it before.": "Nenhum grupo está declarado. `ham apply FILE` declara um; `ham validate FILE` confere antes.",
 	"paused by %s": "pausado por %s", "epoch %d, %s is primary": "época %d, %s é primário", "epoch %d, %s is becoming primary": "época %d, %s está virando primário",

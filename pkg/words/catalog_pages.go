@@ -246,7 +246,10 @@ var pages = [][2]string{
 // pagesTexts are the console's texts that are no sentences: headings, states, what stands beside a figure.
 var pagesTexts = map[string]string{
 	"Not known": "Não se sabe", "Waits for you": "Espera por você", "Swapping": "Trocando", "Primary down": "Primário fora do ar", "No primary": "Sem primário", "In doubt": "Em dúvida",
-	"somebody":            "alguém",
+	"somebody":      "alguém",
+	"Nobody serves": "Ninguém atende", "Backup alone": "Só a reserva", "Below the minimum": "Abaixo do mínimo", "Maintenance": "Manutenção", "Some are missing": "Faltam alguns", "All serve": "Todos atendem",
+	"does not serve": "não atende", "serves": "atende", "which member": "qual membro", "until put back": "até pôr de volta", "Take it out": "Tirar", "Put it back": "Pôr de volta",
+	"Maintenance: a member of a pool gets no new clients, a standby is not counted on.": "Manutenção: um membro de um pool não recebe novos clientes, com um standby não se conta.",
 	"Just begun to watch": "Começou a observar", "Dry run": "Simulação", "Not covered": "Sem cobertura", "Covered": "Coberto",
 	"not known": "não se sabe", "not ready": "não pronto", "to come": "a fazer", "runs": "em curso", "waits for you": "espera por você", "rehearsed": "ensaiado", "under way": "em andamento",
 	"ended by itself": "terminou sozinho", "not told": "não informado", "not armed": "desarmado", "nobody holds it": "ninguém o tem", "cannot be reached": "inalcançável",

@@ -20,6 +20,15 @@ var pool = [][2]string{
 	{"{to} is primary of {group}: move the role first, with ham switchover {other}", "{to} é o primário de {group}: mova antes o papel, com ham switchover {other}"},
 	{"{to} is not ready: it is in maintenance by {who}{reason:aside} for {ago:span}; say ham undrain {group} {member}", "{to} não está pronto: está em manutenção por {who}{reason} há {ago}; diga ham undrain {group} {member}"},
 
+	{"{member} is in maintenance by {actor}{reason:aside} since {since:text}, until somebody puts it back", "{member} está em manutenção por {actor}{reason} desde {since}, até alguém o pôr de volta"},
+	{"{member} is in maintenance by {actor}{reason:aside} since {since:text}, until {until:text}", "{member} está em manutenção por {actor}{reason} desde {since}, até {until}"},
+	{"{member} is in maintenance by {actor}{reason:aside} since {since:text}, and should have been back at {until:text}", "{member} está em manutenção por {actor}{reason} desde {since}, e já deveria estar de volta desde {until}"},
+	{"route {route} on {proxy:text}: {member} is ready", "rota {route} em {proxy}: {member} está pronto"},
+	{"route {route} on {proxy:text}: {member} drains", "rota {route} em {proxy}: {member} está sendo esvaziado"},
+	{"route {route} on {proxy:text}: {member} drains, nobody is on it any more", "rota {route} em {proxy}: {member} está vazio, ninguém mais está nele"},
+	{"route {route} on {proxy:text}: {member} drains, 1 session is still on it", "rota {route} em {proxy}: {member} está sendo esvaziado, 1 sessão ainda está nele"},
+	{"route {route} on {proxy:text}: {member} drains, {n} sessions are still on it", "rota {route} em {proxy}: {member} está sendo esvaziado, {n} sessões ainda estão nele"},
+
 	// Pools.
 	{"route {route} on {proxy:text} leads clients to {who:list}: {problem:say}", "a rota {route} em {proxy} leva os clientes para {who}: {problem}"},
 	{"server {server} is a backup by HAProxy's configuration and {member} is none by the spec", "o servidor {server} é reserva pela configuração do HAProxy e {member} não é pela spec"},
@@ -37,6 +46,7 @@ var pool = [][2]string{
 	{"{who} serves alone, because {why:say}", "{who} atende sozinho, porque {why}"},
 	{"{who:list} serve alone, because {why:say}", "{who} atendem sozinhos, porque {why}"},
 	{"{serve} of {active} serve, fewer than the minimum of {minimum}: {why:say}", "{serve} de {active} atendem, menos que o mínimo de {minimum}: {why}"},
+	{"{serve} of {active} serve, the minimum is {minimum}", "{serve} de {active} atendem, o mínimo é {minimum}"},
 	{"{serve} of {active} serve", "{serve} de {active} atendem"},
 	{"none may be taken out", "nenhum pode ser tirado"},
 	{"none may be taken out: {why:say}", "nenhum pode ser tirado: {why}"},

@@ -127,6 +127,7 @@ func (a *app) root() *cobra.Command {
 	add(look.ID, a.status(), a.planned(), a.drills(), a.shadow(), a.watch(), a.plan(), a.explain(), a.incidents(), a.postmortem(), a.gather(), a.evidence(), a.replay(), a.whatIf(), a.runbook(), a.guard(), a.version())
 	add(operate.ID, a.swapCommands()...)
 	add(operate.ID, a.careCommands()...)
+	add(operate.ID, a.maintenanceCommands()...)
 	root.AddCommand(a.demoChildren()...)
 	return root
 }

@@ -77,7 +77,9 @@ func (a *app) showStatus(s *message.GroupStatus) {
 		}
 	}
 	role := a.t("nobody is primary yet")
-	if s.Epoch > 0 {
+	if p := s.Pool; p != nil {
+		role = a.t("a pool: %d of %d serve, the minimum is %d", len(p.Serve), p.Active, p.Minimum)
+	} else if s.Epoch > 0 {
 		role = a.t("epoch %d, %s is primary", s.Epoch, s.Primary)
 		if !s.Held {
 			role = a.t("epoch %d, %s is becoming primary", s.Epoch, s.Primary)
@@ -102,6 +104,7 @@ func (a *app) showStatus(s *message.GroupStatus) {
 		rows = append(rows, []string{m.Name, m.Site, a.t(string(m.Role)), a.t(string(m.Verdict)), ready, a.seen(m.Views)})
 	}
 	table(a.Out, "  ", rows)
+	a.showMaintenance(s)
 	if s.Lease != nil {
 		a.showLease(s.Lease)
 	}

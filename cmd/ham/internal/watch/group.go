@@ -31,6 +31,8 @@ func (m Model) groupLines(w int) []line {
 		head = append(head, t(warn, " (nothing is ever changed)"))
 	}
 	switch {
+	case v.Pool != "":
+		head = append(head, t(plain, "  "+v.Pool))
 	case v.Epoch == 0:
 		head = append(head, t(plain, "  nobody is primary yet"))
 	case v.Held:
@@ -98,6 +100,9 @@ func (m Model) groupLines(w int) []line {
 			l = append(l, t(plain, "  lag "+b.Lag), t(off, " ("+b.LagAge+" ago)"))
 		}
 		add(l)
+		if b.Maintenance != "" {
+			add(paragraph(warn, "    ", b.Maintenance, w)...)
+		}
 		if b.LagState != "" {
 			add(paragraph(off, "    ", b.LagState, w)...)
 		}

@@ -148,7 +148,7 @@ func (d *Desk) refuse(w http.ResponseWriter, r *http.Request, g board.Group, k p
 var asked = map[message.Verb]who.Role{
 	message.VerbRetry: who.Operator, message.VerbSkip: who.Operator, message.VerbAbort: who.Operator, message.VerbPause: who.Operator, message.VerbResume: who.Operator,
 	message.VerbNote: who.Operator, message.VerbDrill: who.Operator, message.VerbApprove: who.Operator, message.VerbReject: who.Operator, message.VerbJudge: who.Operator,
-	message.VerbAdopt: who.Admin,
+	message.VerbDrain: who.Operator, message.VerbUndrain: who.Operator, message.VerbAdopt: who.Admin,
 }
 
 // waitsForSecond is the code of the refusal that is none: the swap waits for another person.
@@ -180,6 +180,11 @@ func (d *Desk) do(w http.ResponseWriter, r *http.Request) {
 	case message.VerbRetry, message.VerbSkip:
 		if q.Step = f.Get("step"); q.Step != "" && !message.IsName(q.Step) {
 			bad("that is no step's name")
+			return
+		}
+	case message.VerbDrain, message.VerbUndrain:
+		if q.Target = f.Get("member"); !message.IsName(q.Target) {
+			bad("that is no member's name")
 			return
 		}
 	case message.VerbAdopt:
@@ -228,15 +233,14 @@ func (d *Desk) do(w http.ResponseWriter, r *http.Request) {
 			bad("a drill ends back or stays")
 			return
 		}
-	case message.VerbPause:
-		if text := f.Get("for"); text != "" {
-			span, err := time.ParseDuration(text)
-			if err != nil || span <= 0 {
-				bad("that is no length of a pause")
-				return
-			}
-			q.For = message.Duration(span)
+	}
+	if text := f.Get("for"); text != "" && (verb == message.VerbPause || verb == message.VerbDrain) {
+		span, err := time.ParseDuration(text)
+		if err != nil || span <= 0 {
+			bad("that is no length of a pause")
+			return
 		}
+		q.For = message.Duration(span)
 	}
 	// What somebody decides about a stopped swap is about the epoch that was shown.
 	if text := f.Get("epoch"); text != "" {

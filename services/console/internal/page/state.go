@@ -33,6 +33,14 @@ var (
 	manual    = Mark{"By hand", "hand", "ok"}
 	uncovered = Mark{"Not covered", "warn", "warn"}
 	covered   = Mark{"Covered", "ok", "ok"}
+
+	// Those of a pool.
+	nobody    = Mark{"Nobody serves", "cross", "bad"}
+	byBackup  = Mark{"Backup alone", "cross", "bad"}
+	tooFew    = Mark{"Below the minimum", "warn", "bad"}
+	tended    = Mark{"Maintenance", "hand", "info"}
+	someServe = Mark{"Some are missing", "warn", "warn"}
+	allServe  = Mark{"All serve", "ok", "ok"}
 )
 
 // mark is the one state of a group: the first that holds.
@@ -40,6 +48,9 @@ func mark(g *board.Group, now time.Time) Mark {
 	s := g.Status
 	if g.Stale(now) || s == nil {
 		return stale
+	}
+	if s.Pool != nil {
+		return poolMark(s)
 	}
 	verdict := primaryVerdict(s)
 	switch {
@@ -69,6 +80,32 @@ func mark(g *board.Group, now time.Time) Mark {
 		return uncovered
 	}
 	return covered
+}
+
+// poolMark is the one state of a pool: the first that holds.
+func poolMark(s *message.GroupStatus) Mark {
+	p := s.Pool
+	switch {
+	case s.Blind:
+		return blind
+	case len(p.Serve) == 0 && len(p.Backups) > 0:
+		return byBackup
+	case len(p.Serve) == 0 && slices.ContainsFunc(s.Members, func(m message.MemberStatus) bool { return m.Verdict == message.VerdictUnknown }):
+		return doubt
+	case len(p.Serve) == 0:
+		return nobody
+	case len(p.Serve) < p.Minimum:
+		return tooFew
+	case s.Paused:
+		return paused
+	case slices.ContainsFunc(s.Members, func(m message.MemberStatus) bool { return m.Maintenance != nil }):
+		return tended
+	case len(p.Serve) < p.Active:
+		return someServe
+	case s.Mode == "dry-run":
+		return dryRun
+	}
+	return allServe
 }
 
 func primaryVerdict(s *message.GroupStatus) message.Verdict {

@@ -40,8 +40,10 @@ type Group struct {
 	Routes   []Route
 	Run      *RunView
 	Stopped  *Stopped
-	Drill    *DrillNow
-	Figures  Figures
+	// Pool is how a pool stands, as "3 of 4 serve, the minimum is 2"; "": it is none.
+	Pool    string
+	Drill   *DrillNow
+	Figures Figures
 
 	Promises  []Promise
 	Vouched   string
@@ -73,6 +75,8 @@ type Member struct {
 	Lag        string
 	LagAge     string
 	LagState   string
+	// Maintenance says that it is in maintenance; "": it is not.
+	Maintenance string
 }
 
 // View is what one vantage says.
@@ -210,6 +214,9 @@ func view(g *board.Group, now time.Time, p *who.Person) *Group {
 	if s.Paused {
 		v.Paused = pausedSince(s)
 	}
+	if p := s.Pool; p != nil {
+		v.Pool = fmt.Sprintf("%d of %d serve, the minimum is %d", len(p.Serve), p.Active, p.Minimum)
+	}
 	since := now.Sub(g.Answered) // ages in the answer are as of then
 	for _, m := range s.Members {
 		v.Members = append(v.Members, member(s, m, since, v.Fresh))
@@ -267,6 +274,19 @@ func member(s *message.GroupStatus, m message.MemberStatus, since time.Duration,
 		case !m.Ready:
 			v.Ready, v.ReadyMark = "not ready", Mark{"not ready", "warn", "warn"}
 		}
+		if s.Pool != nil && fresh {
+			switch {
+			case m.Role == message.RoleDrained:
+				v.Ready = ""
+			case m.Role == message.RoleActive && m.Ready:
+				v.Ready, v.ReadyMark = "serves", Mark{"serves", "ok", "ok"}
+			case m.Role == message.RoleActive:
+				v.Ready, v.ReadyMark = "does not serve", Mark{"does not serve", "cross", "bad"}
+			}
+		}
+	}
+	if m.Maintenance != nil {
+		v.Maintenance = m.Maintenance.Says(m.Name)
 	}
 	for _, x := range m.Views {
 		mk := saysMark(x.Says)
