@@ -26,7 +26,7 @@ type Command struct {
 	ID    string `json:"id" validate:"required,max=128,id"`
 	Group string `json:"group" validate:"required,name"`
 	Epoch uint64 `json:"epoch" validate:"min=1"`
-	Kind  Kind   `json:"kind" validate:"required,oneof=adopt failover switchover resume reconfigure"`
+	Kind  Kind   `json:"kind" validate:"required,oneof=adopt failover switchover resume reconfigure remedy"`
 	// Primary is the member that is primary once the epoch is held; From the one before (empty at first).
 	Primary string `json:"primary" validate:"required,name"`
 	From    string `json:"from,omitempty" validate:"omitempty,name"`
@@ -50,6 +50,8 @@ type Command struct {
 	Planner string `json:"planner,omitempty" validate:"max=64"`
 	// Drill is set where the command is part of a rehearsal.
 	Drill *Drill `json:"drill,omitempty"`
+	// Remedy is set, and only then, where the kind is remedy.
+	Remedy *Remedy `json:"remedy,omitempty"`
 
 	// DryRun commands never stand in the chain: they travel as a shadow event and are rehearsed.
 	DryRun bool `json:"dry_run,omitempty"`
@@ -191,7 +193,7 @@ type Step struct {
 	Driver string `json:"driver" validate:"required,name"`
 	// With is the driver's own configuration; it decodes it strictly. References to secrets stay references.
 	With json.RawMessage `json:"with,omitempty"`
-	// On says where it runs: "any", "new", "old", or "executor:<name>".
+	// On says where it runs: "any", "new", "old", "member" (the one that is mended), or "executor:<name>".
 	On string `json:"on" validate:"required,max=80"`
 	// Site is that of the member that On names; with "any", the site whose executors go first. Empty: unknown, or no matter.
 	Site string `json:"site,omitempty" validate:"max=63"`

@@ -44,6 +44,7 @@ const (
 	EventRoute     EventKind = "route"     // what a route's proxy was seen to do
 	EventDrift     EventKind = "drift"     // roles or routes no longer match the record, or match again
 	EventDrill     EventKind = "drill"     // a drill began, holds, waits, goes back, is over
+	EventRemedy    EventKind = "remedy"    // a try to mend a member helped, or its ladder is over
 	EventApproval  EventKind = "approval"  // a swap waits for a second person, was approved, rejected, or expired
 	EventJudged    EventKind = "judged"    // a person judged an entry of the shadow ledger
 	EventMode      EventKind = "mode"      // paused, unpaused, mode changed
@@ -61,7 +62,7 @@ const (
 // EventKinds lists every kind, in the order above.
 var EventKinds = []EventKind{
 	EventVerdict, EventReadiness, EventIncident, EventDecision, EventOutcome, EventRefused, EventShadow, EventStep, EventRun, EventRoute,
-	EventDrift, EventDrill, EventApproval, EventJudged, EventMode, EventMaintenance, EventSpec, EventDeadLetter, EventService, EventNote, EventNotify,
+	EventDrift, EventDrill, EventRemedy, EventApproval, EventJudged, EventMode, EventMaintenance, EventSpec, EventDeadLetter, EventService, EventNote, EventNotify,
 	EventClients,
 	EventThreshold,
 }

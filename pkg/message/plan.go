@@ -27,8 +27,8 @@ func (p *Plan) consistent() *Invalid {
 		if rank[s.Phase] < rank[phase] {
 			return bad("phase", string(s.Phase), "look steps first, then release, then act, then verify: after "+string(phase)+" comes no "+string(s.Phase))
 		}
-		if name, byName := strings.CutPrefix(s.On, "executor:"); !(byName && IsName(name)) && !slices.Contains([]string{"any", "new", "old"}, s.On) {
-			return bad("on", s.On, "any, new, old or executor:<name>")
+		if name, byName := strings.CutPrefix(s.On, "executor:"); !(byName && IsName(name)) && !slices.Contains([]string{"any", "new", "old", "member"}, s.On) {
+			return bad("on", s.On, "any, new, old, member or executor:<name>")
 		}
 		seen[s.Name], phase = true, s.Phase
 	}

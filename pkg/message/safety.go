@@ -54,7 +54,7 @@ type RunResult struct {
 	Group    string `json:"group" validate:"required,name"`
 	Epoch    uint64 `json:"epoch" validate:"min=1"`
 	Command  string `json:"command" validate:"required,max=128"`
-	Kind     Kind   `json:"kind" validate:"required,oneof=adopt failover switchover resume reconfigure"`
+	Kind     Kind   `json:"kind" validate:"required,oneof=adopt failover switchover resume reconfigure remedy"`
 	Primary  string `json:"primary" validate:"required,name"`
 	Incident string `json:"incident,omitempty" validate:"max=128"`
 	State    State  `json:"state" validate:"required,oneof=started held paused done ended aborted superseded"`

@@ -149,6 +149,8 @@ type MemberStatus struct {
 	Views   []View   `json:"views,omitempty" validate:"dive"`
 	// Maintenance is set while it is in maintenance.
 	Maintenance *MaintenanceStatus `json:"maintenance,omitempty"`
+	// Remedy is where the ladder stands that is tried before anybody takes over; nil: none is declared.
+	Remedy *RemedyStatus `json:"remedy,omitempty"`
 }
 
 // ResourceStatus is one resource of a group.

@@ -260,6 +260,12 @@ func (m *Command) consistent() *Invalid {
 			return &Invalid{Type: "command", Field: "from", Got: fmt.Sprintf("%q", m.From), Want: "the member that is primary now, other than " + m.Primary}
 		}
 	}
+	if (m.Kind == KindRemedy) != (m.Remedy != nil) {
+		return &Invalid{Type: "command", Field: "remedy", Got: fmt.Sprintf("a command of kind %s", m.Kind), Want: "it in a command of kind remedy, and in no other"}
+	}
+	if r := m.Remedy; r != nil && (r.Rung > r.Rungs || r.Try > r.Times) {
+		return &Invalid{Type: "command", Field: "remedy", Got: fmt.Sprintf("try %d of %d on rung %d of %d", r.Try, r.Times, r.Rung, r.Rungs), Want: "no more than there are"}
+	}
 	if d := m.Drill; d != nil {
 		if m.Kind != KindSwitchover {
 			return &Invalid{Type: "command", Field: "kind", Got: fmt.Sprintf("%q", m.Kind), Want: "switchover: a drill moves roles in no other way"}

@@ -20,6 +20,8 @@ type Swap struct {
 	// Observations are the facts that the decision rests on, one line each in a fixed order; they are part of the plan's hash,
 	// so that a plan that was shown is not fired once they have changed.
 	Observations []string
+	// Remedy is the try, where the kind is remedy: From and To are then both the primary, which stays.
+	Remedy *message.Remedy
 	// PredictedRTO is taken over into the plan.
 	PredictedRTO time.Duration
 }
@@ -93,6 +95,8 @@ func Compile(g *Group, s Swap) (message.Plan, error) {
 		c.bringUp(true)
 		c.routes()
 		c.verify()
+	case message.KindRemedy:
+		c.remedy()
 	case message.KindAdopt, message.KindReconfigure:
 	default:
 		return message.Plan{}, fmt.Errorf("compile plan: unknown kind %q", s.Kind)

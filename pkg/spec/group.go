@@ -40,6 +40,10 @@ type Group struct {
 	Fence *Fence
 	// Steps are the operator's own steps of a swap, in their order; routes and verification are added by Compile.
 	Steps []Step
+	// Remedy is the ladder that is tried on a member that is down before anybody takes over from it; RemedyReset is how long after the newest
+	// try it begins anew.
+	Remedy      []Rung
+	RemedyReset time.Duration
 	// Verify is looked at from an executor after a swap, beside the checks of the new primary. Nil: those alone.
 	Verify *Check
 	// Canary asks as clients do, from outside, by http, tcp or exec. It decides nothing; Timeout may be longer than Every. Nil: nobody does.

@@ -46,6 +46,7 @@ var executor = [][2]string{
 	{"{kind} of {group} to {who} begins, epoch {n:n}", "{kind} de {group} para {who} começa, época {n}"},
 	{"{who} holds epoch {n:n} of {group}: from here on the swap only goes forward", "{who} assumiu a época {n} de {group}: daqui em diante a troca só vai para a frente"},
 	{"{who} holds the epoch; the swap only goes forward", "{who} assumiu a época; a troca só vai para a frente"},
+	{"the try to mend {who} of {group} is over, epoch {n:n}, after {d:span}{rest:tail}", "a tentativa de consertar {who} de {group} terminou, época {n}, após {d}{rest}"},
 	{"{who} is primary of {group}, epoch {n:n}: {done:n} of {all:n} steps changed something, {d:span} from command to verified{rest:tail}",
 		"{who} é primário de {group}, época {n}: {done} de {all} passos mudaram algo, {d} do comando à verificação{rest}"},
 	{"{who} would be primary of {group}: {n:n} steps were looked at, nothing was changed{rest:tail}",

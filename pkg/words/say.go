@@ -42,6 +42,7 @@ var speakers = map[Lang]*Speaker{
 		},
 		rules,
 		core,
+		remedy,
 		executor,
 		others,
 		pages,

@@ -11,6 +11,7 @@ import (
 	"github.com/isacloud/ha-manager/services/executor/driver/pgbouncer"
 	"github.com/isacloud/ha-manager/services/executor/driver/postgres"
 	"github.com/isacloud/ha-manager/services/executor/driver/redis"
+	"github.com/isacloud/ha-manager/services/executor/driver/restart"
 	"github.com/isacloud/ha-manager/services/executor/driver/run"
 	"github.com/isacloud/ha-manager/services/executor/driver/vip"
 	"github.com/isacloud/ha-manager/services/executor/driver/wait"
@@ -27,6 +28,7 @@ func Drivers() []driver.Kind {
 		fence.Kind(),
 		assert.Kind(),
 		wait.Kind(),
+		restart.Kind(),
 		postgres.Kind(),
 		redis.Kind(),
 		group.Kind(),

@@ -32,6 +32,7 @@ func (r *reader) acrossGroup(g *spec.Group) {
 		r.leased(g)
 	}
 	r.pool(g)
+	r.remedies(g)
 	r.steps(g)
 	for i, c := range g.Gather {
 		for k, m := range c.Members {

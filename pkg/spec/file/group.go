@@ -83,7 +83,7 @@ var groupObject = object[spec.Group]{
 			},
 		},
 		silenceKey(),
-	}, drillKeys(), []key[spec.Group]{gatherKey()}),
+	}, remedyKeys(), drillKeys(), []key[spec.Group]{gatherKey()}),
 }
 
 func groupName() key[spec.Group] {

@@ -36,7 +36,7 @@ func sections() []section {
 		sectionOf(&routeObject), sectionOf(&haproxyObject), sectionOf(&vipObject), sectionOf(&pgbouncerObject),
 		sectionOf(&leaseObject), sectionOf(&fenceObject), sectionOf(&policyObject), sectionOf(&trustObject), sectionOf(&drillObject), sectionOf(&blockedObject), sectionOf(&freezeObject),
 		sectionOf(&resourceObject), sectionOf(&runObject),
-		sectionOf(&stepObject), sectionOf(&stepExecObject), sectionOf(&stepHTTPObject), sectionOf(&stepLookObject), sectionOf(&gatherObject),
+		sectionOf(&stepObject), sectionOf(&stepExecObject), sectionOf(&stepHTTPObject), sectionOf(&stepLookObject), sectionOf(&remedyObject), sectionOf(&remedyExecObject), sectionOf(&gatherObject),
 		sectionOf(&verifyObject), sectionOf(&canaryObject), sectionOf(&notifyObject), sectionOf(&silenceObject),
 		sectionOf(&processObject), sectionOf(&busObject), sectionOf(&busUserObject), sectionOf(&busClusterObject), sectionOf(&proberObject), sectionOf(&executorObject),
 		sectionOf(&channelObject), sectionOf(&scheduleObject), sectionOf(&notifierObject), sectionOf(&processSilenceObject), sectionOf(&aliveObject),

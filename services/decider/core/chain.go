@@ -42,6 +42,8 @@ type chain struct {
 	asked []asked
 	// waiting are the swaps that wait for a second person, oldest first.
 	waiting []waiting
+	// tries are the commands of kind remedy, oldest first.
+	tries []tried
 	// planned are the drills that persons planned and that have no outcome, in the order in which they were planned.
 	planned []*message.Planned
 	// upkeep are the members in maintenance, sorted.
@@ -111,6 +113,7 @@ func (c *chain) take(at Time, in ChainRead) (bool, error) {
 		if e.Epoch <= c.epoch() {
 			return false, fmt.Errorf("command %s has epoch %d, but epoch %d stands in the chain already", e.ID, e.Epoch, c.epoch())
 		}
+		c.remedyTaken(e, now)
 		c.command, c.at, c.held = e, now, false
 		automatic, drill := e.Request == "" && e.Drill == nil, ""
 		if e.Drill != nil {

@@ -24,7 +24,7 @@ func (s *State) compose(at Time, q question, rule *Rule, w words, aside []messag
 		Positions: map[string]uint64{"commands": s.chain.seq, "safety": s.run.seen, "heartbeats": s.hbSeq},
 	}
 	c.Basis = s.basis(at, q)
-	c.Lease = s.leaseOf(q)
+	c.Lease, c.Remedy = s.leaseOf(q), q.remedy
 	if q.drill != nil {
 		d := *q.drill
 		if d.ID == "" {
@@ -35,8 +35,12 @@ func (s *State) compose(at Time, q question, rule *Rule, w words, aside []messag
 	if q.kind == message.KindAdopt {
 		c.From = ""
 	}
-	for _, name := range []string{q.from, q.to} {
-		if m := s.member(name); m != nil && (name != q.from || q.from != q.to) {
+	about := []string{q.from, q.to}
+	if q.remedy != nil {
+		about = []string{q.from, q.remedy.Member}
+	}
+	for _, name := range about {
+		if m := s.member(name); m != nil && (name != q.from || q.from != q.to || q.remedy != nil && q.remedy.Member == name) && len(c.Evidence) < 240 {
 			c.Evidence = append(c.Evidence, m.views(at)...)
 		}
 	}
@@ -151,11 +155,11 @@ func (s *State) membersOf(q question) []string {
 // plan compiles what a swap would do. In dry run a resume has no steps: nothing that was begun has changed anything, and nothing may.
 func (s *State) plan(q question) (message.Plan, error) {
 	predicted, _ := s.predict(q.kind)
-	swap := spec.Swap{Kind: q.kind, From: q.from, To: q.to, Observations: s.observations(q), PredictedRTO: predicted}
+	swap := spec.Swap{Kind: q.kind, From: q.from, To: q.to, Remedy: q.remedy, Observations: s.observations(q), PredictedRTO: predicted}
 	if q.kind == message.KindAdopt {
 		swap.From = ""
 	}
-	if q.kind == message.KindResume && (s.chain.held && !s.mustAct() || s.dryRun()) {
+	if q.kind == message.KindResume && (s.chain.held && !s.mustAct() || s.dryRun() || s.chain.command.Remedy != nil) {
 		swap.Kind = message.KindReconfigure
 	}
 	return spec.Compile(s.spec, swap)

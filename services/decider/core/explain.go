@@ -27,7 +27,9 @@ func (s *State) Sentence(at Time) string {
 		return "Nobody is primary of " + s.group + " yet; " + s.declared() + " is about to be adopted."
 	case s.fencedNow() != nil:
 		return s.fencedSentence(at) + "."
-	case s.underWay():
+	case m != nil && m.verdict == message.VerdictDown && s.ladder(at, m).busy():
+		return s.mendingSentence(at, m) + "."
+	case s.underWay() && !s.giving(at):
 		return "The " + fill("{what} is under way (epoch {epoch}{step})", s.underWayWords()) + s.runWords() + "."
 	case m != nil && (m.verdict == message.VerdictDown || m.verdict == message.VerdictDisputed):
 		reasons := s.refusing(at, question{who: itself, kind: message.KindFailover, from: from, to: s.candidate(at, from), told: true})
@@ -40,7 +42,24 @@ func (s *State) Sentence(at Time) string {
 	if len(reasons) > 0 {
 		return "If " + from + " died now: nobody takes over, because " + sentences(reasons) + "."
 	}
-	return "If " + from + " died now: " + to + " takes over" + s.losing(at, from, to) + s.within() + "."
+	first, mending := s.mendsFirst(at, from)
+	if first != "" {
+		first += "; if that does not help, "
+	}
+	return "If " + from + " died now: " + first + to + " takes over" + s.losing(at, from, to) + s.within(mending) + "."
+}
+
+// mendingSentence says that a primary is being mended, and what follows if that does not help.
+func (s *State) mendingSentence(at Time, m *member) string {
+	to := s.candidate(at, m.name)
+	says := m.name + " is down and is being mended: " + s.ladder(at, m).sentence() + "; if that does not help, "
+	reasons := slices.DeleteFunc(s.refusing(at, question{who: itself, kind: message.KindFailover, from: m.name, to: to, told: true}), func(r message.Reason) bool {
+		return r.Code == codeUnderWay || r.Code == codeNotHeld // that is the mending
+	})
+	if len(reasons) > 0 {
+		return says + "nobody takes over, because " + sentences(reasons)
+	}
+	return says + to + " takes over"
 }
 
 // nobody begins the sentence that ends in the reasons.
@@ -65,21 +84,25 @@ func (s *State) ifDied(at Time) (refusals []message.Reason, to string) {
 	return s.refusing(at, q), q.to
 }
 
-// within is how long it would take: until a quorum is sure, plus the swap as it was measured.
-func (s *State) within() string {
+// within is how long it would take: until a quorum is sure, plus what is tried first, plus the swap as it was measured.
+func (s *State) within(mending time.Duration) string {
 	sure := s.detection()
 	if c := s.chain.command; c.Lease != nil {
 		sure = max(sure, leaseWait(c.Lease.TTL.Std())) // until then it may still act
 	}
 	took, n := s.predict(message.KindFailover)
 	if n == 0 {
-		return ", decided within " + span(sure) + " even if it only falls silent; no failover was measured yet"
+		return ", decided within " + span(sure+mending) + " even if it only falls silent; no failover was measured yet"
+	}
+	first := ""
+	if mending > 0 {
+		first = " and " + span(mending) + " to mend it first"
 	}
 	about := " within about "
 	if s.durability() != "" {
 		about = ", within about "
 	}
-	return about + span(sure+took) + ", " + span(sure) + " of it to be sure if it only falls silent (median of the last " + strconv.Itoa(n) + ")"
+	return about + span(sure+mending+took) + ", " + span(sure) + " of it to be sure if it only falls silent" + first + " (median of the last " + strconv.Itoa(n) + ")"
 }
 
 // detection is the longest time from death to verdict, by the quickest check that decides.
@@ -115,6 +138,7 @@ func (s *State) WhyNot(at Time, target string) string {
 	for _, r := range s.refusals(at, question{who: itself, kind: message.KindFailover, from: from, to: target, died: died, told: true}) {
 		lines = append(lines, r.Code+" "+r.Sentence)
 	}
+	lines = append(lines, s.whyMended(at)...)
 	if best := s.candidate(at, from); best != target && best != "" && slices.Contains(s.standbys(from), target) {
 		lines = append(lines, best+" would be taken first: ready ones in the order of their names")
 	}
@@ -178,6 +202,7 @@ func (s *State) Status(at Time) *message.GroupStatus {
 			ms.Reasons = s.unready(at, m.name)
 			ms.Ready = len(ms.Reasons) == 0
 		}
+		ms.Remedy = s.remedyStatus(at, m)
 		st.Members = append(st.Members, ms)
 	}
 	st.Resources = s.resources(at)

@@ -112,6 +112,8 @@ const resumePatience = 10 * time.Second
 // Invariant: a failover goes only to a member of both the newest command and the last that was held. See R326.
 func (s *State) still(at Time) bool {
 	switch c := s.chain.command; {
+	case s.giving(at):
+		return true
 	case !s.sameRoles():
 		return false
 	case s.fencedNow() != nil, c.Kind == message.KindReconfigure:

@@ -30,6 +30,9 @@ type question struct {
 	waited bool
 	// drill is what the swap is part of.
 	drill *message.Drill
+	// remedy is the try of a ladder, and ladder where that stands.
+	remedy *message.Remedy
+	ladder *ladder
 	// terms are what a reconfigure of a leased group changes.
 	terms *terms
 }
@@ -83,14 +86,19 @@ func nothingAdopted(s *State, _ Time, _ question) words {
 }
 
 func swapUnderWay(s *State, at Time, q question) words {
-	if !s.underWay() || q.kind == message.KindFailover && s.still(at) {
+	if !s.underWay() || s.yields(q) || (q.kind == message.KindFailover || q.kind == message.KindRemedy) && s.still(at) {
 		return nil
 	}
 	return s.underWayWords()
 }
 
+// yields: a person who asks for a failover does not wait for a ladder.
+func (s *State) yields(q question) bool {
+	return q.kind == message.KindFailover && q.request != nil && s.chain.command.Remedy != nil
+}
+
 func notHeld(s *State, at Time, q question) words {
-	if s.chain.command == nil || s.chain.held || s.underWay() || q.kind == message.KindFailover && s.still(at) {
+	if s.chain.command == nil || s.chain.held || s.underWay() || s.yields(q) || (q.kind == message.KindFailover || q.kind == message.KindRemedy) && s.still(at) {
 		return nil
 	}
 	return words{"epoch": epoch(s.chain.epoch()), "back": s.back()}

@@ -87,6 +87,8 @@ var situationRules = []situationRule{
 		"{back} is to act again: {fenced}; nobody else takes over, because {why}"}, fencedAlone, (*State).resume},
 	{Rule{"R239", "the primary is fenced: that is proven", "failover at once, if nothing refuses",
 		"{to} takes over from {from}: {fenced}{frozen}"}, primaryFenced, (*State).failover},
+	{Rule{ruleRemedyOver, "a ladder is over, nothing stored shows it, and no failover follows", "entry in the chain: the end of the ladder",
+		"the ladder of {member} is over: {why}"}, ladderOver, (*State).endLadder},
 	{Rule{"R224", "a swap is under way", "wait",
 		"the {what} is under way (epoch {epoch}{step})"}, underWay, nil},
 	{Rule{"R230", "the spec declares other members than the epoch has", "reconfigure: the same primary, the new members",
@@ -97,6 +99,10 @@ var situationRules = []situationRule{
 		"terms of {group}: {what}; {to} stays primary"}, otherTerms, (*State).changeTerms},
 	{Rule{"R231", "a standby follows and is not promotable", "reconfigure: with it",
 		"{member} is promotable: {why}; {to} stays primary"}, standbyFit, (*State).addMember},
+	{Rule{ruleRemedy, "the primary is down, and its ladder has a try left", "remedy: the same primary, which is mended where it is",
+		"{member} is mended where it is, try {try} of {times}{on}: {does}; {down}"}, primaryMendable, (*State).mend},
+	{Rule{"R271", "the primary is down, and what its ladder tried may yet show", "wait",
+		"{member} is being mended: {how}"}, primaryMended, nil},
 	{Rule{"R240", "the primary is down", "failover, if nothing refuses",
 		"{to} takes over from {from}: {down}{frozen}"}, primaryDown, (*State).failover},
 	{Rule{"R250", "a drill's way back was refused for too long, or came to nothing too often", "end of the drill: the roles stay as they are",
@@ -115,6 +121,8 @@ var situationRules = []situationRule{
 		"{drill} waits to go back to {home}, because {why}"}, drillReturnWaits, nil},
 	{Rule{"R253", "a drill holds", "wait until its hold has passed",
 		"{drill} holds {away} as primary of {group} for another {left}, then goes back to {home}"}, drillHolds, nil},
+	{Rule{"R273", "a standby is down, and its ladder has a try left", "remedy: the same primary; the standby is mended where it is",
+		"{member} is mended where it is, try {try} of {times}{on}: {does}; {down}"}, standbyMendable, (*State).mend},
 	{Rule{"R244", "otherwise", "nothing: all is well",
 		"{from} is primary and up"}, allWell, nil},
 }
@@ -159,6 +167,7 @@ const (
 	cancelAsked // something planned is taken back
 	drainAsked  // a member is to be taken out for maintenance
 	undrainAsked
+	mender // a try of a ladder, by itself
 
 	anyAsked = drainAsked | undrainAsked | planAsked | cancelAsked | approveAsked | rejectAsked | judgeAsked | drillAsked | drillBack | drillEnds | swapAsked | adoptAsked | pauseAsked | resumeAsked | abortAsked | stepAsked | noteAsked | otherAsked
 	anySwap  = itself | swapAsked | drillAsked | drillBack
@@ -176,31 +185,38 @@ type refusalRule struct {
 // CodeUnknownGroup refuses what is asked of a group that nobody declared.
 const CodeUnknownGroup = "R301"
 
+// Codes that the sentence of a group passes over where it is a member's mending that is under way.
+const (
+	codeUnderWay = "R303"
+	codeNotHeld  = "R304"
+	codeLadder   = "R450"
+)
+
 var refusalRules = []refusalRule{
 	{Rule{CodeUnknownGroup, "the group is not declared", "",
 		"no group {group} is declared: see ham status for those there are, or apply its spec"},
-		anySwap | anyAsked, false, unknownGroup},
+		anySwap | anyAsked | mender, false, unknownGroup},
 	{Rule{"R302", "nothing is adopted yet", "",
 		"{group} has no primary yet: declare adopt: <member>, or say ham adopt {group}"},
-		anySwap, false, nothingAdopted},
-	{Rule{"R303", "a swap is under way", "",
+		anySwap | mender, false, nothingAdopted},
+	{Rule{codeUnderWay, "a swap is under way", "",
 		"the {what} is under way (epoch {epoch}{step}): wait for its end, or say ham abort {group}"},
-		anySwap | adoptAsked | drillEnds | drainAsked, false, swapUnderWay},
-	{Rule{"R304", "the last epoch is not held", "",
+		anySwap | adoptAsked | drillEnds | drainAsked | mender, false, swapUnderWay},
+	{Rule{codeNotHeld, "the last epoch is not held", "",
 		"epoch {epoch} of {group} ended before it took effect: wait until {back} is confirmed as primary"},
-		anySwap, false, notHeld},
+		anySwap | mender, false, notHeld},
 	{Rule{"R305", "the group is paused", "",
 		"{group} was paused by {actor}{reason}, {until}: say ham resume {group} first"},
-		anySwap | fallback | adoption | regroup | adoptAsked, false, isPaused},
+		anySwap | fallback | adoption | regroup | adoptAsked | mender, false, isPaused},
 	{Rule{"R306", "the decider has not yet watched for a full interval", "",
 		"this decider has watched {group} for {watched} of {interval}: ask again in a moment"},
-		anySwap | adoption | adoptAsked | drainAsked, true, isBlind},
+		anySwap | adoption | adoptAsked | drainAsked | mender, true, isBlind},
 	{Rule{"R307", "the mode is manual", "",
 		"the mode of {group} is manual: ask for it with ham failover {group}"},
 		itself, false, isManual},
 	{Rule{"R308", "the mode is dry-run", "",
 		"the mode of {group} is dry-run: nothing is applied until its spec says mode: auto or manual"},
-		itself | fallback | drillBack, false, isDryRun},
+		itself | fallback | drillBack | mender, false, isDryRun},
 	{Rule{"R309", "a swap that was no drill took effect less than the cool-down ago", "",
 		"{group} is cooling down: {to} became primary {ago} ago, nothing moves by itself for another {left}; ask for it with ham failover {group}"},
 		itself, false, coolingDown},
@@ -372,6 +388,21 @@ var refusalRules = []refusalRule{
 	{Rule{"R370", "something is planned for that time already, or a planned drill holds then", "",
 		"{name} is planned for {due} UTC{holding}: choose another time, or take it back with ham planned cancel {name}"},
 		planAsked, false, plannedThen},
+	{Rule{codeLadder, "the ladder is over, or all its tries were made", "",
+		"{member} is not mended any more: {why}"},
+		mender, false, ladderSpent},
+	{Rule{"R451", "the executor beside the member does not answer", "",
+		"{member} cannot be mended: {why}; start its executor"},
+		mender, false, menderGone},
+	{Rule{"R452", "no rung of the ladder is for what is down", "",
+		"no rung of the ladder of {group} is for what is down at {member}"},
+		mender, false, noRung},
+	{Rule{"R453", "a drill runs", "",
+		"{drill} runs, and {member} is not mended meanwhile"},
+		mender, false, drillHasIt},
+	{Rule{"R454", "the member is in maintenance", "",
+		"{member} is in maintenance by {who}, and is not mended meanwhile"},
+		mender, false, personHasIt},
 	{Rule{"R373", "nothing is planned under this name", "",
 		"nothing of {group} is planned as {name}: it has begun, was taken back, or never was; ham planned {group} shows what is"},
 		cancelAsked | drillAsked | swapAsked, false, nothingPlanned},

@@ -73,6 +73,7 @@ func (s *State) safety(at Time, in SafetyRead) {
 		if m.DryRun {
 			return
 		}
+		s.remedyTold(at, m, in)
 	case *message.RunResult:
 		epoch, command = m.Epoch, m.Command
 		if m.DryRun {

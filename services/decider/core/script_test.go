@@ -174,6 +174,21 @@ func change(t *testing.T, g *spec.Group, args []datadriven.CmdArg) {
 				t.Fatal(err)
 			}
 			p.Trust = spec.Trust{Swaps: number(swaps), Precision: f}
+		case "remedy": // systemd:app*2,docker:cache*1/port
+			g.Remedy, g.RemedyReset = nil, 10*time.Minute
+			for _, rung := range strings.Split(value, ",") {
+				what, checks, _ := strings.Cut(rung, "/")
+				what, times, _ := strings.Cut(what, "*")
+				r := spec.Rung{Restart: what, Times: number(times), Wait: 5 * time.Second, Timeout: 5 * time.Second}
+				if checks != "" {
+					r.For = []string{checks}
+				}
+				g.Remedy = append(g.Remedy, r)
+			}
+		case "beside": // each member names its executor
+			for i := range g.Members {
+				g.Members[i].Executor = g.Members[i].Name + "-x"
+			}
 		case "within":
 			p.DrillWithin = duration()
 		case "two":
@@ -326,6 +341,10 @@ func (s *script) command(t *testing.T, d *datadriven.TestData) string {
 			for _, r := range m.Reasons {
 				says += "\n  " + r.Code + " " + r.Sentence
 			}
+			if l := m.Remedy; l != nil {
+				s.said = append(s.said, l.Sentence)
+				says += fmt.Sprintf("\n  ladder %s, %d of %d: %s", l.State, l.Tried, l.Tries, l.Sentence)
+			}
 			fmt.Fprintln(&b, says)
 		}
 		return b.String()
@@ -340,7 +359,7 @@ func (s *script) command(t *testing.T, d *datadriven.TestData) string {
 		for _, e := range s.world.chain {
 			switch m := e.m.(type) {
 			case *message.Command:
-				fmt.Fprintf(&b, "command epoch %d %s %s→%s %s %s%s\n", m.Epoch, m.Kind, m.From, m.Primary, m.Rule, strings.Join(m.Members, ","), termsOf(m.Lease))
+				fmt.Fprintf(&b, "command epoch %d %s %s→%s %s %s%s%s\n", m.Epoch, m.Kind, m.From, m.Primary, m.Rule, strings.Join(m.Members, ","), termsOf(m.Lease), tryOf(m.Remedy))
 			case *message.Held:
 				fmt.Fprintf(&b, "held epoch %d by %s\n", m.Epoch, m.Primary)
 			case *message.Mark:
@@ -363,6 +382,17 @@ func (s *script) command(t *testing.T, d *datadriven.TestData) string {
 	}
 	t.Fatalf("%s: no command %s", d.Pos, d.Cmd)
 	return ""
+}
+
+// tryOf is the try of a ladder, on the line of its command.
+func tryOf(r *message.Remedy) string {
+	switch {
+	case r == nil:
+		return ""
+	case r.Over != "":
+		return " | ladder of " + r.Member + " is over"
+	}
+	return fmt.Sprintf(" | %s of %s, rung %d try %d, down %s", r.Does, r.Member, r.Rung, r.Try, strings.Join(r.Down, ","))
 }
 
 // termsOf are the terms of a lease, on the line of their command.
@@ -497,6 +527,8 @@ func (s *script) happen(t *testing.T, what string) {
 		if s.exec.wait != nil && flags[0] == "on" {
 			s.exec.begin(s.exec.wait)
 		}
+	case "mends": // mends helps | nothing | fails | worse | dies | gone: what a try of a ladder leads to
+		s.exec.mends = flags[0]
 	case "route": // route front serves b | route front away x2
 		if flags[1] == "away" {
 			s.append(RouteRead{&message.RouteSeen{Route: flags[0], Proxy: "tcp://192.0.2.2:9999", Serves: []string{}, Problem: "connection refused"}, uint64(len(s.world.log) + 1), flags[2]})

@@ -85,6 +85,11 @@ func (s *State) what(c *message.Command) string {
 			return "change of the terms of " + s.group
 		}
 		return "change of members of " + s.group
+	case message.KindRemedy:
+		if c.Remedy.Over != "" {
+			return "end of the ladder of " + c.Remedy.Member
+		}
+		return "mending of " + c.Remedy.Member + " of " + s.group
 	}
 	return string(c.Kind) + " of " + s.group + " from " + c.From + " to " + c.Primary
 }
@@ -98,21 +103,21 @@ func (s *State) back() string {
 }
 
 func endedEarly(s *State, _ Time) words {
-	if s.run.state != message.StateEnded || s.chain.held || s.chain.last == nil {
+	if s.run.state != message.StateEnded || s.chain.held || s.chain.last == nil || s.chain.command.Remedy != nil {
 		return nil
 	}
 	return s.ending()
 }
 
 func abortedEarly(s *State, _ Time) words {
-	if s.run.state != message.StateAborted || s.chain.held || s.chain.last == nil {
+	if s.run.state != message.StateAborted || s.chain.held || s.chain.last == nil || s.chain.command.Remedy != nil {
 		return nil
 	}
 	return s.ending()
 }
 
 func abortedLate(s *State, _ Time) words {
-	if s.run.state != message.StateAborted || !s.chain.held {
+	if s.run.state != message.StateAborted || !s.chain.held || s.chain.command.Remedy != nil {
 		return nil
 	}
 	return s.ending()
@@ -120,7 +125,7 @@ func abortedLate(s *State, _ Time) words {
 
 func overdue(s *State, at Time) words {
 	c := s.chain.command
-	if c == nil || s.chain.held || s.chain.last == nil || terminal(s.run.state) || c.Plan.Limit <= 0 {
+	if c == nil || s.chain.held || s.chain.last == nil || terminal(s.run.state) || c.Plan.Limit <= 0 || c.Remedy != nil {
 		return nil
 	}
 	waited := at.since(s.chain.at)
@@ -184,7 +189,7 @@ func primaryDown(s *State, at Time) words {
 	if m == nil {
 		return nil
 	}
-	return words{"from": m.name, "to": s.candidate(at, m.name), "down": m.sentence(at)}
+	return words{"from": m.name, "to": s.candidate(at, m.name), "down": m.sentence(at) + s.mended(at, m)}
 }
 
 func primaryDisputed(s *State, _ Time) words {

@@ -60,6 +60,10 @@ type State struct {
 	// lastDrill is the newest that is over, drilled when the newest that went there and back was: nil: none.
 	lastDrill *drill
 	drilled   *moment
+	// tryEnds are what became of the tries of ladders; mendShown those that dry run has shown, remedyTolds what was told of them.
+	tryEnds     []tryEnd
+	mendShown   []string
+	remedyTolds []string
 	// finished are swaps that executors carried through.
 	finished []finished
 

@@ -48,6 +48,10 @@ func (s *State) Step(at Time, in Input) []Output {
 		s.outcomes = remember(s.outcomes, in.Outcome)
 		s.agendaKnown(in.Outcome.Request)
 	case ShadowRead:
+		if in.Command.Kind == message.KindRemedy { // it is no swap: nobody judges by it whether ham may be trusted with one
+			s.mendShown = remember(s.mendShown, in.Command.ID)
+			break
+		}
 		s.incident.shadow(in.Command)
 		s.ledger.Shadow(in.Command)
 	case JudgedRead:
@@ -121,6 +125,7 @@ func (s *State) conclude(at Time) []Output {
 		s.tellPauseOver(at)
 		s.remind(at)
 		s.tellExpired(at)
+		s.tellRemedies(at)
 	}
 	s.serve(at)
 	if rule, w := s.situation(at); rule.act != nil {

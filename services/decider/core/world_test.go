@@ -613,8 +613,10 @@ type executor struct {
 	w    *world
 	name string
 	mode string // on, off, ends, aborts, aborts-late, pauses, pauses-look
-	n    int    // results told
-	wait *message.Command
+	// mends is what a try of a ladder leads to: nothing, helps, fails, worse (b goes down), dies (its executor, in the middle), gone (nobody is there).
+	mends string
+	n     int // results told
+	wait  *message.Command
 }
 
 func (x *executor) heard(m message.Message) {
@@ -691,7 +693,7 @@ func (x *executor) look(c *message.Command) {
 	}
 	x.run(c, message.StateStarted, "", "began")
 	switch {
-	case c.Kind == message.KindAdopt || c.Kind == message.KindResume || c.Kind == message.KindReconfigure:
+	case c.Kind == message.KindAdopt || c.Kind == message.KindResume || c.Kind == message.KindReconfigure || c.Kind == message.KindRemedy:
 	case x.mode == "ends":
 		x.wait = nil
 		x.run(c, message.StateEnded, "look-again", c.From+" answered with status 200")
@@ -718,6 +720,10 @@ func (x *executor) act(c *message.Command) {
 	if x.stopped(c) || x.wait != c {
 		return
 	}
+	if c.Kind == message.KindRemedy && len(c.Plan.Steps) > 0 {
+		x.mend(c)
+		return
+	}
 	if c.Kind != message.KindAdopt && c.Kind != message.KindResume && c.Kind != message.KindReconfigure {
 		switch x.mode {
 		case "aborts-late":
@@ -738,7 +744,7 @@ func (x *executor) finish(c *message.Command) {
 		if x.stopped(c) || x.wait != c {
 			return
 		}
-		if len(c.Plan.Steps) > 0 {
+		if len(c.Plan.Steps) > 0 && c.Kind != message.KindRemedy {
 			for _, r := range x.w.spec.Routes {
 				for _, p := range r.HAProxy.Proxies {
 					x.w.route(r.Name, p, c.Primary)
@@ -747,6 +753,33 @@ func (x *executor) finish(c *message.Command) {
 		}
 		x.wait = nil
 		x.run(c, message.StateDone, "", c.Primary+" is primary")
+	})
+}
+
+// mend makes a try: half a second of work, and a second later it shows.
+func (x *executor) mend(c *message.Command) {
+	if x.mends == "gone" {
+		return
+	}
+	x.step(c, message.StepRemedy, message.StateStarted, "")
+	if x.mends == "dies" {
+		return
+	}
+	x.w.after(500*time.Millisecond, func() {
+		if x.stopped(c) || x.wait != c {
+			return
+		}
+		state, problem := message.StateDone, ""
+		switch x.mends {
+		case "helps":
+			x.w.after(time.Second, func() { x.w.set(c.Remedy.Member, conditions["up"]) })
+		case "worse":
+			x.w.set("b", conditions["refused"])
+		case "fails":
+			state, problem = message.StateFailed, "exit code 1: Job for app.service failed"
+		}
+		x.step(c, message.StepRemedy, state, problem)
+		x.finish(c)
 	})
 }
 
@@ -765,7 +798,7 @@ func (x *executor) step(c *message.Command, step string, st message.State, probl
 	x.n++
 	x.w.report(&message.StepResult{
 		ID: fmt.Sprintf("%s.%s.%d", c.ID, step, x.n), Group: c.Group, Epoch: c.Epoch, Command: c.ID, Step: step, Driver: "haproxy", State: st,
-		Attempt: 1, Executor: x.name, Problem: problem,
+		Attempt: 1, Executor: x.name, Problem: problem, Applied: step == message.StepRemedy && st == message.StateDone,
 	})
 }
 

@@ -109,6 +109,11 @@ func (in Input) Role() string {
 		return "primary"
 	case "old":
 		return "standby"
+	case "member": // it stays what it is
+		if in.Member() == in.Command.Primary {
+			return "primary"
+		}
+		return "standby"
 	}
 	return ""
 }
@@ -120,6 +125,10 @@ func (in Input) Member() string {
 		return in.Command.Primary
 	case "old":
 		return in.Command.From
+	case "member":
+		if r := in.Command.Remedy; r != nil {
+			return r.Member
+		}
 	}
 	return ""
 }

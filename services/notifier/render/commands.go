@@ -76,6 +76,8 @@ func commands(e *message.Event) []Command {
 			return []Command{{"ham status " + g, "its figures, and their bounds"}}
 		}
 		return nil
+	case message.EventRemedy:
+		return []Command{{"ham explain " + g, "what was tried, and what follows"}}
 	case message.EventMode, message.EventSpec, message.EventNote:
 		return nil
 	case message.EventDeadLetter, message.EventService, message.EventNotify:

@@ -70,6 +70,11 @@ func title(sp *words.Speaker, e *message.Event) string {
 		return sp.T("roles or routes against the record")
 	case message.EventDrill:
 		return drillTitle(sp, e.Drill)
+	case message.EventRemedy:
+		if e.Severity.AtLeast(message.Warning) {
+			return sp.T("nothing more is tried to mend %s", Clean(e.Member))
+		}
+		return sp.T("%s is up again", Clean(e.Member))
 	case message.EventMode:
 		return sp.T("pause or mode changed")
 	case message.EventThreshold:
@@ -124,6 +129,8 @@ func swap(sp *words.Speaker, k message.Kind, primary string) string {
 		return sp.T("return to %s", primary)
 	case message.KindReconfigure:
 		return sp.T("change of the group, primary %s", primary)
+	case message.KindRemedy:
+		return sp.T("try to mend a member, primary %s", primary)
 	}
 	return sp.T("%s to %s", string(k), primary)
 }

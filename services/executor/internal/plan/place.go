@@ -31,7 +31,7 @@ func (m Me) place(step *message.Step, yield time.Duration) (may bool, after time
 		return name == m.Name, 0
 	}
 	switch step.On {
-	case "new", "old":
+	case "new", "old", "member":
 		return m.Serves(step.Site), 0
 	}
 	if m.Serves(step.Site) {

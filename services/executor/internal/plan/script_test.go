@@ -77,7 +77,9 @@ func (p *play) plan(d *datadriven.TestData) {
 		case "dry":
 			p.cmd.DryRun = true
 		case "kind":
-			p.cmd.Kind = message.Kind(arg.Vals[0])
+			if p.cmd.Kind = message.Kind(arg.Vals[0]); p.cmd.Kind == message.KindRemedy {
+				p.cmd.Remedy = &message.Remedy{Member: "a", Rung: 1, Rungs: 1, Try: 1, Times: 2, Does: "restart systemd:app"}
+			}
 		case "lease": // the executors beside a and b
 			p.cmd.Lease = &message.Lease{Beside: []message.Beside{{Member: "a", Executor: arg.Vals[0]}, {Member: "b", Executor: arg.Vals[1]}}}
 		}

@@ -90,6 +90,8 @@ func (r *Run) settle(rec *Record, o Outcome, see Seen) {
 		s.State, s.Final = message.StateFailed, true
 	case v == Lapsed:
 		s.Take, s.Doubt = s.Take+1, true // still started, by this executor: begin takes it up
+	case v == InDoubt && r.Command.Kind == message.KindRemedy:
+		s.State, s.Final = message.StateFailed, true // nobody waits for a person: whatever it did, the ladder is over
 	case v == InDoubt:
 		s.State, s.Doubt = message.StatePaused, true
 	case s.Attempt <= step.Retries:

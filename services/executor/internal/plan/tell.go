@@ -120,6 +120,9 @@ func (r *Run) doneSentence(rec *Record, elapsed time.Duration) string {
 	if rec.DryRun {
 		sentence = fmt.Sprintf("%s would be primary of %s: %d steps were looked at, nothing was changed", r.Command.Primary, rec.Group, len(r.Command.Plan.Steps))
 	}
+	if m := r.Command.Remedy; m != nil && !rec.DryRun {
+		sentence = fmt.Sprintf("the try to mend %s of %s is over, epoch %d, after %s", m.Member, rec.Group, rec.Epoch, elapsed.Round(10*time.Microsecond))
+	}
 	return clipTo(sentence+left, 2000)
 }
 
