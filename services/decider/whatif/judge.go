@@ -66,7 +66,7 @@ func (r *Row) Bad() bool { return r.Kept != nil && !*r.Kept && !r.Accepted }
 type Group struct {
 	Group   string           `json:"group"`
 	Mode    spec.Mode        `json:"mode"`
-	Primary string           `json:"primary"`
+	Primary string           `json:"primary"` // "" of a pool
 	RTO     message.Duration `json:"rto_objective,omitempty"`
 	// Deciders grant the lease; Wait is for how long that of a lost host is waited for.
 	Deciders []string         `json:"deciders,omitempty"`
@@ -127,6 +127,9 @@ func one(ctx context.Context, declared *spec.Group, o Options) Group {
 	auto.Mode, auto.Policy.Trust, auto.Policy.DrillWithin, auto.Drills = spec.Auto, spec.Trust{}, 0, nil
 	other := auto
 	other.Mode = declared.Mode
+	if declared.Pool != nil {
+		return pool(&auto, declared, o)
+	}
 	primary := cmp.Or(declared.Adopt, declared.Members[0].Name)
 	out := Group{Group: declared.Name, Mode: declared.Mode, Primary: primary, RTO: message.Duration(declared.Objectives.RTO), Rows: []Row{}}
 	p := survey(&auto, o.Processes)

@@ -130,7 +130,17 @@ func (p *places) acting(processes []spec.Process) {
 			p.executors = append(p.executors, executor{m.Executor, p.members[m.Name], []string{m.Site}})
 		}
 	}
-	if len(p.executors) > 0 {
+	var away []string
+	for _, name := range named(p.group) {
+		if !known(name) {
+			p.executors = append(p.executors, executor{name: name})
+			away = append(away, name)
+		}
+	}
+	if len(away) > 0 {
+		p.assume("the executors " + list(away) + " stand where no fault strikes: no file of a process says otherwise")
+	}
+	if len(p.executors) > len(away) {
 		return
 	}
 	var sites []string
@@ -146,6 +156,26 @@ func (p *places) acting(processes []spec.Process) {
 		p.executors = append(p.executors, executor{"x-" + s, spot{site: s}, nil})
 	}
 	p.assume("an executor stands at each of " + list(sites) + " and serves all sites")
+}
+
+// named are the executors that the spec names for what is about no member.
+func named(g *spec.Group) []string {
+	var out []string
+	if g.Verify != nil && len(g.Verify.From) > 0 {
+		out = append(out, g.Verify.From[0])
+	}
+	for _, r := range g.Routes {
+		if r.PgBouncer != nil && r.PgBouncer.On != "" {
+			out = append(out, r.PgBouncer.On)
+		}
+	}
+	for _, s := range g.Steps {
+		if name, ok := strings.CutPrefix(s.On, "executor:"); ok {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 func (p *places) granting(processes []spec.Process) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -227,6 +229,42 @@ func TestTheBusStandsThere(t *testing.T) {
 	require.Equal(t, "stuck R201, not served", g.row(t, "site sp").text())
 	g = ask(t, Options{Processes: at("witness"), Kinds: []string{KindSite}}, web)
 	require.Equal(t, "swapped to b R240", g.row(t, "site sp").text())
+}
+
+// TestAPool: nothing swaps, and somebody serves as long as one of them is there.
+func TestAPool(t *testing.T) {
+	const pool = `group: web
+mode: auto
+members:
+  w1: {site: sp, url: "http://192.0.2.11:8080"}
+  w2: {site: rj, url: "http://192.0.2.12:8080"}
+  spare: {site: rj, url: "http://192.0.2.14:8080", backup: true}
+pool: {minimum: 2}
+checks: {alive: {http: /alive, from: [sp, rj, witness]}}
+routes: {front: {haproxy: ["tcp://192.0.2.2:9999"], backend: web, servers: {w1: s1, w2: s2, spare: s3}}}
+`
+	g := ask(t, Options{}, pool)
+	require.Empty(t, g.Primary)
+	require.Equal(t, "nothing R261", g.row(t, "site sp").text())
+	require.Equal(t, "1 of 2 serve, fewer than the minimum of 2", g.row(t, "site sp").Sentence)
+	require.Equal(t, "stuck R261, not served", g.row(t, "host 192.0.2.2").text())
+	require.Equal(t, 1, g.Bad)
+	g = ask(t, Options{Kinds: []string{KindSite}}, pool, "site: rj", "site: sp")
+	require.Equal(t, "stuck R261, not served", g.row(t, "site sp").text())
+	g = ask(t, Options{Kinds: []string{KindSite}}, pool, "w2: {site: rj", "w2: {site: sp")
+	require.Equal(t, "spare serves alone, because none of the others does", g.row(t, "site sp").Sentence)
+}
+
+// TestAnInfrastructure: processes and groups that are moved along take a time that nobody knows, and an executor that is gone with its side is gone past.
+func TestAnInfrastructure(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "..", "pkg", "spec", "testdata", "sites.yaml"))
+	require.NoError(t, err)
+	g := ask(t, Options{}, string(text))
+	row := g.row(t, "process a")
+	require.Equal(t, "swapped to b R240", row.text())
+	require.Contains(t, row.Uncounted, "start-app")
+	require.Contains(t, row.Uncounted, "move-db")
+	require.Equal(t, "stuck R242, not served", g.row(t, "site sp").text(), "of two vantages one is no quorum")
 }
 
 // TestTheSameAgain: the same files give the same report, to the byte.

@@ -16,14 +16,15 @@ import (
 
 // How long things take that no spec declares: what docs/figures.md measured, rounded up.
 const (
-	hop       = time.Millisecond      // a message that is heard
-	storing   = 5 * time.Millisecond  // one that is stored, synced
-	answering = time.Millisecond      // a look at what is up, or refuses
-	stepping  = 5 * time.Millisecond  // any step, entered in the journal
-	promoting = 60 * time.Millisecond // a promotion
-	fencing   = 15 * time.Millisecond // from the end of a database's process to its executor's word
-	calls     = 5 * time.Second       // between two calls of the executors
-	ticks     = 50 * time.Millisecond
+	hop       = time.Millisecond       // a message that is heard
+	storing   = 5 * time.Millisecond   // one that is stored, synced
+	answering = time.Millisecond       // a look at what is up, or refuses
+	stepping  = 5 * time.Millisecond   // any step, entered in the journal
+	promoting = 60 * time.Millisecond  // a promotion
+	fencing   = 15 * time.Millisecond  // from the end of a database's process to its executor's word
+	unclaimed = 5 * time.Second        // until a step that nobody may run is gone past
+	calls     = 5 * time.Second        // between two calls of the executors
+	ticks     = 100 * time.Millisecond // half as often as a decider's shell: what is decided comes with a look
 	calm      = 250 * time.Millisecond
 	// farthest is as long as one fault is looked at, whatever the checks' intervals are.
 	farthest = 10 * time.Minute
@@ -404,6 +405,11 @@ func (w *world) see(c *spec.Check, vantage, member string) {
 func (w *world) condition(c *spec.Check, vantage, member string) string {
 	f, at, to := w.fault, w.vantages[vantage], w.members[member]
 	switch {
+	case c.Kind == spec.CheckGroup: // the deciders of another group are asked, wherever its member is
+		if !f.alive(to) || f.check == c.Name && (f.member == member || f.member == "") {
+			return "failing"
+		}
+		return "up"
 	case f.prober == vantage && f.deaf, !f.alive(to), !f.reaches(at.site, to.site):
 		return "silent"
 	case f.ham != "" && w.ofHam(c, member):
@@ -632,7 +638,10 @@ func (w *world) hold(c *message.Command, at time.Duration) time.Duration {
 func (w *world) stepOf(c *message.Command, s *message.Step) (took time.Duration, stop bool) {
 	x := w.runs(c, s)
 	if x == nil {
-		if s.OnFailure == message.FailGoOn {
+		switch {
+		case s.Unclaimed == message.UnclaimedGoOn:
+			return unclaimed, false
+		case s.OnFailure == message.FailGoOn && s.Unclaimed == "":
 			return 0, false
 		}
 		w.waits = "step " + s.Name + " waits for an executor that is gone (" + cmp.Or(s.Executor, s.Site, s.On) + ")"

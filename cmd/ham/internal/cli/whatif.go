@@ -88,7 +88,11 @@ func (a *app) whatIfGroup(g *whatif.Group, all bool) {
 	if g.RTO > 0 {
 		promise = "objective " + brief(g.RTO.Std())
 	}
-	a.printf("%s", a.paint(bold, fmt.Sprintf("%s: %s is primary, mode %s, %s", clean(g.Group), clean(g.Primary), g.Mode, promise)))
+	who := "a pool"
+	if g.Primary != "" {
+		who = clean(g.Primary) + " is primary"
+	}
+	a.printf("%s", a.paint(bold, fmt.Sprintf("%s: %s, mode %s, %s", clean(g.Group), who, g.Mode, promise)))
 	if len(g.Deciders) > 0 {
 		a.printf("  the lease is granted by a majority of %s; that of a lost host is waited for: %s", clean(strings.Join(g.Deciders, ", ")), brief(g.Wait.Std()))
 	}
@@ -111,6 +115,8 @@ func (a *app) whatIfGroup(g *whatif.Group, all bool) {
 		}
 		a.printf("  %s %s", a.paint(color, clean(x.Name())+":"), a.say(x.Sentence))
 		switch {
+		case x.Needless && x.Kind == whatif.KindCheck:
+			a.printf("    %s serves all the while: where the check itself is what is wrong, no rule can tell", clean(g.Primary))
 		case x.Needless:
 			a.printf("    %s serves all the while: let more vantages look, of which a quorum stands elsewhere", clean(g.Primary))
 		case x.Beside:
@@ -126,7 +132,7 @@ func (a *app) whatIfGroup(g *whatif.Group, all bool) {
 	for _, s := range g.Assumed {
 		a.printf("  assumed: %s", clean(s))
 	}
-	if g.Mode != spec.Auto {
+	if g.Mode != spec.Auto && g.Primary != "" {
 		a.printf("  %s", a.paint(yellow, fmt.Sprintf("The mode is %s: nothing swaps by itself. The table says what would be in mode auto.", g.Mode)))
 	}
 }
