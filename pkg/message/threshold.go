@@ -58,6 +58,8 @@ type ThresholdStatus struct {
 	// Condition is what was told last, Since when, in Unix microseconds; 0: nothing was told yet.
 	Condition ThresholdCondition `json:"condition" validate:"required,oneof=well over unmeasured"`
 	Since     int64              `json:"since_us,omitempty" validate:"min=0"`
+	// Sentence says all this: the value, the bound, since when.
+	Sentence string `json:"sentence" validate:"required,max=2048"`
 	// Evidence is the newest look's word, or why it could not measure.
 	Evidence string `json:"evidence,omitempty" validate:"max=512"`
 }

@@ -319,9 +319,9 @@ func (s *script) command(t *testing.T, d *datadriven.TestData) string {
 				time.Duration(w.Until-epochStart.UnixMicro())*time.Microsecond)
 		}
 		for _, g := range st.Thresholds {
-			if g.Measured || g.Condition != message.ThresholdWell {
-				fmt.Fprintf(&b, "%s %s %s: %g%s of %g, %s since %s\n", g.Check, g.Member, g.Figure, g.Value, g.Unit, g.Max, g.Condition,
-					time.Duration(max(0, g.Since-epochStart.UnixMicro()))*time.Microsecond)
+			if g.Sentence != "" {
+				fmt.Fprintln(&b, g.Sentence)
+				s.said = append(s.said, g.Sentence)
 			}
 		}
 		if st.Lease != nil {

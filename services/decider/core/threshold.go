@@ -339,19 +339,12 @@ func (s *State) thresholdsRead(in ThresholdsRead) {
 
 // words fill the sentence of a rule.
 func (g *gauge) words(r *reading) words {
-	what := g.figure
-	switch g.bound.Unit {
-	case spec.Entries:
-		what = "queue"
-	case spec.Days:
-		what = "certificate"
-	}
 	value := r.value
 	if g.bound.Unit == spec.Days {
 		value = max(0, value)
 	}
 	return words{
-		"what": what, "member": g.member, "check": g.check, "vantage": r.vantage, "value": g.bound.Unit.Show(value),
+		"what": g.what(), "member": g.member, "check": g.check, "vantage": r.vantage, "value": g.bound.Unit.Show(value),
 		"max": g.bound.Unit.Show(g.bound.Max), "clear": g.bound.Unit.Show(g.bound.Clear), "evidence": clip(r.evidence, 400),
 	}
 }
@@ -384,7 +377,44 @@ func (s *State) Thresholds(at Time) []message.ThresholdStatus {
 		if newest != nil {
 			one.Evidence = clip(newest.evidence, 500)
 		}
+		one.Sentence = clip(g.sentence(at, &one), 2000)
 		out = append(out, one)
 	}
 	return out
+}
+
+// sentence says how the figure is now.
+func (g *gauge) sentence(at Time, now *message.ThresholdStatus) string {
+	unit, since := g.bound.Unit, time.UnixMicro(now.Since).UTC().Format(time.DateTime)+" UTC"
+	head := g.what() + " of " + g.member
+	tail := ", the bound is " + unit.Show(g.bound.Max) + " (check " + g.check + ")"
+	switch {
+	case now.Condition == message.ThresholdUnmeasured:
+		return head + " is not watched since " + since + " (check " + g.check + "): " + clip(now.Evidence, 400)
+	case !now.Measured:
+		return head + ": not measured yet" + tail
+	}
+	out := head + ": " + unit.Show(now.Value) + tail
+	if now.Condition == message.ThresholdOver {
+		out += ": too far since " + since + ", resolves at " + unit.Show(g.bound.Clear)
+	}
+	if g.silent(at.Mono) {
+		out += "; nobody has measured it for " + span(time.Duration(now.AgeMS)*time.Millisecond)
+	}
+	return out
+}
+
+func (g *gauge) silent(at time.Duration) bool {
+	return !slices.ContainsFunc(g.readings, func(r *reading) bool { return !r.silent(at) })
+}
+
+// what is the figure in a sentence.
+func (g *gauge) what() string {
+	switch g.bound.Unit {
+	case spec.Entries:
+		return "queue"
+	case spec.Days:
+		return "certificate"
+	}
+	return g.figure
 }

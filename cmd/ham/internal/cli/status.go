@@ -125,6 +125,7 @@ func (a *app) showStatus(s *message.GroupStatus) {
 		}
 		a.tell("  route %s on %s %s", r.Route, r.Proxy, what)
 	}
+	a.sayLines(desk.Figures(s))
 	if s.Drill != nil {
 		a.showDrill(s.Group, s.Drill, s.At)
 	}

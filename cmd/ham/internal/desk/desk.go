@@ -63,6 +63,29 @@ func Clients(s *message.GroupStatus) []Line {
 	return out
 }
 
+// fewFigures are shown with those that are well; of more, only how many are well is said.
+const fewFigures = 8
+
+// Figures are what is measured: each that went too far or cannot be measured, and those that are well if they are few.
+func Figures(s *message.GroupStatus) []Line {
+	var out []Line
+	well := 0
+	for _, f := range s.Thresholds {
+		switch {
+		case f.Condition != message.ThresholdWell:
+			out = append(out, Line{Tone: Warn, Text: f.Sentence})
+		case len(s.Thresholds) <= fewFigures:
+			out = append(out, Line{Tone: Faint, Text: f.Sentence})
+		default:
+			well++
+		}
+	}
+	if well > 0 {
+		out = append(out, Line{Tone: Faint, Text: fmt.Sprintf("%d more figures are well", well)})
+	}
+	return out
+}
+
 // span rounds to what is worth reading.
 func span(d time.Duration) string {
 	if d < time.Second {

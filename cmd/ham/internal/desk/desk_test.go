@@ -73,3 +73,16 @@ func TestLines(t *testing.T) {
 	require.Empty(t, pt.Missing(Drills(s, s.At)[0].Text))
 	require.Empty(t, Drills(&message.GroupStatus{Group: "web"}, at(0)), "a group that drills nothing says nothing of it")
 }
+
+// What went too far is always shown, what is well where it is little.
+func TestFigures(t *testing.T) {
+	status := &message.GroupStatus{Thresholds: []message.ThresholdStatus{
+		{Condition: message.ThresholdOver, Sentence: "cpu of a: 97%"}, {Condition: message.ThresholdWell, Sentence: "cpu of b: 3%"},
+		{Condition: message.ThresholdUnmeasured, Sentence: "queue of b is not watched"},
+	}}
+	require.Equal(t, []Line{{Tone: Warn, Text: "cpu of a: 97%"}, {Tone: Faint, Text: "cpu of b: 3%"}, {Tone: Warn, Text: "queue of b is not watched"}}, Figures(status))
+	for range 8 {
+		status.Thresholds = append(status.Thresholds, message.ThresholdStatus{Condition: message.ThresholdWell, Sentence: "load of a: 1"})
+	}
+	require.Equal(t, []Line{{Tone: Warn, Text: "cpu of a: 97%"}, {Tone: Warn, Text: "queue of b is not watched"}, {Tone: Faint, Text: "9 more figures are well"}}, Figures(status))
+}

@@ -55,7 +55,7 @@ func (m Model) groupLines(w int) []line {
 		add(paragraph(strong, "", was+v.Sentence, w)...)
 	}
 	if g.Status != nil {
-		for _, l := range desk.Clients(g.Status) {
+		for _, l := range slices.Concat(desk.Clients(g.Status), desk.Figures(g.Status)) {
 			add(paragraph(map[desk.Tone]tone{desk.Warn: bad, desk.Faint: off}[l.Tone], "", l.Text, w)...)
 		}
 	}

@@ -13,6 +13,12 @@ import (
 	"github.com/isacloud/ha-manager/services/console/internal/tongue"
 )
 
+// Measured is a figure of a member, in a sentence. Warns: it went too far, or cannot be measured.
+type Measured struct {
+	Sentence string
+	Warns    bool
+}
+
 // Group is a group as it is shown. It is made of a snapshot of the board and the time alone.
 type Group struct {
 	Name     string
@@ -24,6 +30,8 @@ type Group struct {
 	// Clients is what a canary sees; Losing says that they are not served.
 	Clients string
 	Losing  bool
+	// Measured are the members' figures, those that went too far or cannot be measured first.
+	Figures  []Figure
 	Mode     string
 	DryRun   bool
 	Paused   string
@@ -207,6 +215,13 @@ func view(g *board.Group, now time.Time, p *who.Person) *Group {
 	}
 	if c := s.Clients; c != nil {
 		v.Clients, v.Losing = c.Sentence, c.Outage != nil
+	}
+	for _, warns := range []bool{true, false} {
+		for _, f := range s.Thresholds {
+			if warns == (f.Condition != message.ThresholdWell) {
+				v.Figures = append(v.Figures, Figure{f.Sentence, warns})
+			}
+		}
 	}
 	v.Sentence, v.Mode, v.DryRun, v.Epoch, v.Primary, v.Held = s.Sentence, s.Mode, s.Mode == "dry-run", s.Epoch, s.Primary, s.Held
 	v.Waiting = waitings(s, now, p)
