@@ -31,7 +31,7 @@ type Group struct {
 	Clients string
 	Losing  bool
 	// Measured are the members' figures, those that went too far or cannot be measured first.
-	Figures  []Figure
+	Measured []Measured
 	Mode     string
 	DryRun   bool
 	Paused   string
@@ -219,7 +219,7 @@ func view(g *board.Group, now time.Time, p *who.Person) *Group {
 	for _, warns := range []bool{true, false} {
 		for _, f := range s.Thresholds {
 			if warns == (f.Condition != message.ThresholdWell) {
-				v.Figures = append(v.Figures, Figure{f.Sentence, warns})
+				v.Measured = append(v.Measured, Measured{f.Sentence, warns})
 			}
 		}
 	}
