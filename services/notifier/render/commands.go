@@ -78,6 +78,11 @@ func commands(e *message.Event) []Command {
 		return nil
 	case message.EventRemedy:
 		return []Command{{"ham explain " + g, "what was tried, and what follows"}}
+	case message.EventMaintenance:
+		if e.Request == "" && message.IsName(e.Member) && e.Code != "R260" { // a reminder
+			return []Command{{"ham undrain " + g + " " + e.Member, "put it back, if it is no longer needed"}}
+		}
+		return nil
 	case message.EventMode, message.EventSpec, message.EventNote:
 		return nil
 	case message.EventDeadLetter, message.EventService, message.EventNotify:

@@ -77,6 +77,8 @@ func title(sp *words.Speaker, e *message.Event) string {
 		return sp.T("%s is up again", Clean(e.Member))
 	case message.EventMode:
 		return sp.T("pause or mode changed")
+	case message.EventMaintenance:
+		return sp.T("maintenance of %s", e.Member)
 	case message.EventThreshold:
 		return thresholdTitle(sp, e)
 	case message.EventSpec:

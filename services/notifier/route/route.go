@@ -247,7 +247,7 @@ func Acts(e *message.Event) bool {
 	switch e.Kind {
 	case message.EventOutcome:
 		return e.Outcome != nil && e.Outcome.Accepted
-	case message.EventApproval, message.EventMode, message.EventNote:
+	case message.EventApproval, message.EventMode, message.EventMaintenance, message.EventNote:
 		return true
 	}
 	return false

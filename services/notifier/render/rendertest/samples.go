@@ -109,6 +109,13 @@ func story() []Sample {
 		{"mode", &message.Event{
 			Kind: message.EventMode, Severity: message.Notice, Actor: "ana", Epoch: 7, Sentence: "ana paused web for 2h: maintenance of rack 4. Unpause it with: ham resume web",
 		}},
+		{"maintenance", &message.Event{
+			Kind: message.EventMaintenance, Severity: message.Notice, Actor: "ana", Member: "b", Epoch: 7, Code: "R446", Request: "rq-3", Sentence: "ana takes b of web out for maintenance for 2h (new disk)",
+		}},
+		{"maintenance-reminder", &message.Event{
+			Kind: message.EventMaintenance, Severity: message.Warning, Member: "b", Epoch: 7, Code: "R263",
+			Sentence: "the maintenance of b by ana should be over, and lasts until b is up: b is down; mend it, or say ham undrain web b",
+		}},
 		{"spec", &message.Event{
 			Kind: message.EventSpec, Severity: message.Info, Actor: "ana", Sentence: "ana applied revision 12 of the spec of web: mode dry-run became auto.",
 		}},
