@@ -145,6 +145,22 @@ func (p *page) way(g *spec.Group, part rune, from, to string) error {
 	p.n = 0
 	p.say("## Part %c: %s is lost, make %s primary", part, from, to)
 	p.say("")
+	if len(g.Remedy) > 0 {
+		p.say("### Where its host answers: mend it before you move anything")
+		p.say("")
+		for i, rung := range g.Remedy {
+			mend, err := spec.Compile(g, spec.Swap{Kind: message.KindRemedy, From: from, To: from, Remedy: &message.Remedy{Member: from, Rung: i + 1, Rungs: len(g.Remedy), Try: 1, Times: rung.Times}})
+			if err != nil {
+				return err
+			}
+			for k := range mend.Steps {
+				if err := p.step(g, from, to, &mend.Steps[k]); err != nil {
+					return err
+				}
+			}
+		}
+		p.n = 0
+	}
 	p.say("### First: be sure that %s cannot act", from)
 	p.say("")
 	p.surely(g, from, to)

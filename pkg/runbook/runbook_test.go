@@ -311,6 +311,17 @@ func TestAnUnknownDriver(t *testing.T) {
 	require.ErrorContains(t, err, `"dance"`)
 }
 
+// TestTheLadderComesFirst: what ham would try before anybody takes over stands before that.
+func TestTheLadderComesFirst(t *testing.T) {
+	f, err := file.Parse("web.yaml", []byte(strings.NewReplacer("//A", "//192.0.2.10", "//B", "//198.51.100.10", "PROXY", "tcp://192.0.2.2:9999").Replace(web)+"remedy: [{restart: systemd:app, times: 2, wait: 5s}, {restart: docker:app, times: 1, wait: 5s}]\n"))
+	require.NoError(t, err)
+	page, err := Write(f.Groups[0].Group)
+	require.NoError(t, err)
+	a := part(t, page, "A")
+	require.Less(t, strings.Index(a, "systemctl restart app"), strings.Index(a, "### First: be sure"))
+	require.Contains(t, a, "docker restart app")
+}
+
 // TestALookAtAPort: as a person makes it.
 func TestALookAtAPort(t *testing.T) {
 	need(t, "socat")

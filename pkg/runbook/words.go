@@ -49,6 +49,7 @@ func drivers() map[string]driverWords {
 		"redis":     (*scene).redis,
 		"run":       (*scene).run,
 		"group":     (*scene).other,
+		"restart":   (*scene).restart,
 	}
 }
 
@@ -432,6 +433,27 @@ func (s *scene) run(step *message.Step) ([]Action, error) {
 	}
 	if out.Else = "Its host does not answer: it goes on there if the host lives. Switch that off, or have it cut from its clients."; start {
 		out.Else = "Read what it logs. One that starts and dies at once does not run."
+	}
+	return []Action{out}, nil
+}
+
+// restart mends a member where it is.
+func (s *scene) restart(step *message.Step) ([]Action, error) {
+	var a spec.RestartArgs
+	if err := json.Unmarshal(step.With, &a); err != nil {
+		return nil, err
+	}
+	m, _ := s.group.Member(a.Member)
+	m.Name = a.Member
+	out := Action{Where: onHost(m), Else: "It does not come up by this: go on."}
+	kind, name, _ := strings.Cut(a.Service, ":")
+	switch {
+	case a.Exec != nil:
+		out.Does, out.Run, out.Prints = "Mend "+a.Member+" where it is", in(a.Exec.Dir, s.env(step)+variables(a.Exec.Env)+words(a.Exec.Command))+"; echo \"exit code $?\"", "exit code 0"
+	case kind == "docker":
+		out.Does, out.Run, out.Prints = "Restart the container of "+a.Member, "docker restart "+literal(name), line(name)
+	default:
+		out.Does, out.Run, out.Prints = "Restart "+a.Member, "systemctl restart "+literal(name)+"\nsystemctl is-active "+literal(name), "active"
 	}
 	return []Action{out}, nil
 }

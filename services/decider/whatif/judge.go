@@ -136,6 +136,9 @@ func one(ctx context.Context, declared *spec.Group, o Options) Group {
 	if declared.Adopt == "" {
 		p.assume(primary + " is primary: the spec adopts nobody")
 	}
+	if len(declared.Remedy) > 0 {
+		p.assume("what is tried before anybody takes over helps nobody: every try is made, for its whole wait")
+	}
 	if l := declared.Lease; l != nil {
 		out.Deciders, out.Wait = l.Deciders, message.Duration(leaseWait(l))
 	}

@@ -267,6 +267,18 @@ func TestAnInfrastructure(t *testing.T) {
 	require.Equal(t, "stuck R242, not served", g.row(t, "site sp").text(), "of two vantages one is no quorum")
 }
 
+// TestALadderCostsItsTime: where an executor stands beside the primary it tries for as long as it may; where the host is gone, nobody does.
+func TestALadderCostsItsTime(t *testing.T) {
+	g := ask(t, Options{}, web)
+	without := g.row(t, "check alive at a")
+	g = ask(t, Options{}, web+"remedy: [{restart: systemd:app, times: 2, wait: 5s}]\n")
+	row := g.row(t, "check alive at a")
+	require.Equal(t, "swapped to b R240", row.text())
+	require.Greater(t, row.RTO.Std(), without.RTO.Std()+10*time.Second)
+	require.True(t, row.Bad(), "the ladder is longer than the objective")
+	require.Less(t, g.row(t, "site sp").RTO.Std(), without.RTO.Std()+10*time.Second)
+}
+
 // TestTheSameAgain: the same files give the same report, to the byte.
 func TestTheSameAgain(t *testing.T) {
 	once := func() string {

@@ -22,6 +22,7 @@ const (
 	stepping  = 5 * time.Millisecond   // any step, entered in the journal
 	promoting = 60 * time.Millisecond  // a promotion
 	fencing   = 15 * time.Millisecond  // from the end of a database's process to its executor's word
+	mending   = time.Second            // a try of a ladder, before its wait
 	unclaimed = 5 * time.Second        // until a step that nobody may run is gone past
 	calls     = 5 * time.Second        // between two calls of the executors
 	ticks     = 100 * time.Millisecond // half as often as a decider's shell: what is decided comes with a look
@@ -195,6 +196,9 @@ func (w *world) horizon() time.Duration {
 	}
 	if l := w.group.Lease; l != nil {
 		d += leaseWait(l)
+	}
+	for _, r := range w.group.Remedy {
+		d += time.Duration(r.Times)*(r.Wait+mending+ticks) + 5*time.Second
 	}
 	return min(d+time.Second, farthest)
 }
@@ -542,6 +546,8 @@ func (w *world) begin(c *message.Command) {
 	case message.KindFailover, message.KindSwitchover:
 		w.swap, w.decided, w.held, w.waits, w.ended = c, w.now, false, "", ""
 		w.carry(c)
+	case message.KindRemedy:
+		w.mend(c)
 	default: // roles stay
 		if x := w.actor(c.Primary); x != nil {
 			w.append(&message.Held{ID: "held." + c.ID, Group: c.Group, Epoch: c.Epoch, Primary: c.Primary, Command: c.ID, Executor: x.name})
@@ -552,6 +558,32 @@ func (w *world) begin(c *message.Command) {
 
 // able says whether the executor can act now.
 func (w *world) able(x executor) bool { return w.fault.runs(x.name, x.at) && w.onBus(w.fault, x.at) }
+
+// mend makes a try of the ladder. It helps nobody: how long that costs is what is asked.
+func (w *world) mend(c *message.Command) {
+	site := w.members[c.Remedy.Member].site
+	i := slices.IndexFunc(w.executors, func(x executor) bool {
+		return w.able(x) && (len(x.sites) == 0 && x.at.site == site || slices.Contains(x.sites, site))
+	})
+	if i < 0 {
+		return // nobody there begins it, and the core goes on without
+	}
+	w.append(&message.Held{ID: "held." + c.ID, Group: c.Group, Epoch: c.Epoch, Primary: c.Primary, Command: c.ID, Executor: w.executors[i].name})
+	tell := func(st message.State) {
+		w.n++
+		w.report(&message.StepResult{ID: fmt.Sprintf("%s.step.%d", c.ID, w.n), Group: c.Group, Epoch: c.Epoch, Command: c.ID, Step: message.StepRemedy, Driver: "restart", State: st,
+			Attempt: 1, Executor: w.executors[i].name})
+	}
+	if c.Remedy.Over == "" {
+		tell(message.StateStarted)
+	}
+	w.do(mending, func() {
+		if c.Remedy.Over == "" {
+			tell(message.StateDone)
+		}
+		w.finish(c, message.StateDone, c.Primary+" is primary")
+	})
+}
 
 // actor is the executor that would act for the member: beside it where the spec names one, else at its site, else anywhere. Nil: nobody.
 func (w *world) actor(member string) *executor {
