@@ -105,6 +105,7 @@ func (a *app) showStatus(s *message.GroupStatus) {
 	}
 	table(a.Out, "  ", rows)
 	a.showMaintenance(s)
+	a.showLadders(s)
 	if s.Lease != nil {
 		a.showLease(s.Lease)
 	}
