@@ -1,6 +1,10 @@
 package message
 
-import "time"
+import (
+	"strconv"
+	"strings"
+	"time"
+)
 
 // ApprovalPatience is how long a swap waits for a second person.
 const ApprovalPatience = Duration(10 * time.Minute)
@@ -29,7 +33,21 @@ type Approval struct {
 	At      int64  `json:"at_us" validate:"min=0"`
 }
 
-// What becomes of a swap that waits for a second person.
+// DriverApprove is what an approval step names as its driver. No driver does it: the step is done once a person approves it.
+const DriverApprove = "approve"
+
+// stepApproval begins the id of an approval step.
+const stepApproval = "step."
+
+// StepApproval is the id under which an approval step of a swap is approved or rejected.
+func StepApproval(group string, epoch uint64, step string) string {
+	return stepApproval + group + "." + strconv.FormatUint(epoch, 10) + "." + step
+}
+
+// IsStepApproval says whether the id is that of an approval step.
+func IsStepApproval(id string) bool { return strings.HasPrefix(id, stepApproval) }
+
+// What becomes of a swap that waits for a second person, and of an approval step.
 const (
 	ApprovalWaits    = "waits"
 	ApprovalApproved = "approved"
@@ -37,7 +55,8 @@ const (
 	ApprovalExpired  = "expired"
 )
 
-// ApprovalStatus is a swap that waits for a second person, as the status of a group and an event of kind approval show it.
+// ApprovalStatus is a swap that waits for a second person, or an approval step of a swap that is under way, as the status of a group and an event of
+// kind approval show it.
 type ApprovalStatus struct {
 	// Request is the id to approve or reject.
 	Request string `json:"request" validate:"required,max=128,id"`
@@ -57,6 +76,8 @@ type ApprovalStatus struct {
 	Until int64 `json:"until_us" validate:"min=0"`
 	// By is who approved or rejected it.
 	By string `json:"by,omitempty"`
+	// Step is the approval step that waits; empty: a swap waits for a second person.
+	Step string `json:"step,omitempty"`
 }
 
 // consistent: what waits is told whole, and it is that request.

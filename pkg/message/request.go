@@ -63,7 +63,7 @@ type Request struct {
 	Hold *Duration `json:"hold,omitempty" validate:"omitempty,min=0"`
 	// End ends the drill that runs: "back" at once, "stay" as the roles are now; "cancel" takes back the planned one that Of names. Empty: the drill begins.
 	End string `json:"end,omitempty" validate:"omitempty,oneof=back stay cancel"`
-	// Of is the id of what approve, reject and judge are about: a request that waits, an entry of the shadow ledger; or the name of a planned drill. A
+	// Of is the id of what approve, reject and judge are about: a request that waits, an approval step (empty: the one that waits), an entry of the shadow ledger; or the name of a planned drill. A
 	// note is about the incident that Of names, or an action item of one; empty: the one that is open.
 	Of string `json:"of,omitempty" validate:"omitempty,max=128,id"`
 	// Due plans a drill for that time, in Unix microseconds, instead of beginning it. In a request of the schedule, which the deciders send, it is when

@@ -11,6 +11,7 @@ const (
 	StateFailed     State = "failed"     // failed, will be retried, or the plan goes on
 	StateSkipped    State = "skipped"    // skipped by a person or by the plan
 	StatePaused     State = "paused"     // waits for a person: retry, skip or abort
+	StateWaiting    State = "waiting"    // step only: an approval step waits for a person: approve or reject
 	StateHeld       State = "held"       // run only: `held` is written, the swap only goes forward
 	StateEnded      State = "ended"      // run only: a look step found that the swap is no longer right; nothing was applied
 	StateAborted    State = "aborted"    // run only: by a person or by the plan
@@ -26,7 +27,7 @@ type StepResult struct {
 	Incident string `json:"incident,omitempty" validate:"max=128"`
 	Step     string `json:"step" validate:"required,name"`
 	Driver   string `json:"driver" validate:"required,name"`
-	State    State  `json:"state" validate:"required,oneof=started done failed skipped paused"`
+	State    State  `json:"state" validate:"required,oneof=started done failed skipped paused waiting"`
 	Attempt  int    `json:"attempt" validate:"min=1"`
 	// Executor tells it. Holder is the executor that held the attempt; it is another one where that one did not come to telling.
 	Executor string `json:"executor" validate:"required,name"`
@@ -72,7 +73,7 @@ type RunResult struct {
 	At            int64 `json:"at_us" validate:"min=0"`
 }
 
-// Instruction tells the executors what a person wants with a paused step. Written by a decider.
+// Instruction tells the executors what a person wants with a step that is paused, or waits for approval. Written by a decider.
 // It counts only for that attempt, so that hearing it twice does nothing.
 type Instruction struct {
 	ID      string `json:"id" validate:"required,max=192,id"`

@@ -196,10 +196,7 @@ func (m *Request) about() *Invalid {
 		return field("judge", m.Judge, "nothing: only judge judges")
 	}
 	switch m.Verb {
-	case VerbApprove, VerbReject:
-		if m.Of == "" {
-			return field("of", "", "the id of the request to "+string(m.Verb)+": ham status "+m.Group+" shows it")
-		}
+	case VerbApprove, VerbReject: // of the one step that waits where nothing is named
 	case VerbJudge:
 		switch {
 		case m.Judge == "":

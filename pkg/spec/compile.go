@@ -77,6 +77,7 @@ func Compile(g *Group, s Swap) (message.Plan, error) {
 		if cycle := Cycle(g); cycle != nil {
 			return message.Plan{}, fmt.Errorf("compile plan of %s: the steps wait for each other: %s", g.Name, strings.Join(cycle, " after "))
 		}
+		c.own(BeforeLooks)
 		c.look()
 		c.readyGroups()
 		c.own(First)
@@ -107,6 +108,11 @@ func Compile(g *Group, s Swap) (message.Plan, error) {
 	plan := message.Plan{
 		Graceful: c.graceful, Steps: c.steps,
 		PredictedRTO: message.Duration(s.PredictedRTO), Limit: message.Duration(g.Policy.SwapLimit),
+	}
+	for _, step := range c.steps {
+		if step.Driver == message.DriverApprove && step.Phase == message.PhaseLook { // nothing is held before a person has had the time
+			plan.Limit += step.Timeout
+		}
 	}
 	if plan.Steps == nil {
 		plan.Steps = []message.Step{}

@@ -183,6 +183,8 @@ func (s Step) expand(f func(string) string) Step {
 		a := *s.Assert
 		a.That = a.That.expand(f)
 		s.Assert = &a
+	case s.Approve != nil:
+		s.Approve = &ApproveArgs{Text: f(s.Approve.Text)}
 	}
 	return s
 }

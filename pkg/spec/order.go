@@ -74,7 +74,7 @@ func (g *Group) layers(own func(place string) []string) [][]string {
 			}
 		}
 	}
-	layers := [][]string{append([]string{StepLookAgain, StepReady}, ready...), own(First)}
+	layers := [][]string{own(BeforeLooks), append([]string{StepLookAgain, StepReady}, ready...), own(First)}
 	if g.Lease != nil {
 		layers = append(layers, []string{StepCheckpoint}, []string{StepCatchUp}, pauses, []string{StepGiveUp}, append([]string{StepPromote}, leaves...))
 	} else {

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -74,8 +75,14 @@ func (c *compiler) step(s Step, after []string) message.Step {
 		Timeout: message.Duration(s.Timeout), Retries: s.Retries, Backoff: message.Duration(s.Backoff), OnFailure: s.OnFailure,
 		Says: clip(s.says(), maxSays),
 	}
-	if s.Place == First {
+	if s.Place == First || s.Place == BeforeLooks {
 		step.Phase = message.PhaseLook
+	}
+	if s.Approve != nil { // it is passed by a person's word alone
+		step.Unskippable, step.Retries, step.OnFailure = true, 0, message.FailPause
+		if step.Phase == message.PhaseLook {
+			step.OnFailure = message.FailAbort
+		}
 	}
 	for _, ref := range Refs(string(step.With)) {
 		if strings.HasPrefix(ref, "new.") || strings.HasPrefix(ref, "old.") {
@@ -103,8 +110,19 @@ func (s Step) driver() (string, any) {
 		return "http", s.HTTP
 	case s.Wait != nil:
 		return "wait", s.Wait
+	case s.Approve != nil:
+		return message.DriverApprove, s.Approve
 	}
 	return "assert", s.Assert
+}
+
+// ApprovalText is what an approval step of a plan asks a person.
+func ApprovalText(step *message.Step) string {
+	var args ApproveArgs
+	if json.Unmarshal(step.With, &args) != nil || args.Text == "" {
+		return step.Says
+	}
+	return args.Text
 }
 
 // where says in words on which executor the step runs.
@@ -126,6 +144,8 @@ func (s Step) says() string {
 		return fmt.Sprintf("%s %s", cmp.Or(s.HTTP.Method, "POST"), s.HTTP.URL)
 	case s.Wait != nil:
 		return fmt.Sprintf("wait until %s is %s", s.Wait.Until.Target(), s.Wait.Until.Want)
+	case s.Approve != nil:
+		return "wait until a person approves, for " + s.Timeout.String() + " at most: " + s.Approve.Text
 	}
 	return fmt.Sprintf("go on only while %s is %s", s.Assert.That.Target(), s.Assert.That.Want)
 }

@@ -15,7 +15,12 @@ const (
 	AfterRoutes  = "after-routes"
 	// First is with the looks, before anything is changed: only for steps that change nothing (wait, assert).
 	First = "first"
+	// BeforeLooks is where an approval step stands that is first: a person may take long, so what ham looks at it looks at after that.
+	BeforeLooks = "before-looks"
 )
+
+// ApprovalPatience is how long an approval step waits for a person that does not say how long.
+const ApprovalPatience = 30 * time.Minute
 
 // Step is one of the operator's own steps.
 type Step struct {
@@ -33,6 +38,14 @@ type Step struct {
 	HTTP   *HTTPArgs
 	Wait   *WaitArgs
 	Assert *AssertArgs
+	// Approve makes it an approval step: the swap waits until a person approves it, for Timeout at most.
+	Approve *ApproveArgs
+}
+
+// ApproveArgs is what an approval step asks.
+type ApproveArgs struct {
+	// Text is what a person is asked to make sure of.
+	Text string `json:"text"`
 }
 
 // ExecArgs is the exec driver's configuration: a command, and how to tell whether it is done already.

@@ -3,6 +3,10 @@ package words
 // executor are what the steps of a plan say, what becomes of them and of runs, and what executors tell of leases, guards and routes.
 var executor = [][2]string{
 	// Steps.
+	{"nobody approved it within {limit:span}", "ninguém aprovou em {limit}"},
+	{"step {step} expired: {why:say}; {left:say}", "o passo {step} expirou: {why}; {left}"},
+	{"rejected at step {step} by {who}; {left:say}", "rejeitado no passo {step} por {who}; {left}"},
+	{"rejected at step {step} by {who}: {why:text}; {left:say}", "rejeitado no passo {step} por {who}: {why}; {left}"},
 	{"look again: end the failover if {who} is up after all", "olhar de novo: encerrar o failover se {who} estiver no ar, afinal"},
 	{"look again: end the switchover unless {who} is up", "olhar de novo: encerrar o switchover se {who} não estiver no ar"},
 	{"look again: end the switchover unless {who} follows {primary} closely", "olhar de novo: encerrar o switchover se {who} não seguir {primary} de perto"},

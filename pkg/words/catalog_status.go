@@ -18,6 +18,8 @@ var status = [][2]string{
 		"{verb} em {at} UTC, em {in}, para {to}"},
 	{"{verb:word} at {at:text} UTC, in {in}, to {to}, planned by {actor} as {name}",
 		"{verb} em {at} UTC, em {in}, para {to}, agendado por {actor} como {name}"},
+	{"waits for a person until {until:text} UTC: {what:say}",
+		"espera uma pessoa até {until} UTC: {what}"},
 	{"waits for a second person until {until:text} UTC: {what:say}",
 		"espera uma segunda pessoa até {until} UTC: {what}"},
 	{"it would be refused then: {why:text}",

@@ -11,7 +11,7 @@ import (
 
 var stepObject = object[spec.Step]{
 	title: "step",
-	means: "One of your own steps of a swap. Its kind is a key: exactly one of exec, http, wait and assert. ${group}, ${new.…} and ${old.…} are replaced when the plan is made.",
+	means: "One of your own steps of a swap. Its kind is a key: exactly one of exec, http, wait, assert and approve. ${group}, ${new.…} and ${old.…} are replaced when the plan is made.",
 	keys: []key[spec.Step]{
 		required(nameKey("name", "The step's name, once in the group.", func(s *spec.Step) *string { return &s.Name })),
 		{
@@ -53,6 +53,14 @@ var stepObject = object[spec.Step]{
 			},
 		},
 		{
+			name: "approve", form: "a text", means: "Wait for a person's approval: ham approve, the page, the chat. The text says what the person is to make sure of. It takes part in planned swaps (when: graceful) and stands before everything else (place: first) unless it says otherwise. Nobody approves in time: before the swap has taken effect it is aborted, after that it pauses.",
+			read: func(c cursor, s *spec.Step) {
+				s.Approve = new(spec.ApproveArgs)
+				c.text("a text", &s.Approve.Text)
+			},
+		},
+		defaulting(duration("within", 0, time.Second, day, "How long an approval step waits.", func(s *spec.Step) *time.Duration { return &s.Timeout }), "30m"),
+		{
 			name: "on", form: "any, new, old or executor:<name>", def: "any; exec has none and must say",
 			means: "Which executor runs it: any one, one that serves the site of the new or the old primary, or one by name.",
 			read:  readOn,
@@ -74,7 +82,34 @@ var stepObject = object[spec.Step]{
 	also: oneStepKind,
 }
 
-var stepKinds = []string{"exec", "http", "wait", "assert"}
+var stepKinds = []string{"exec", "http", "wait", "assert", "approve"}
+
+// notOfApproval are the keys that mean nothing where a person says yes or no.
+var notOfApproval = []string{"on", "timeout", "retries", "backoff", "on_failure"}
+
+// approval fills in what an approval step does not say: it stands in no failover, and before everything else.
+func approval(c cursor, written map[string]bool, s *spec.Step) {
+	if s.Approve == nil {
+		if written["within"] {
+			c.r.failAt(c.path+".within", "got within in a step that is no approval, want timeout")
+		}
+		return
+	}
+	for _, k := range notOfApproval {
+		if written[k] {
+			c.r.failAt(c.path+"."+k, "got %s in an approval step, want none: a person approves or rejects it, within the time that within says", k)
+		}
+	}
+	if !written["within"] {
+		s.Timeout = spec.ApprovalPatience
+	}
+	if !written["when"] {
+		s.When = spec.WhenGraceful
+	}
+	if !written["place"] || s.Place == spec.First {
+		s.Place = spec.BeforeLooks
+	}
+}
 
 func oneStepKind(c cursor, written map[string]bool, s *spec.Step) {
 	var found []string
@@ -99,6 +134,7 @@ func oneStepKind(c cursor, written map[string]bool, s *spec.Step) {
 			c.r.failAt(c.path+".on", "is missing, want where the command runs: any, new, old or executor:<name>")
 		}
 	}
+	approval(c, written, s)
 	looks := s.Wait != nil || s.Assert != nil
 	if s.Place == spec.First && !looks {
 		c.r.failAt(c.path+".place", "got first for %s, want wait or assert there: before the new primary has taken over nothing may be changed", found[0])

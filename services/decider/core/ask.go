@@ -74,6 +74,9 @@ func ends(r *message.Request) string {
 
 func (s *State) requestRule(of *message.Request) *requestRule {
 	verb, end := of.Verb, ends(of)
+	if s.ofStep(of) {
+		end = endStep
+	}
 	i := slices.IndexFunc(requestRules, func(r requestRule) bool { return r.verb == verb && r.end == end })
 	if i < 0 {
 		return &otherRequest
@@ -87,7 +90,7 @@ func (s *State) done(a *ask) (*message.Outcome, bool) {
 		return o, true
 	}
 	led, ok := s.chain.of(a.request.ID)
-	if !ok && a.request.Verb == message.VerbApprove { // what it leads to is the command of the request that waited
+	if !ok && a.request.Verb == message.VerbApprove && a.request.Of != "" { // what it leads to is the command of the request that waited
 		led, ok = s.chain.of(a.request.Of)
 		ok = ok && led.approved
 	}
@@ -241,11 +244,14 @@ func (s *State) instructed(at Time, m *message.Instruction) {
 		}
 		o := s.outcome(a)
 		o.Accepted, o.Epoch = true, m.Epoch
+		if m.Verb == message.VerbApprove && m.Epoch == s.chain.epoch() {
+			o.Command = s.chain.command.ID // which goes on
+		}
 		o.Sentence = a.sentence
 		if o.Sentence == "" {
 			o.Sentence = "accepted: " + string(m.Verb) + " of step " + m.Step
 		}
-		s.answer(at, o, s.requestRule(&message.Request{Verb: m.Verb}).Code)
+		s.answer(at, o, s.requestRule(a.request).Code)
 		return
 	}
 }

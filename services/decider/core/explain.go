@@ -164,7 +164,7 @@ func (s *State) Status(at Time) *message.GroupStatus {
 	if s.drill.running() {
 		st.Drill = s.drillStatus(at)
 	}
-	st.Approvals, st.Agenda = s.approvals(at), s.coming(at)
+	st.Approvals, st.Agenda = append(s.approvals(at), s.stepApprovals()...), s.coming(at)
 	st.Blocked = s.windows(at)
 	if score := s.ledger.Score(); score.Entries+score.Missed > 0 {
 		st.Ledger = &score

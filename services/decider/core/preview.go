@@ -36,6 +36,12 @@ func (s *State) Preview(at Time, r *message.Request) *message.Preview {
 	if q.approval != nil {
 		w["by"], w["what"] = r.Actor, q.approval.Sentence
 	}
+	if t, step, ok := s.waitingStep(r.Of); ok && rule.who == stepJudged { // its plan is under way
+		command := s.chain.command
+		of := s.stepApprovalWords(t, step)
+		w["step"], w["what"], w["ask"] = of["step"], of["what"], of["ask"]
+		p.From, p.To, p.Epoch, p.Plan = command.From, command.Primary, command.Epoch, &command.Plan
+	}
 	switch {
 	case !p.Accepted:
 		p.Sentence = clip("refused: "+sentences(stand), 2000)

@@ -83,6 +83,8 @@ var situationRules = []situationRule{
 		"{back} stays primary without {member}: {why}"}, joinedLost, (*State).resume},
 	{Rule{ruleOverdue, "the swap was not held within its limit", "resume of the primary before, if nothing refuses",
 		"{back} stays primary: the {what} was not held within {limit}"}, overdue, (*State).resume},
+	{Rule{"R469", "a planned swap waits for approval, and the primary is down meanwhile", "resume of the primary, so that a failover may follow",
+		"{back} stays primary in the record: it is down, and the {what} waited for a person at step {step}"}, waitsUseless, (*State).resume},
 	{Rule{"R225", "the primary is fenced and could serve again, and a failover is refused", "resume of it",
 		"{back} is to act again: {fenced}; nobody else takes over, because {why}"}, fencedAlone, (*State).resume},
 	{Rule{"R239", "the primary is fenced: that is proven", "failover at once, if nothing refuses",
@@ -165,11 +167,12 @@ const (
 	judgeAsked
 	planAsked   // a drill or a swap is asked for at a time that is still to come
 	cancelAsked // something planned is taken back
+	stepJudged  // an approval step is approved or rejected
 	drainAsked  // a member is to be taken out for maintenance
 	undrainAsked
 	mender // a try of a ladder, by itself
 
-	anyAsked = drainAsked | undrainAsked | planAsked | cancelAsked | approveAsked | rejectAsked | judgeAsked | drillAsked | drillBack | drillEnds | swapAsked | adoptAsked | pauseAsked | resumeAsked | abortAsked | stepAsked | noteAsked | otherAsked
+	anyAsked = stepJudged | drainAsked | undrainAsked | planAsked | cancelAsked | approveAsked | rejectAsked | judgeAsked | drillAsked | drillBack | drillEnds | swapAsked | adoptAsked | pauseAsked | resumeAsked | abortAsked | stepAsked | noteAsked | otherAsked
 	anySwap  = itself | swapAsked | drillAsked | drillBack
 )
 
@@ -433,6 +436,15 @@ var refusalRules = []refusalRule{
 	{Rule{"R438", "a member is to be taken out or put back, and the pool is paused", "",
 		"{group} was paused by {actor}{reason}, {until}, and no proxy is touched meanwhile: say ham resume {group} first"},
 		drainAsked | undrainAsked, false, poolPaused},
+	{Rule{"R466", "no approval step waits", "",
+		"no step of {group} waits for approval under this name: it was answered, has expired or never was; ham status {group} shows what waits"},
+		stepJudged, false, noStepWaits},
+	{Rule{"R467", "who approves a step is who asked for the swap, and the group wants two persons", "",
+		"{asker} asked for this swap, and {group} wants two persons: somebody else has to approve step {step}"},
+		stepJudged, false, approvesOwn},
+	{Rule{"R468", "no person approves the step", "",
+		"a step is approved by a person, and {who} may be anybody: sign in, or say who you are with --as NAME"},
+		stepJudged, false, noPerson},
 	{Rule{"R472", "a planned swap is due, and another member is primary than when it was planned", "",
 		"{name} was planned while {was} was primary, and now {from} is: if it is still meant, plan it anew"},
 		swapAsked, false, otherPrimary},
@@ -444,7 +456,7 @@ var refusalRules = []refusalRule{
 // codePool answers whatever concerns a primary in a pool; poolLess are those questions.
 const (
 	codePool = "R430"
-	poolLess = anySwap | adoptAsked | drillEnds | abortAsked | stepAsked | planAsked | cancelAsked | approveAsked | rejectAsked | judgeAsked
+	poolLess = anySwap | stepJudged | adoptAsked | drillEnds | abortAsked | stepAsked | planAsked | cancelAsked | approveAsked | rejectAsked | judgeAsked
 )
 
 // requestRule is what a verb leads to.
@@ -493,6 +505,10 @@ var requestRules = []requestRule{
 		"{actor} planned a drill of {group} for {due} UTC: {to} takes over, is primary for {hold}, then it goes back{reason}"}, message.VerbDrill, endLater, planAsked, (*State).askedPlan},
 	{Rule{"R418", "something planned is taken back", "entry in the chain: cancelled",
 		"{actor} took back the {planned} of {group} planned for {due} UTC{reason}"}, message.VerbDrill, message.EndCancel, cancelAsked, (*State).askedCancel},
+	{Rule{"R465", "a person approves a step that waits for it", "instruction to go on",
+		"{actor} approved step {step} of the {what}{reason}: {ask}"}, message.VerbApprove, endStep, stepJudged, (*State).askedStepApproval},
+	{Rule{"R474", "a person rejects a step that waits for approval", "instruction to end the swap there",
+		"{actor} rejected step {step} of the {what}{reason}: {ask}"}, message.VerbReject, endStep, stepJudged, (*State).askedStepApproval},
 	{Rule{"R470", "a switchover is planned for a time", "entry in the chain: planned",
 		"{actor} planned a switchover of {group} for {due} UTC: {to} takes over from {from}{reason}"}, message.VerbSwitchover, endLater, planAsked, (*State).askedPlan},
 	{Rule{"R471", "a failback is planned for a time", "entry in the chain: planned",

@@ -29,6 +29,8 @@ type stepRun struct {
 	state                   message.State
 	attempt                 int
 	seq                     uint64
+	at                      moment // when the state became what it is
+	by                      string // who answered it, where it waits for approval
 }
 
 type ended struct {
@@ -86,6 +88,7 @@ func (s *State) safety(at Time, in SafetyRead) {
 		}
 	case *message.Instruction:
 		s.instructed(at, m)
+		s.stepAnswered(m)
 		return
 	case *message.Fenced:
 		s.fencedRead(at, m, in)
@@ -105,7 +108,9 @@ func (s *State) safety(at Time, in SafetyRead) {
 	}
 	switch m := in.Message.(type) {
 	case *message.StepResult:
-		s.run.stepped(m, in.Seq)
+		if s.run.stepped(at, m, in) {
+			s.tellStepApproval(at, m, in)
+		}
 	case *message.RunResult:
 		s.run.moved(at, m, in)
 		if s.run.state == message.StateEnded && s.chain.command.Kind == message.KindFailover {
@@ -123,15 +128,19 @@ func (s *State) late(at Time) {
 	}
 }
 
-func (r *run) stepped(m *message.StepResult, seq uint64) {
+// stepped says whether the word is new.
+func (r *run) stepped(at Time, m *message.StepResult, in SafetyRead) bool {
 	i := slices.IndexFunc(r.steps, func(t stepRun) bool { return t.name == m.Step })
 	if i < 0 {
 		r.steps = append(r.steps, stepRun{name: m.Step})
 		i = len(r.steps) - 1
 	}
-	if t := &r.steps[i]; seq > t.seq {
-		*t = stepRun{name: m.Step, executor: m.By(), problem: m.Problem, state: m.State, attempt: m.Attempt, seq: seq}
+	t := &r.steps[i]
+	if in.Seq <= t.seq {
+		return false
 	}
+	*t = stepRun{name: m.Step, executor: m.By(), problem: m.Problem, state: m.State, attempt: m.Attempt, seq: in.Seq, at: moment{in.Stored, at.Mono}, by: t.by}
+	return true
 }
 
 // moved: the newest word counts, and the end is the end.

@@ -167,6 +167,11 @@ func change(t *testing.T, g *spec.Group, args []datadriven.CmdArg) {
 				}
 				g.Freezes = []spec.Blocked{{From: at(from), Until: at(until), Why: why}}
 			}
+		case "approve": // an approval step that waits for so long; no: none
+			g.Steps = nil
+			if value != "no" {
+				g.Steps = []spec.Step{{Name: "backup", Place: spec.BeforeLooks, When: spec.WhenGraceful, On: "any", Timeout: duration(), Approve: &spec.ApproveArgs{Text: "the backup of ${old.name} is there"}}}
+			}
 		case "trust": // swaps/precision
 			swaps, precision, _ := strings.Cut(value, "/")
 			f, err := strconv.ParseFloat(precision, 64)

@@ -617,6 +617,8 @@ type executor struct {
 	mends string
 	n     int // results told
 	wait  *message.Command
+	// asks is the command that waits at its approval step, passed one that was approved.
+	asks, passed *message.Command
 }
 
 func (x *executor) heard(m message.Message) {
@@ -692,6 +694,17 @@ func (x *executor) look(c *message.Command) {
 		return
 	}
 	x.run(c, message.StateStarted, "", "began")
+	if len(c.Plan.Steps) > 0 && c.Plan.Steps[0].Driver == message.DriverApprove && x.passed != c {
+		step := c.Plan.Steps[0]
+		x.asks = c
+		x.step(c, step.Name, message.StateWaiting, "")
+		x.w.after(step.Timeout.Std(), func() {
+			if x.asks == c && !x.stopped(c) {
+				x.refused(c, "step "+step.Name+" expired: nobody approved it within "+span(step.Timeout.Std())+"; nothing was changed; the earlier primary stays")
+			}
+		})
+		return
+	}
 	switch {
 	case c.Kind == message.KindAdopt || c.Kind == message.KindResume || c.Kind == message.KindReconfigure || c.Kind == message.KindRemedy:
 	case x.mode == "ends":
@@ -783,7 +796,24 @@ func (x *executor) mend(c *message.Command) {
 	})
 }
 
+// refused ends a swap at its approval step.
+func (x *executor) refused(c *message.Command, why string) {
+	x.asks, x.wait = nil, nil
+	x.step(c, c.Plan.Steps[0].Name, message.StateFailed, "")
+	x.run(c, message.StateAborted, c.Plan.Steps[0].Name, why)
+}
+
 func (x *executor) instructed(m *message.Instruction) {
+	if c := x.asks; c != nil && c.Epoch == m.Epoch && !x.stopped(c) {
+		if m.Verb == message.VerbReject {
+			x.refused(c, "rejected at step "+m.Step+" by "+m.Actor+"; nothing was changed; the earlier primary stays")
+			return
+		}
+		x.asks, x.passed = nil, c
+		x.step(c, m.Step, message.StateDone, "")
+		x.look(c)
+		return
+	}
 	if c := x.wait; c != nil && c.Epoch == m.Epoch {
 		state := message.StateDone
 		if m.Verb == message.VerbSkip {

@@ -137,8 +137,8 @@ func (a *app) careCommands() []*cobra.Command {
 		simple(message.VerbRetry, "Try the step again at which a swap stopped", step),
 		simple(message.VerbSkip, "Go on without the step at which a swap stopped", step),
 		simple(message.VerbAbort, "End the swap that is under way", nil),
-		a.about(message.VerbApprove, "approve GROUP REQUEST", "As the second person, fire a swap that waits for one"),
-		a.about(message.VerbReject, "reject GROUP REQUEST", "End a swap that waits for a second person"),
+		a.about(message.VerbApprove, "approve GROUP [REQUEST]", "Approve what waits for a person: a swap as its second person, or a step of one"),
+		a.about(message.VerbReject, "reject GROUP [REQUEST]", "Reject what waits for a person: a swap, or a step of one"),
 		adopt, note, a.promote(),
 	}
 }
@@ -147,9 +147,15 @@ func (a *app) careCommands() []*cobra.Command {
 func (a *app) about(verb message.Verb, use, short string) *cobra.Command {
 	k := &wish{expectEpoch: -1}
 	c := &cobra.Command{
-		Use: use, Short: short, Args: cobra.ExactArgs(2),
+		Use: use, Short: short, Args: cobra.RangeArgs(1, 2),
+		Long: short + ".\nWithout REQUEST it is about the one thing that waits; `ham status GROUP` shows what does, with its name.",
 		RunE: func(c *cobra.Command, args []string) error {
-			if k.of = args[1]; verb == message.VerbApprove {
+			if len(args) == 2 {
+				k.of = args[1]
+			} else if err := a.theOneThatWaits(c.Context(), args[0], k); err != nil {
+				return err
+			}
+			if verb == message.VerbApprove {
 				return a.swap(c.Context(), args[0], verb, k)
 			}
 			return a.care(c.Context(), args[0], verb, k)
@@ -161,6 +167,33 @@ func (a *app) about(verb message.Verb, use, short string) *cobra.Command {
 		c.Flags().BoolVar(&k.noWait, "no-wait", false, "do not wait for the swap to end")
 	}
 	return c
+}
+
+// theOneThatWaits names what waits for a person, where it is one thing. Where nothing does the deciders say so.
+func (a *app) theOneThatWaits(ctx context.Context, group string, k *wish) error {
+	if _, err := groupArg(group); err != nil {
+		return err
+	}
+	b, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	s, err := a.client(b).Status(ctx, group)
+	if err != nil {
+		return unanswered(err)
+	}
+	var names []string
+	for _, w := range s.Approvals {
+		names = append(names, clean(w.Request))
+	}
+	if len(names) > 1 {
+		return usagef("%d things of %s wait: say which of %s", len(names), group, strings.Join(names, ", "))
+	}
+	if len(names) == 1 {
+		k.of = s.Approvals[0].Request
+	}
+	return nil
 }
 
 func (a *app) care(ctx context.Context, group string, verb message.Verb, k *wish) error {
@@ -384,6 +417,8 @@ func (a *app) sayStep(m *message.StepResult) {
 		a.printf("  %s %-16s %s", a.paint(yellow, "failed"), m.Step, clean(m.Problem))
 	case message.StatePaused:
 		a.printf("  %s %-16s %s", a.paint(red, "PAUSED"), m.Step, clean(m.Problem))
+	case message.StateWaiting:
+		a.printf("  %s %-16s %s: `ham approve %s`, or `ham reject %[4]s`", a.paint(yellow, "WAITS "), m.Step, clean(m.Wanted), m.Group)
 	case message.StateSkipped:
 		a.printf("  %s %-16s %s", a.paint(yellow, "skip  "), m.Step, clean(m.Evidence))
 	}

@@ -31,10 +31,14 @@ const (
 	drillTooOld = "R367"
 )
 
-// Waits are the swaps that wait for a second person, one line each, in their order.
+// Waits are the swaps that wait for a second person and the steps that wait for one, one line each, in their order.
 func Waits(s *message.GroupStatus) []Line {
 	var out []Line
 	for _, w := range s.Approvals {
+		if w.Step != "" {
+			out = append(out, Line{Tone: Warn, Text: "waits for a person until " + clock(w.Until) + " UTC: " + w.Sentence})
+			continue
+		}
 		out = append(out, Line{Tone: Warn, Text: "waits for a second person until " + clock(w.Until) + " UTC: " + w.Sentence})
 	}
 	return out

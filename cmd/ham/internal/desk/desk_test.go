@@ -38,7 +38,8 @@ func TestClients(t *testing.T) {
 func TestLines(t *testing.T) {
 	s := &message.GroupStatus{
 		Group: "web", At: at(0),
-		Approvals: []message.ApprovalStatus{{Request: "rq-1", Until: at(8 * time.Minute), Sentence: "ana asked for a switchover of web from a to b"}},
+		Approvals: []message.ApprovalStatus{{Request: "rq-1", Until: at(8 * time.Minute), Sentence: "ana asked for a switchover of web from a to b"},
+			{Request: "step.web.7.backup", Step: "backup", Until: at(9 * time.Minute), Sentence: "step backup of the switchover of web from a to b asks: is it there"}},
 		Agenda: []message.AgendaEntry{
 			{Verb: message.VerbDrill, At: at(26 * time.Hour), Target: "b", Refusals: []message.Reason{{Code: "R305", Sentence: "web was paused by ana, until somebody resumes it: say ham resume web first"}}},
 			{Verb: message.VerbDrill, At: at(30 * time.Hour)}, // of the calendar: one is enough
@@ -56,6 +57,7 @@ func TestLines(t *testing.T) {
 	}
 	require.Equal(t, []string{
 		"|waits for a second person until 12:08:00 UTC: ana asked for a switchover of web from a to b",
+		"|waits for a person until 12:09:00 UTC: step backup of the switchover of web from a to b asks: is it there",
 		"|next drill at 2026-03-02 14:00:00 UTC, in 1d2h, to b",
 		"R305|it would be refused now: web was paused by ana, until somebody resumes it: say ham resume web first",
 		"|switchover at 2026-03-03 14:00:00 UTC, in 2d2h, planned by ana as web-at-20260303-140000",

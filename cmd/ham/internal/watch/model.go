@@ -355,7 +355,7 @@ func (m Model) act(key string) (Model, []effect) {
 		case g.Stale(m.now):
 			m.said = &said{m.now, warn, "It is not known what of " + name + " waits for a second person, so nothing was asked.", name}
 		case len(g.Status.Approvals) == 0:
-			m.said = &said{m.now, off, "Nothing of " + name + " waits for a second person.", name}
+			m.said = &said{m.now, off, "Nothing of " + name + " waits for a person.", name}
 		case key == "y":
 			s := newApproval(name, g.Status.Approvals[0].Request, m.newID())
 			m.swap, m.screen, m.group, m.scroll = s, swapPage, name, 0

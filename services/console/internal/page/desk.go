@@ -85,7 +85,7 @@ func waitings(s *message.GroupStatus, now time.Time, p *who.Person) []Waiting {
 		until := time.UnixMicro(a.Until)
 		out = append(out, Waiting{
 			Request: a.Request, Verb: string(a.Verb), From: a.From, To: a.Target, Actor: a.Actor, Via: a.Via, Reason: a.Reason, Hash: a.PlanHash, Sentence: a.Sentence,
-			Since: clock(time.UnixMicro(a.Since)) + " UTC", Until: clock(until) + " UTC", Left: age(until.Sub(now)), Mine: p != nil && p.Name == a.Actor,
+			Since: clock(time.UnixMicro(a.Since)) + " UTC", Until: clock(until) + " UTC", Left: age(until.Sub(now)), Mine: a.Step == "" && p != nil && p.Name == a.Actor,
 		})
 	}
 	return out

@@ -34,7 +34,7 @@ type Record struct {
 
 // Step is what is known of one step.
 type Step struct {
-	// State is started, done, failed, skipped or paused; "" stands for not begun.
+	// State is started, done, failed, skipped, paused or waiting; "" stands for not begun.
 	State   message.State `json:"state"`
 	Attempt int           `json:"attempt"`
 	// Executor and Boot hold the attempt: which executor, and which life of it. Take counts those that held it before.
@@ -45,6 +45,8 @@ type Step struct {
 	Beat uint64 `json:"beat,omitempty"`
 	// Doubt: an earlier try may have been applied, and nobody has seen since whether it was.
 	Doubt bool `json:"doubt,omitempty"`
+	// SinceMicros is when an approval step began to wait, in the run's time as ElapsedMicros counts it.
+	SinceMicros int64 `json:"since_us,omitempty"`
 	// Again: a person asked for another attempt. Final: failed, and the plan goes on or is over.
 	Again bool `json:"again,omitempty"`
 	Final bool `json:"final,omitempty"`

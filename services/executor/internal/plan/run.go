@@ -113,8 +113,11 @@ func (r *Run) Next(now time.Duration, see Seen) Move {
 	}
 	if !rec.Over() {
 		for _, o := range r.orders {
-			r.obey(rec, o, see)
+			r.obey(rec, o, now, see)
 		}
+	}
+	if !rec.Over() {
+		r.expire(&m, now, see)
 	}
 	if !rec.Over() && !see.Paused {
 		r.begin(&m, now, see)
@@ -194,7 +197,7 @@ func (r *Run) begin(m *Move, now time.Duration, see Seen) {
 	for i := range r.Command.Plan.Steps {
 		step := &r.Command.Plan.Steps[i]
 		s := rec.Steps[step.Name]
-		if r.busy[step.Name] || s.settled() || s.State == message.StatePaused || !r.open(rec, step, see) {
+		if r.busy[step.Name] || s.settled() || s.State == message.StatePaused || s.State == message.StateWaiting || !r.open(rec, step, see) {
 			continue
 		}
 		at, may := r.turn(step, s, now)
@@ -210,6 +213,10 @@ func (r *Run) begin(m *Move, now time.Duration, see Seen) {
 		rec.State = message.StateStarted
 		if r.held(&m.Record, see) {
 			rec.State = message.StateHeld
+		}
+		if approves(step) {
+			r.await(m, step, s, now)
+			continue
 		}
 		rec.set(step.Name, s)
 		m.Work = append(m.Work, Work{Step: step, Attempt: s.Attempt, Take: s.Take, Doubt: s.Doubt})

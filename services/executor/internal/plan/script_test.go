@@ -16,7 +16,7 @@ import (
 // TestScripts plays the scripts in testdata: executors that share one journal and one chain, and what each move of theirs is.
 // "go test ./internal/plan -run TestScripts -rewrite" writes what happens into the scripts.
 //
-//	plan [kind=…] [epoch=…] [dry]     lines: <step> <phase> on=… after=a,b retries=… backoff=… failure=… unclaimed=… unskippable site=…
+//	plan [kind=…] [epoch=…] [dry]     lines: <step> <phase> on=… after=a,b retries=… backoff=… failure=… unclaimed=… unskippable site=… approve=30m
 //	go                                lines: <time> <executor> <what>
 //	    starts [boot=n] [sites=a,b]   begins to follow the run, reading the journal
 //	    done|fails|doubts|ends|cut|lapses <step> [applied] [doubt]
@@ -109,6 +109,12 @@ func (p *play) plan(d *datadriven.TestData) {
 				s.Unclaimed = v
 			case "unskippable":
 				s.Unskippable = true
+			case "approve": // for so long
+				d, _ := time.ParseDuration(v)
+				s.Driver, s.Timeout, s.Unskippable, s.Says = message.DriverApprove, message.Duration(d), true, "wait until a person approves: the backup is there"
+				if s.Phase == message.PhaseLook {
+					s.OnFailure = message.FailAbort
+				}
 			default:
 				d.Fatalf(p.t, "unknown option %s", k)
 			}

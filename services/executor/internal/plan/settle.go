@@ -109,10 +109,11 @@ func (r *Run) settle(rec *Record, o Outcome, see Seen) {
 
 // obey follows an instruction.
 //
-// Invariant: it counts only for a step that is paused in the very attempt that it names: hearing it twice, late or out of order changes nothing.
-func (r *Run) obey(rec *Record, in *message.Instruction, see Seen) {
+// Invariant: it counts only for a step that is paused, or waits for approval, in the very attempt that it names: hearing it twice, late or out of order
+// changes nothing.
+func (r *Run) obey(rec *Record, in *message.Instruction, now time.Duration, see Seen) {
 	s := rec.Steps[in.Step]
-	if in.Epoch != rec.Epoch || s.State != message.StatePaused || s.Attempt != in.Attempt {
+	if in.Epoch != rec.Epoch || s.State != message.StatePaused && s.State != message.StateWaiting || s.Attempt != in.Attempt {
 		return
 	}
 	by := "by " + in.Actor
@@ -120,6 +121,10 @@ func (r *Run) obey(rec *Record, in *message.Instruction, see Seen) {
 		by += ": " + in.Reason
 	}
 	step := r.step(in.Step)
+	if s.State == message.StateWaiting {
+		r.answer(rec, in, s, by, now, see)
+		return
+	}
 	s.Executor, s.Boot, s.At = r.me.Name, r.me.Boot, see.Wall
 	switch in.Verb {
 	case message.VerbRetry:
