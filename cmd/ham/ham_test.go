@@ -28,6 +28,9 @@ import (
 var ham string
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-") {
+		child(os.Args[1:])
+	}
 	dir, err := os.MkdirTemp("", "ham-test-")
 	if err != nil {
 		panic(err)

@@ -39,6 +39,7 @@ var speakers = map[Lang]*Speaker{
 			pagesTexts,
 			chatTexts,
 			cliTexts,
+			rollTexts,
 		},
 		rules,
 		core,

@@ -128,6 +128,7 @@ func (a *app) root() *cobra.Command {
 	add(operate.ID, a.swapCommands()...)
 	add(operate.ID, a.careCommands()...)
 	add(operate.ID, a.maintenanceCommands()...)
+	add(operate.ID, a.roll())
 	root.AddCommand(a.demoChildren()...)
 	return root
 }

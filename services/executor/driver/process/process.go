@@ -38,6 +38,8 @@ type Command struct {
 	Stdin string
 	// Keep is how many bytes of the newest output are kept; 0: the first 2 KiB and the last 4 KiB.
 	Keep int
+	// Also gets what it prints, as it prints it; nil: nobody. A writer that blocks delays the command.
+	Also io.Writer
 	// Low: everything else on the machine goes first, as far as the kernel lets an unprivileged process ask for that.
 	Low bool
 }
@@ -78,7 +80,11 @@ func Run(ctx context.Context, c Command) (Result, error) {
 		out.first, out.last = 0, c.Keep
 	}
 	cmd := exec.Command(c.Argv[0], c.Argv[1:]...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = c.Dir, out, out, outputGrace
+	output := io.Writer(out)
+	if c.Also != nil {
+		output = io.MultiWriter(out, c.Also)
+	}
+	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = c.Dir, output, output, outputGrace
 	cmd.Env = append(append(inherited(), c.Env...), markName+"="+mark)
 	if c.Stdin != "" {
 		cmd.Stdin = strings.NewReader(c.Stdin)
