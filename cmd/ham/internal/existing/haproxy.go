@@ -92,7 +92,6 @@ var sectionKinds = []string{"global", "defaults", "frontend", "backend", "listen
 
 // haproxyFiles is a configuration of HAProxy.
 type haproxyFiles struct {
-	noted
 	sections []*section
 }
 
