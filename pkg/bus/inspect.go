@@ -47,6 +47,9 @@ type StreamReport struct {
 	Bytes         uint64
 	LastSeq       uint64
 	First, Newest time.Time
+	// MaxBytes and MaxAge bound it; zero or less: nothing does.
+	MaxBytes int64
+	MaxAge   time.Duration
 }
 
 // Inspect looks at the bus and compares it with the layout that it should have. Its error says that nothing could be seen at all.
@@ -119,6 +122,7 @@ func (b *Bus) inspectStream(ctx context.Context, want jetstream.StreamConfig) (S
 	}
 	r.Exists, r.Replicas, r.Messages, r.Bytes, r.LastSeq = true, info.Config.Replicas, info.State.Msgs, info.State.Bytes, info.State.LastSeq
 	r.First, r.Newest = info.State.FirstTime, info.State.LastTime
+	r.MaxBytes, r.MaxAge = info.Config.MaxBytes, info.Config.MaxAge
 	var problems []string
 	for _, m := range compare(want, info.Config) {
 		problems = append(problems, m.String()+".")

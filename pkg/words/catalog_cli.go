@@ -6,6 +6,8 @@ var cliTexts = map[string]string{
 	"(may be overridden: --override %s --reason …)":                                              "(pode ser posto de lado: --override %s --reason …)",
 	"No group is declared. `ham apply FILE` declares one; `ham validate FILE` checks it before.": "Nenhum grupo está declarado. `ham apply FILE` declara um; `ham validate FILE` confere antes.",
 	"paused by %s": "pausado por %s", "epoch %d, %s is primary": "época %d, %s é primário", "epoch %d, %s is becoming primary": "época %d, %s está virando primário",
+	"STREAM": "STREAM", "HOLDS": "GUARDA", "A DAY": "POR DIA", "AT MOST": "NO MÁXIMO", "KEEPS": "POR QUANTO TEMPO", "no bound": "sem limite", "%d days": "%d dias",
+	"The streams hold %s, take %s a day as measured, and may come to hold %s.": "Os streams guardam %s, gastam %s por dia, pelo que se mediu, e podem chegar a guardar %s.",
 	"MEMBER": "MEMBRO", "SITE": "SITE", "ROLE": "PAPEL", "VERDICT": "VEREDITO", "READY": "PRONTO", "SEEN BY": "VISTO POR", "yes": "sim", "no": "não", "nobody yet": "ninguém ainda",
 	"serves %s": "serve %s", "cannot be reached:": "inalcançável:", "  route %s on %s %s": "  rota %s em %s %s", "    `ham approve %s %s`, or `ham reject %[1]s %[2]s`": "    `ham approve %s %s`, ou `ham reject %[1]s %[2]s`",
 	"nobody holds it, by this decider": "ninguém o tem, segundo este decider", "%s holds it at epoch %d": "%s o tem na época %d", "not armed: no guard is in force": "desarmado: nenhum guarda em vigor",

@@ -58,6 +58,7 @@ func (a *app) doctor() *cobra.Command {
 			k.services(ctx, b)
 			k.groups(ctx, a, b)
 			k.deadLetters(ctx, b)
+			k.disk(ctx, b)
 			if a.output == "json" {
 				if err := a.json(k.findings); err != nil {
 					return err

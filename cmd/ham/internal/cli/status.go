@@ -16,7 +16,8 @@ import (
 )
 
 func (a *app) status() *cobra.Command {
-	return &cobra.Command{
+	ofBus := false
+	c := &cobra.Command{
 		Use: "status [GROUP...]", Short: "Say how every group is, and what would happen if its primary died now",
 		RunE: func(c *cobra.Command, groups []string) error {
 			ctx := c.Context()
@@ -25,6 +26,9 @@ func (a *app) status() *cobra.Command {
 				return err
 			}
 			defer b.Close()
+			if ofBus {
+				return a.showBus(ctx, b)
+			}
 			all, err := a.statuses(ctx, b, groups)
 			if err != nil {
 				return err
@@ -44,6 +48,8 @@ func (a *app) status() *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&ofBus, "bus", false, "what the bus's streams take of its disk instead: now, in a day, and at most")
+	return c
 }
 
 // statuses asks for the groups named, or for all that are declared.
