@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// Authority signs certificates for one test. They are good for an hour.
+// Authority signs certificates for one test. They are good for thirty days, so that nobody is reminded of their end.
 type Authority struct {
 	// CAFile is its own certificate in PEM form.
 	CAFile string
@@ -35,7 +35,7 @@ func New(t testing.TB) *Authority {
 	t.Helper()
 	a := &Authority{dir: t.TempDir(), Pool: x509.NewCertPool(), key: newKey(t)}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(30 * 24 * time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &a.key.PublicKey, a.key)
@@ -51,7 +51,7 @@ func New(t testing.TB) *Authority {
 // files of the one before.
 func (a *Authority) Issue(t testing.TB, name string) (pair tls.Certificate, certFile, keyFile string) {
 	t.Helper()
-	return a.IssueUntil(t, name, time.Now().Add(time.Hour))
+	return a.IssueUntil(t, name, time.Now().Add(30*24*time.Hour))
 }
 
 // IssueUntil makes one that ends when it is told to, which may be past.

@@ -1,4 +1,4 @@
-// Package expiry says when certificates end: those of a file, and those that the other side of a connection shows.
+// Package expiry says when certificates end: those of a file, those that the other side of a connection shows, and what every process knows of its own.
 //
 // Safe for concurrent use: it keeps nothing.
 package expiry

@@ -18,11 +18,16 @@ type Process struct {
 	// Notify is what the notifier does beside telling each event.
 	Notify  Notify
 	Console Console
+	// Remind are the days before the end of a certificate of ham's own at which people are reminded of it, each once; none: [DefaultRemind].
+	Remind []int `json:",omitempty"`
 	// StateDir is where the embedded server and the executor keep their files.
 	StateDir string
 	// ShutdownTimeout bounds an orderly stop.
 	ShutdownTimeout time.Duration
 }
+
+// DefaultRemind is when people are reminded where nobody says otherwise.
+var DefaultRemind = []int{14, 7, 1}
 
 // Bus is how to reach NATS: an embedded server, or URLs of an external one.
 type Bus struct {

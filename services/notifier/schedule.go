@@ -8,6 +8,7 @@ import (
 
 	"github.com/isacloud/ha-manager/pkg/ask"
 	"github.com/isacloud/ha-manager/pkg/bus"
+	"github.com/isacloud/ha-manager/pkg/expiry"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec"
 	"github.com/isacloud/ha-manager/pkg/subject"
@@ -102,6 +103,9 @@ func (n *Notifier) publishDigest(ctx context.Context, target route.Target, what 
 		if s, err := (ask.Client{Bus: n.o.Bus, Timeout: 3 * time.Second}).Status(ctx, g); err == nil {
 			in.Status[g] = s
 		}
+	}
+	if in.Certificates, err = expiry.Read(ctx, n.o.Bus); err != nil {
+		return err
 	}
 	e := &message.Event{ID: id, Group: subject.NoGroup, Kind: message.EventNotify, Severity: message.Info, Writer: n.o.Name, At: time.Now().UnixMicro(), Code: digest.CodeWeek}
 	if what == "daily" {

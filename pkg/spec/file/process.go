@@ -37,6 +37,20 @@ var processObject = object[spec.Process]{
 		},
 		nested("notify", &notifierObject, "What the notifier does beside telling each event.", func(p *spec.Process) *spec.Notify { return &p.Notify }),
 		nested("console", &consoleObject, "The console of this process: the page with the red button. A plain value stands for listen.", func(p *spec.Process) *spec.Console { return &p.Console }),
+		{
+			name: "remind", form: "a list of days", limits: "1 to 8 of 1 to 365", def: "[14, 7, 1]",
+			means: "How many days before a certificate of ham's own ends (of the bus, the console, checks, steps) people are reminded of it, each time once. The last reminder is critical.",
+			read: func(c cursor, p *spec.Process) {
+				p.Remind = nil
+				c.list("a list of days such as [14, 7, 1]", true, func(item cursor) {
+					var days int
+					if item.number(1, 365, &days); days > 0 {
+						p.Remind = append(p.Remind, days)
+					}
+				})
+				c.most(len(p.Remind), 8, "reminder")
+			},
+		},
 		duration("shutdown_timeout", 15*time.Second, 100*time.Millisecond, time.Hour, "How long an orderly stop may take.",
 			func(p *spec.Process) *time.Duration { return &p.ShutdownTimeout }),
 	},

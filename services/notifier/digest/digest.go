@@ -3,12 +3,14 @@
 package digest
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/isacloud/ha-manager/pkg/expiry"
 	"github.com/isacloud/ha-manager/pkg/message"
 )
 
@@ -32,6 +34,8 @@ type Input struct {
 	// Groups are those declared, Status how each is; one that is not there was not answered for.
 	Groups []string
 	Status map[string]*message.GroupStatus
+	// Certificates are what each process knows of those of ham's own.
+	Certificates []message.Expiries
 }
 
 const (
@@ -42,8 +46,8 @@ const (
 
 func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
-// Week is the sentence and the lines of a digest: near misses that recovered, the age of drills, pauses that end or are forgotten, and what
-// could not be told.
+// Week is the sentence and the lines of a digest: near misses that recovered, the age of drills, pauses that end or are forgotten, figures
+// that are too far, certificates that end soon, and what could not be told.
 func Week(in Input) (sentence string, lines []message.Reason) {
 	incidents, swapped := map[string]bool{}, map[string]bool{}
 	group, last := map[string]string{}, map[string]Record{}
@@ -124,6 +128,18 @@ func Week(in Input) (sentence string, lines []message.Reason) {
 			add("%s is paused by %s until somebody resumes it: is that meant?", g, by)
 		}
 	}
+	for _, g := range in.Groups {
+		if s := in.Status[g]; s != nil {
+			for _, f := range s.Thresholds {
+				if f.Condition != message.ThresholdWell {
+					add("%s: %s", g, f.Sentence)
+				}
+			}
+		}
+	}
+	for _, c := range ending(in) {
+		add("%s", expiry.Says(c, in.Until))
+	}
 	for _, l := range lost {
 		add("not told: %s", l)
 	}
@@ -131,6 +147,24 @@ func Week(in Input) (sentence string, lines []message.Reason) {
 		lines = lines[:maxLines]
 	}
 	return sentence, lines
+}
+
+// soon is how far a digest looks ahead.
+const soon = 30 * day
+
+// ending are the certificates of ham's own that end soon, or have ended, each once, the soonest first.
+func ending(in Input) []message.Certificate {
+	var out []message.Certificate
+	for _, m := range in.Certificates {
+		for _, c := range m.Certificates {
+			same := func(o message.Certificate) bool { return o.Fingerprint == c.Fingerprint }
+			if c.NotAfter > 0 && time.UnixMicro(c.NotAfter).Sub(in.Until) <= soon && !slices.ContainsFunc(out, same) {
+				out = append(out, c)
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b message.Certificate) int { return cmp.Compare(a.NotAfter, b.NotAfter) })
+	return out
 }
 
 // Daily is one line that says how all groups are; its coming says that the notifier lives.

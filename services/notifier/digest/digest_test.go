@@ -17,7 +17,11 @@ var until = time.Date(2026, 3, 16, 12, 0, 0, 0, time.UTC)
 
 func week() digest.Input {
 	in := digest.Input{From: until.Add(-7 * 24 * time.Hour), Until: until, Groups: []string{"mail", "orders", "web"}, Status: map[string]*message.GroupStatus{
-		"web": {Sentence: "If a died now: b takes over, losing nothing, within about 4.2s.", DrilledAt: until.Add(-50 * time.Hour).UnixMicro(), Paused: true, PausedBy: "ana"},
+		"web": {Sentence: "If a died now: b takes over, losing nothing, within about 4.2s.", DrilledAt: until.Add(-50 * time.Hour).UnixMicro(), Paused: true, PausedBy: "ana",
+			Thresholds: []message.ThresholdStatus{
+				{Condition: message.ThresholdWell, Sentence: "cpu of a: 20%, the bound is 90% (check machine)"},
+				{Condition: message.ThresholdOver, Sentence: "queue of a: 1200 entries, the bound is 1000 entries (check backlog): too far since 2026-03-10 12:00:43 UTC, resolves at 900 entries"},
+			}},
 		"orders": {
 			Sentence: "If c died now: nobody takes over, because the group is paused.", Paused: true, PausedBy: "bia", PausedUntil: until.Add(3 * time.Hour).UnixMicro(),
 		},
@@ -27,6 +31,10 @@ func week() digest.Input {
 		at = at.Add(time.Hour)
 		e.ID = fmt.Sprint("e.", len(in.Records))
 		in.Records = append(in.Records, digest.Record{Time: at, Event: &e})
+	}
+	for i, end := range []time.Duration{200 * 24 * time.Hour, 6 * 24 * time.Hour, -time.Hour} {
+		c := message.Certificate{What: "the certificate of the bus's server", Where: fmt.Sprintf("/etc/ham/%d.crt", i), Name: "bus.example.org", Fingerprint: fmt.Sprint(i), NotAfter: until.Add(end).UnixMicro()}
+		in.Certificates = append(in.Certificates, message.Expiries{Writer: "sp", Certificates: []message.Certificate{c}}, message.Expiries{Writer: "rj", Certificates: []message.Certificate{c}})
 	}
 	open, shut := true, false
 	for i, group := range []string{"web", "web", "orders"} {

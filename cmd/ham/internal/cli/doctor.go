@@ -15,6 +15,7 @@ import (
 
 	"github.com/isacloud/ha-manager/pkg/ask"
 	"github.com/isacloud/ha-manager/pkg/bus"
+	"github.com/isacloud/ha-manager/pkg/expiry"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec"
 	"github.com/isacloud/ha-manager/pkg/spec/store"
@@ -59,6 +60,7 @@ func (a *app) doctor() *cobra.Command {
 			k.groups(ctx, a, b)
 			k.deadLetters(ctx, b)
 			k.disk(ctx, b)
+			k.certificates(ctx, b)
 			if a.output == "json" {
 				if err := a.json(k.findings); err != nil {
 					return err
@@ -279,4 +281,45 @@ func (k *checkup) deadLetters(ctx context.Context, b *bus.Bus) {
 		return
 	}
 	k.warn("dead letters", fmt.Sprintf("%d in the last day, the last: %s", recent, last), "somebody publishes what ham cannot read; stream "+subject.StreamDeadLetter+" keeps it whole")
+}
+
+// soonDays is from when on a certificate is worth a warning here.
+const soonDays = 14
+
+// certificates asks what every process knows of those that it uses itself or was shown.
+func (k *checkup) certificates(ctx context.Context, b *bus.Bus) {
+	all, err := expiry.Read(ctx, b)
+	if err != nil {
+		k.warn("certificates", err.Error(), "look at the bus")
+		return
+	}
+	k.expiring(all, time.Now())
+}
+
+// expiring says which certificates end soon, each once, and when the first of the others does.
+func (k *checkup) expiring(all []message.Expiries, now time.Time) {
+	seen, fine := map[string]bool{}, 0
+	var first time.Time
+	for _, m := range all {
+		for _, c := range m.Certificates {
+			what := "certificate at " + m.Writer
+			switch end := time.UnixMicro(c.NotAfter); {
+			case c.Problem != "":
+				k.warn(what, c.What+": "+c.Problem, "put a readable certificate in PEM form there")
+			case seen[c.Fingerprint]:
+			case !end.After(now):
+				k.bad(what, expiry.Says(c, now), "renew it")
+			case end.Sub(now) <= soonDays*24*time.Hour:
+				k.warn(what, expiry.Says(c, now), "renew it")
+			default:
+				if fine++; first.IsZero() || end.Before(first) {
+					first = end
+				}
+			}
+			seen[c.Fingerprint] = true
+		}
+	}
+	if fine > 0 {
+		k.ok("certificates", "%d of ham's own are valid for more than %d days, the first until %s", fine, soonDays, first.UTC().Format("2006-01-02"))
+	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/isacloud/ha-manager/cmd/ham/internal/build"
+	"github.com/isacloud/ha-manager/cmd/ham/internal/expiries"
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/bus/embedded"
 	"github.com/isacloud/ha-manager/pkg/lifecycle"
@@ -115,6 +116,9 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if err = s.listen(); err != nil {
 		return nil, err
 	}
+	s.parts = append(s.parts, lifecycle.Part{Name: "certificates", Run: func(ctx context.Context) error {
+		return expiries.Run(ctx, expiries.Options{Bus: s.Bus, Process: p, Log: o.Log})
+	}})
 	return s, s.addServices(ctx)
 }
 

@@ -126,7 +126,7 @@ func story() []Sample {
 			"disk /var of a is not watched: check machine from sp: cannot measure disk /var: no such file or directory")},
 		{"expiry", &message.Event{
 			Kind: message.EventThreshold, Severity: message.Warning, Group: subject.NoGroup, Writer: "up-sp", Code: "R494",
-			Sentence: "the server certificate of the bus (bus.example.org, /etc/ham/bus.crt) ends in 6 days, on 2026-03-08 12:00 UTC: renew it",
+			Sentence: "the certificate of the bus's server (bus.example.org, /etc/ham/bus.crt) ends in 6 days, on 2026-03-08 12:00 UTC: renew it",
 		}},
 		{"deadletter", &message.Event{
 			Kind: message.EventDeadLetter, Severity: message.Warning,
