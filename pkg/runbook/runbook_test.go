@@ -322,6 +322,16 @@ func TestTheLadderComesFirst(t *testing.T) {
 	require.Contains(t, a, "docker restart app")
 }
 
+// TestAPersonIsAsked: an approval step is in the page, too.
+func TestAPersonIsAsked(t *testing.T) {
+	f, err := file.Parse("web.yaml", []byte(strings.NewReplacer("//A", "//192.0.2.10", "//B", "//198.51.100.10", "PROXY", "tcp://192.0.2.2:9999").Replace(web)+
+		"steps: [{name: sure, approve: \"is the backup there\", when: always, within: 30m}]\n"))
+	require.NoError(t, err)
+	page, err := Write(f.Groups[0].Group)
+	require.NoError(t, err)
+	require.Contains(t, part(t, page, "A"), "Have somebody else say yes: is the backup there")
+}
+
 // TestALookAtAPort: as a person makes it.
 func TestALookAtAPort(t *testing.T) {
 	need(t, "socat")

@@ -50,6 +50,8 @@ func drivers() map[string]driverWords {
 		"run":       (*scene).run,
 		"group":     (*scene).other,
 		"restart":   (*scene).restart,
+
+		message.DriverApprove: (*scene).approve,
 	}
 }
 
@@ -435,6 +437,18 @@ func (s *scene) run(step *message.Step) ([]Action, error) {
 		out.Else = "Read what it logs. One that starts and dies at once does not run."
 	}
 	return []Action{out}, nil
+}
+
+// approve is a person's word, which whoever types this page needs as much.
+func (s *scene) approve(step *message.Step) ([]Action, error) {
+	var a spec.ApproveArgs
+	if err := json.Unmarshal(step.With, &a); err != nil {
+		return nil, err
+	}
+	return []Action{{
+		Does: "Have somebody else say yes: " + line(a.Text), Where: "wherever you are", Run: "printf 'who said yes, and when? '; read -r yes",
+		Prints: "nothing. Write the name down", Else: "Nobody is there to ask: then it is your own decision. Write down why.",
+	}}, nil
 }
 
 // restart mends a member where it is.

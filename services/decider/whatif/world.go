@@ -736,7 +736,13 @@ func (w *world) stepOf(c *message.Command, s *message.Step) (took time.Duration,
 	return took, false
 }
 
-func (w *world) uncount(s *message.Step) { w.uncounted = append(w.uncounted, s.Name) }
+func (w *world) uncount(s *message.Step) {
+	name := s.Name
+	if s.Driver == message.DriverApprove {
+		name += " (a person approves)"
+	}
+	w.uncounted = append(w.uncounted, name)
+}
 
 // runs is the executor that runs the step; nil: nobody may.
 func (w *world) runs(c *message.Command, s *message.Step) *executor {
