@@ -17,6 +17,7 @@ func rows() []row {
 		{"what-if", "every single fault of 100 groups: how long does it take to play them?", 2 * time.Minute, measureWhatIf},
 		{"words", "how long does it take to say a sentence in Portuguese?", time.Minute, measureWords},
 		{"desk", "the console in a real browser: how soon is it there, does it follow, does it fire; and what does it hold?", 5 * time.Minute, measureDesk},
+		{"care", "a proxy is reloaded, a plan is asked for: how soon is it right, how soon is it there?", 5 * time.Minute, measureCare},
 		{"demo", "the scripted demo: how long does it take?", 5 * time.Minute, measureDemo},
 	}
 }
