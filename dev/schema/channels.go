@@ -25,7 +25,7 @@ type channel struct {
 }
 
 var chain = []message.Message{&message.Command{}, &message.Held{}, &message.Mark{}, &message.DrillEnd{}, &message.Approval{}, &message.Planned{}, &message.Maintenance{}}
-var safety = []message.Message{&message.StepResult{}, &message.RunResult{}, &message.Instruction{}, &message.Fenced{}, &message.Replication{}}
+var safety = []message.Message{&message.StepResult{}, &message.RunResult{}, &message.Instruction{}, &message.Fenced{}, &message.Replication{}, &message.Evaluation{}}
 
 // channels is every kind of subject, in the order of the loop.
 var channels = []channel{
@@ -146,7 +146,7 @@ func parameters() map[string]parameter {
 		"verb":     {Description: "What is asked for.", Enum: verbs},
 		"actor":    {Description: "Who asks; the writer."},
 		"query":    {Description: "What is asked.", Enum: []string{subject.QueryStatus, subject.QueryPreview}},
-		"safety":   {Description: "The kind of message.", Enum: []string{subject.SafetyStep, subject.SafetyRun, subject.SafetyInstruction, subject.SafetyFenced, subject.SafetyReplication}},
+		"safety":   {Description: "The kind of message.", Enum: []string{subject.SafetyStep, subject.SafetyRun, subject.SafetyInstruction, subject.SafetyFenced, subject.SafetyReplication, subject.SafetyEvaluation}},
 		"event":    {Description: "What happened. Newer programs may know more kinds.", Examples: kinds},
 		"executor": {Description: "The executor's name."},
 		"decider":  {Description: "The decider's name."},

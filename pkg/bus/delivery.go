@@ -110,6 +110,13 @@ func agrees(p subject.Parts, m message.Message) error {
 			}
 			return kindIs(name, p.Kind, subject.SafetyReplication)
 		}
+	case *message.Evaluation:
+		if p.What == "safety" {
+			if err := field("executor", m.Executor, p.Writer); err != nil {
+				return err
+			}
+			return kindIs(name, p.Kind, subject.SafetyEvaluation)
+		}
 	case *message.Event:
 		if p.What == "event" {
 			if err := field("kind", string(m.Kind), p.Kind); err != nil {

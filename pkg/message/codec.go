@@ -83,6 +83,7 @@ var kinds = []kind{
 	{"looked", 1, func() Message { return new(Looked) }},
 	{"fenced", 1, func() Message { return new(Fenced) }},
 	{"replication", 1, func() Message { return new(Replication) }},
+	{"evaluation", 1, func() Message { return new(Evaluation) }},
 	{"lease", 1, func() Message { return new(LeaseRequest) }},
 	{"grant", 1, func() Message { return new(LeaseAnswer) }},
 	{"gathered", 1, func() Message { return new(Gathered) }},
@@ -160,6 +161,8 @@ func kindOf(m Message) kind {
 		name = "fenced"
 	case *Replication:
 		name = "replication"
+	case *Evaluation:
+		name = "evaluation"
 	case *LeaseRequest:
 		name = "lease"
 	case *LeaseAnswer:

@@ -117,6 +117,7 @@ const (
 	SafetyInstruction = "instruction"
 	SafetyFenced      = "fenced"
 	SafetyReplication = "replication"
+	SafetyEvaluation  = "evaluation"
 )
 
 // Safety is ham.v1.safety.<group>.<kind>.<writer>.

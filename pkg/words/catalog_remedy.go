@@ -27,6 +27,8 @@ var remedy = [][2]string{
 	{"{who} is in maintenance by {actor}, and is not mended meanwhile", "{who} está em manutenção por {actor}, e enquanto isso não é consertado"},
 	{"drill {id} runs, and {who} is not mended meanwhile", "o ensaio {id} está em curso, e enquanto isso {who} não é consertado"},
 
+	{"{who} is not ready: step {step} would fail, as {executor} found: {why:text}", "{who} não está pronto: o passo {step} falharia, como {executor} constatou: {why}"},
+
 	// Why it is over.
 	{"all {n:n} tries were made", "todas as {n} tentativas foram feitas"},
 	{"{does:try} failed: its executor does not say why", "{does} falhou: seu executor não diz por quê"},

@@ -62,7 +62,8 @@ type Executor struct {
 	awaited  map[string]chan struct{}  // closed once there is a keeper
 	shadows  map[string]*engine.News   // rehearsals under way, by journal key
 	caughtUp bool
-	missing  []string // what has not been read to its end yet
+	applied  chan struct{} // holds one token when a spec has changed since the plans were evaluated
+	missing  []string      // what has not been read to its end yet
 }
 
 // New checks the options. Nothing is opened yet.
@@ -73,7 +74,7 @@ func New(o Options) (*Executor, error) {
 	x := &Executor{
 		opts: o, name: o.Bus.Name(), bus: o.Bus, bind: driver.Bind(o.Drivers), began: time.Now(),
 		desks: map[string]*group.Group{}, shadows: map[string]*engine.News{}, keepers: map[string]*keeper.Keeper{}, awaited: map[string]chan struct{}{},
-		peers:   peer.NewClient(o.PeerSecret),
+		peers: peer.NewClient(o.PeerSecret), applied: make(chan struct{}, 1),
 		missing: []string{"chain", "specs"},
 	}
 	x.outbox = outbox.New(x.name, x.bus.Publish, o.Log, o.at)
@@ -138,6 +139,7 @@ func (x *Executor) Run(ctx context.Context) error {
 		x.part("routes", x.reconciler.Run),
 		x.part("fenced", x.followFenced),
 		x.part("gather", x.gatherer.Run),
+		x.part("evaluations", x.evaluations),
 		x.part("runbooks", x.runbooks.Run),
 		x.part("control", func(ctx context.Context) error { return control.Serve(ctx, x.opts.StateDir, x.vouch) }),
 	}
@@ -310,6 +312,10 @@ func (x *Executor) watchSpecs(ctx context.Context) error {
 		x.desk(c.Group).Spec(c.Spec)
 		x.keep(c.Group, c.Spec)
 		x.gatherer.Spec(c.Group, c.Spec)
+		select {
+		case x.applied <- struct{}{}:
+		default:
+		}
 		x.runbooks.Spec(c.Group, c.Spec)
 	}, store.OnReady(func() { x.ready("specs") }))
 }

@@ -61,6 +61,8 @@ type Options struct {
 	Every time.Duration
 	// Yield is how long an executor lets those at the preferred site go first. Default 300 ms.
 	Yield time.Duration
+	// Evaluate is about how often the plans of each group are looked at. Default 3 min.
+	Evaluate time.Duration
 	// Watch is how often each proxy is looked at. Default 500 ms.
 	Watch time.Duration
 
@@ -122,7 +124,7 @@ func (o *Options) complete() error {
 		def, min time.Duration
 	}{
 		{"take over", &o.TakeOver, 10 * time.Second, 100 * time.Millisecond}, {"every", &o.Every, time.Second, 10 * time.Millisecond},
-		{"yield", &o.Yield, 300 * time.Millisecond, 0}, {"watch", &o.Watch, 500 * time.Millisecond, 10 * time.Millisecond},
+		{"yield", &o.Yield, 300 * time.Millisecond, 0}, {"evaluate", &o.Evaluate, 3 * time.Minute, 10 * time.Millisecond}, {"watch", &o.Watch, 500 * time.Millisecond, 10 * time.Millisecond},
 	} {
 		if *d.value == 0 {
 			*d.value = d.def

@@ -72,7 +72,7 @@ func (s *State) readiness(at Time) {
 			m.told = ""
 			continue
 		}
-		if m.calm && m.told == ready && at.Mono-m.steadySince >= s.spec.Policy.StableFor {
+		if m.calm && m.told == ready && !s.evaluatedNews && at.Mono-m.steadySince >= s.spec.Policy.StableFor {
 			continue // nothing can have changed
 		}
 		reasons := s.unready(at, m.name)
@@ -97,6 +97,7 @@ func (s *State) readiness(at Time) {
 		}
 		s.tell(at, e, now, m.cause, epoch(s.chain.epoch()))
 	}
+	s.evaluatedNews = false
 }
 
 // ready is what stands for no reason at all.

@@ -96,6 +96,9 @@ func (s *State) safety(at Time, in SafetyRead) {
 	case *message.Replication:
 		s.replicationRead(at, m, in)
 		return
+	case *message.Evaluation:
+		s.evaluationRead(at, m, in)
+		return
 	default:
 		return
 	}

@@ -532,6 +532,13 @@ func (s *script) happen(t *testing.T, what string) {
 		if s.exec.wait != nil && flags[0] == "on" {
 			s.exec.begin(s.exec.wait)
 		}
+	case "evaluated": // evaluated b [step=route-front] [mends] [revision=7] [kind=failover]: what an executor found of the plan to b
+		_, c := s.newest()
+		e := &message.Evaluation{ID: "eval." + strconv.Itoa(len(s.world.log)), Group: "web", Epoch: c.Epoch, SpecRevision: s.spec.Revision, Primary: c.Primary, To: flags[0], Executor: "ex1", Problems: []message.StepProblem{}}
+		if step := args["step"]; step != "" {
+			e.Problems = append(e.Problems, message.StepProblem{Kind: message.KindFailover, Step: step, Problem: "no such backend", Mends: slices.Contains(flags, "mends")})
+		}
+		s.report(e)
 	case "mends": // mends helps | nothing | fails | worse | dies | gone: what a try of a ladder leads to
 		s.exec.mends = flags[0]
 	case "route": // route front serves b | route front away x2

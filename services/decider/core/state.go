@@ -60,6 +60,9 @@ type State struct {
 	// lastDrill is the newest that is over, drilled when the newest that went there and back was: nil: none.
 	lastDrill *drill
 	drilled   *moment
+	// evaluations are what executors found of the plans to standbys.
+	evaluations   []evaluated
+	evaluatedNews bool
 	// tryEnds are what became of the tries of ladders; mendShown those that dry run has shown, remedyTolds what was told of them.
 	tryEnds     []tryEnd
 	mendShown   []string
