@@ -12,7 +12,7 @@ var reportTexts = map[string]string{
 	"run started": "execução começou", "run held": "execução firmada", "run done": "execução feita", "run failed": "execução falhou", "run paused": "execução pausada",
 	"run skipped": "execução pulada", "run ended": "execução encerrada", "run aborted": "execução abortada", "run superseded": "execução superada",
 	"verdict": "veredito", "readiness": "prontidão", "decision": "decisão", "shadow": "sombra", "step": "passo", "run": "execução", "route": "rota",
-	"drift": "desvio", "drill": "ensaio", "remedy": "conserto", "spec": "spec", "deadletter": "carta morta", "service": "serviço", "note": "nota", "clients": "clientes", "maintenance": "manutenção", "notify": "notificação", "approval": "aprovação", "judged": "julgado", "planned": "planejado", "cancel": "cancelar",
+	"drift": "desvio", "drill": "ensaio", "remedy": "conserto", "spec": "spec", "deadletter": "carta morta", "service": "serviço", "note": "nota", "clients": "clientes", "maintenance": "manutenção", "threshold": "limiar", "notify": "notificação", "approval": "aprovação", "judged": "julgado", "planned": "planejado", "cancel": "cancelar",
 	"failover": "failover", "switchover": "switchover", "failback": "failback", "pause": "pausar", "resume": "retomar", "approve": "aprovar",
 	"reject": "rejeitar", "retry": "tentar de novo", "skip": "pular", "abort": "abortar", "adopt": "adotar", "reconfigure": "reconfigurar", "judge": "julgar",
 	"Failover": "Failover", "Switchover": "Switchover", "Adopt": "Adoção", "Resume": "Retomada", "Reconfigure": "Reconfiguração",
