@@ -64,7 +64,7 @@ func (a *app) report(err error) {
 }
 
 func (a *app) root() *cobra.Command {
-	lang := ""
+	lang, named := "", ""
 	root := &cobra.Command{
 		Use:           "ham",
 		Short:         "Keep a service's primary and secondary infrastructure available",
@@ -87,6 +87,9 @@ func (a *app) root() *cobra.Command {
 			if a.lang, err = words.Parse(lang); err != nil {
 				return usagef("--lang or HAM_LANG: %v", err)
 			}
+			if talks(c) {
+				return a.useContext(c, named)
+			}
 			return nil
 		},
 	}
@@ -102,6 +105,7 @@ func (a *app) root() *cobra.Command {
 	f.StringVar(&a.tls.CAFile, "ca", a.Env("HAM_CA"), "`file` with the certificates of the authorities that vouch for a bus with TLS (default $HAM_CA, else the system's)")
 	f.StringVar(&a.tls.CertFile, "cert", a.Env("HAM_CERT"), "`file` with the certificate to show to a bus that asks for one (default $HAM_CERT)")
 	f.StringVar(&a.tls.KeyFile, "key", a.Env("HAM_KEY"), "`file` with its key (default $HAM_KEY)")
+	f.StringVar(&named, "context", "", "the `name` of the bus and the identity to use (default $HAM_CONTEXT, else the one in use: ham context)")
 	f.StringVar(&a.actor, "as", "", "who asks, in the record (default $HAM_ACTOR, else the user's name)")
 	f.StringVar(&lang, "lang", "", "`language` of what people read: en or pt-BR (default $HAM_LANG, else en); what programs read is always English")
 	f.DurationVar(&a.timeout, "timeout", 10*time.Second, "how long to wait for an answer")
@@ -123,7 +127,7 @@ func (a *app) root() *cobra.Command {
 	}
 	console := a.service("console")
 	console.AddCommand(a.consoleCommands()...)
-	add(run.ID, a.demo(), a.up(), a.service("prober"), a.service("decider"), a.service("executor"), a.service("notifier"), console, a.busAlone(), a.init(), a.validate(), a.apply(), a.doctor())
+	add(run.ID, a.demo(), a.up(), a.service("prober"), a.service("decider"), a.service("executor"), a.service("notifier"), console, a.busAlone(), a.init(), a.validate(), a.apply(), a.history(), a.rollback(), a.contexts(), a.doctor())
 	add(look.ID, a.status(), a.planned(), a.drills(), a.shadow(), a.watch(), a.plan(), a.explain(), a.incidents(), a.postmortem(), a.gather(), a.evidence(), a.replay(), a.whatIf(), a.runbook(), a.guard(), a.version())
 	add(operate.ID, a.swapCommands()...)
 	add(operate.ID, a.careCommands()...)
@@ -131,6 +135,21 @@ func (a *app) root() *cobra.Command {
 	add(operate.ID, a.roll())
 	root.AddCommand(a.demoChildren()...)
 	return root
+}
+
+// talks says whether the command is one of those that a person says on a laptop: a service is where its own options say, on whichever host it runs.
+func talks(c *cobra.Command) bool {
+	for c.HasParent() && c.Parent().HasParent() {
+		c = c.Parent()
+	}
+	if c.GroupID != "run" {
+		return c.GroupID != ""
+	}
+	switch c.Name() {
+	case "apply", "history", "rollback", "doctor":
+		return true
+	}
+	return false
 }
 
 // noSuchCommand says which command may have been meant by a word that is none.
