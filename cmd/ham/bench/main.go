@@ -169,6 +169,8 @@ func childMain(ctx context.Context, args []string) int {
 		err = serveBus(ctx, args[0])
 	case what == "desk" && len(args) == 2:
 		err = serveDeskBus(ctx, args[0], args[1])
+	case what == "deploy" && len(args) == 1:
+		err = callDeploy(ctx, args[0])
 	case what == "bare" && len(args) == 1:
 		err = askBare(ctx, args[0])
 	default:

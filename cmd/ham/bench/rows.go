@@ -8,6 +8,7 @@ func rows() []row {
 		{"request", "a request on the bus: how soon does the first step begin?", 10 * time.Minute, measureRequest},
 		{"kill", "the primary HTTP server is killed behind a real HAProxy: how long are clients not served?", 15 * time.Minute, measureKill},
 		{"silent", "the host of the primary HTTP server falls silent: how long are clients not served?", 10 * time.Minute, measureSilent},
+		{"roll", "four servers behind a real HAProxy are rolled under 500 requests a second: how many requests fail?", 5 * time.Minute, measureRoll},
 		{"core", "the decider's core alone, on one thread: how many heartbeats does it take?", 2 * time.Minute, measureCore},
 		{"heartbeats", "how many heartbeats go through the bus into the decider's core?", 3 * time.Minute, measureHeartbeats},
 		{"replay", "how many recorded heartbeats are decided again in a second?", 5 * time.Minute, measureReplay},
