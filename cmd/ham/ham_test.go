@@ -31,6 +31,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-") {
 		child(os.Args[1:])
 	}
+	if os.Getenv("INSTANCE") != "" {
+		instance()
+	}
 	dir, err := os.MkdirTemp("", "ham-test-")
 	if err != nil {
 		panic(err)
@@ -86,8 +89,14 @@ func (w *world) run(args ...string) (out string, code int) {
 // start runs a command until the test ends; stop it earlier with what it returns.
 func (w *world) start(program string, args ...string) (stop func(os.Signal) int) {
 	w.t.Helper()
+	return w.startIn(nil, program, args...)
+}
+
+// startIn is start with more in the environment.
+func (w *world) startIn(env []string, program string, args ...string) (stop func(os.Signal) int) {
+	w.t.Helper()
 	cmd := exec.Command(program, args...)
-	cmd.Env = w.env()
+	cmd.Env = append(w.env(), env...)
 	log := &bytes.Buffer{}
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

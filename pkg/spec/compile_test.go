@@ -176,3 +176,86 @@ func TestOnlyDatabasesArePromoted(t *testing.T) {
 	_, err := spec.Compile(g, spec.Swap{Kind: message.KindFailover, From: "a", To: "b"})
 	require.EqualError(t, err, "compile plan of orders: member b holds nothing that can be made a primary, want postgres or redis")
 }
+
+// reaches says whether step a comes after step b, directly or not.
+func reaches(plan message.Plan, a, b string) bool {
+	for _, s := range plan.Steps {
+		if s.Name == a {
+			for _, before := range s.After {
+				if before == b || reaches(plan, before, b) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+func find(t *testing.T, plan message.Plan, name string) message.Step {
+	t.Helper()
+	for _, s := range plan.Steps {
+		if s.Name == name {
+			return s
+		}
+	}
+	require.Fail(t, "no step "+name)
+	return message.Step{}
+}
+
+// TestOldStopsBeforeNewStarts: what only one side runs never runs on two by the plan. A planned swap asks the groups that it moves, then stops the old side
+// before `held`, and is called off where that fails; a failover starts nothing before the old one is stopped, or nobody is there to stop it.
+func TestOldStopsBeforeNewStarts(t *testing.T) {
+	g := load(t, "sites")
+	plan, err := spec.Compile(g, spec.Swap{Kind: message.KindSwitchover, From: "a", To: "b"})
+	require.NoError(t, err)
+	for _, ready := range []string{"ready-db", "ready-cache"} {
+		require.Equal(t, message.PhaseLook, find(t, plan, ready).Phase)
+		require.True(t, reaches(plan, "stop-app", ready))
+	}
+	for _, name := range []string{"app", "queue"} {
+		stop := find(t, plan, "stop-"+name)
+		require.Equal(t, message.PhaseRelease, stop.Phase)
+		require.Equal(t, message.FailAbort, stop.OnFailure)
+		require.Equal(t, "ham-a", stop.Executor)
+		require.Equal(t, message.PhaseAct, find(t, plan, "start-"+name).Phase)
+		require.True(t, reaches(plan, "start-"+name, "stop-"+name))
+	}
+	plan, err = spec.Compile(g, spec.Swap{Kind: message.KindFailover, From: "a", To: "b"})
+	require.NoError(t, err)
+	for name, unclaimed := range map[string]string{"app": message.UnclaimedGoOn, "queue": message.UnclaimedPause} {
+		stop := find(t, plan, "stop-"+name)
+		require.Equal(t, message.FailPause, stop.OnFailure, "one that is there and says no is known to run")
+		require.Equal(t, unclaimed, stop.Unclaimed)
+		require.True(t, reaches(plan, "start-"+name, "stop-"+name))
+	}
+	require.Contains(t, find(t, plan, "start-queue").After, "stop-queue")
+	for _, s := range plan.Steps {
+		require.NotContains(t, s.Name, "ready-", "a failover does not ask first")
+		require.NotEqual(t, "stop-worker", s.Name, "it runs on every side")
+	}
+	plan, err = spec.Compile(g, spec.Swap{Kind: message.KindResume, From: "b", To: "a"})
+	require.NoError(t, err)
+	require.Equal(t, "ham-a", find(t, plan, "start-queue").Executor, "what was stopped for a swap that came to nothing is started again")
+	for _, s := range plan.Steps {
+		require.NotEqual(t, "group", s.Driver, "a resume moves no other group")
+	}
+}
+
+// TestResourcesKeepTheirOrder: up in the order of after, down in its reverse.
+func TestResourcesKeepTheirOrder(t *testing.T) {
+	g := load(t, "sites")
+	plan, err := spec.Compile(g, spec.Swap{Kind: message.KindSwitchover, From: "a", To: "b"})
+	require.NoError(t, err)
+	for _, c := range [][2]string{
+		{"stop-queue", "stop-app"}, {"route-to-db", "move-db"}, {"start-app", "route-to-db"}, {"start-app", "move-cache"}, {"start-app", "start-queue"},
+		{"up-app", "start-app"}, {"start-worker", "up-app"}, {"route-edge", "up-app"}, {"route-admin", "route-edge"}, {"verify", "route-edge"}, {"verify", "start-worker"},
+	} {
+		require.True(t, reaches(plan, c[0], c[1]), "%s comes after %s", c[0], c[1])
+		require.False(t, reaches(plan, c[1], c[0]))
+	}
+	require.Contains(t, find(t, plan, "start-worker").After, "up-app")
+	require.Equal(t, "executor:outside", find(t, plan, "verify").On)
+	g.Resources[0].After = []string{"worker"}
+	_, err = spec.Compile(g, spec.Swap{Kind: message.KindSwitchover, From: "a", To: "b"})
+	require.EqualError(t, err, "compile plan of messenger: the resources wait for each other: app after worker after app")
+}

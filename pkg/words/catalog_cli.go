@@ -9,6 +9,7 @@ var cliTexts = map[string]string{
 	"STREAM": "STREAM", "HOLDS": "GUARDA", "A DAY": "POR DIA", "AT MOST": "NO MÁXIMO", "KEEPS": "POR QUANTO TEMPO", "no bound": "sem limite", "%d days": "%d dias",
 	"The streams hold %s, take %s a day as measured, and may come to hold %s.": "Os streams guardam %s, gastam %s por dia, pelo que se mediu, e podem chegar a guardar %s.",
 	"MEMBER": "MEMBRO", "SITE": "SITE", "ROLE": "PAPEL", "VERDICT": "VEREDITO", "READY": "PRONTO", "SEEN BY": "VISTO POR", "yes": "sim", "no": "não", "nobody yet": "ninguém ainda",
+	"RESOURCE": "RECURSO", "WHAT": "O QUE É", "AFTER": "DEPOIS DE", "IS": "ESTADO",
 	"serves %s": "serve %s", "cannot be reached:": "inalcançável:", "  route %s on %s %s": "  rota %s em %s %s", "    `ham approve %s %s`, or `ham reject %[1]s %[2]s`": "    `ham approve %s %s`, ou `ham reject %[1]s %[2]s`",
 	"nobody holds it, by this decider": "ninguém o tem, segundo este decider", "%s holds it at epoch %d": "%s o tem na época %d", "not armed: no guard is in force": "desarmado: nenhum guarda em vigor",
 	"  lease of %s by %s: %s%s": "  lease de %s por %s: %s%s", ", %d bytes behind": ", %d bytes de atraso", "  standby %s  %s": "  standby %s  %s", "  %s of epoch %d to %s is %s:": "  %s da época %d para %s: %s:",

@@ -20,6 +20,7 @@ var status = [][2]string{
 		"{verb} em {at} UTC, em {in}, para {to}, agendado por {actor} como {name}"},
 	{"waits for a person until {until:text} UTC: {what:say}",
 		"espera uma pessoa até {until} UTC: {what}"},
+	{"group {group}", "grupo {group}"}, {"process {what:text}", "processo {what}"}, {"route {route}", "rota {route}"},
 	{"waits for a second person until {until:text} UTC: {what:say}",
 		"espera uma segunda pessoa até {until} UTC: {what}"},
 	{"it would be refused then: {why:text}",

@@ -295,6 +295,13 @@ func (r *reader) unfold(g *spec.Group) {
 			}
 		}
 	}
+	// The groups that are moved along are asked about from wherever anything else is looked at.
+	vantages := g.Vantages()
+	for i := range g.Checks {
+		if c := &g.Checks[i]; c.Group != nil && len(c.From) == 0 {
+			c.From = slices.Clone(vantages)
+		}
+	}
 	slices.SortFunc(g.Checks, func(a, b spec.Check) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(g.Routes, func(a, b spec.Route) int { return cmp.Compare(a.Name, b.Name) })
 	r.downWhen(g)

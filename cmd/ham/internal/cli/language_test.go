@@ -49,8 +49,12 @@ func TestStatusAndExplainInPortuguese(t *testing.T) {
 		},
 		Routes: []message.RouteSeen{{Route: "front", Proxy: "px1"}, {Route: "front", Proxy: "px2", Reachable: true}, {Route: "front", Proxy: "px3", Reachable: true, Serves: []string{"a"}}},
 		Lease:  &message.LeaseStatus{Deciders: []string{"d1"}, TTL: message.Duration(1500e6), Standbys: []message.StandbyStatus{{Member: "b", State: message.StandbyStreaming, Lag: true, LagBytes: 9}, {Member: "c"}}, Fenced: []message.FencedStatus{{Member: "b", Epoch: 2, Now: true, How: "guard"}}},
-		Drill:  &message.DrillStatus{ID: "web-drill-2", Actor: "ana", Stage: message.DrillHolds, Home: "b", Away: "a", BackAt: 1e12},
-		Swap:   &message.SwapStatus{Kind: message.KindFailover, Epoch: 4, To: "b", State: message.StatePaused, Steps: []message.StepStatus{{Name: "front", Says: "send clients of web to b (server s2) on 1 proxy"}}},
+		Resources: []message.ResourceStatus{
+			{Name: "queue", Says: "group web-queue", Group: "web-queue", Down: true, Members: []message.ResourceMember{{Member: "a", Verdict: message.VerdictDown, Why: "b is not ready: b is suspect"}}},
+			{Name: "main", Says: "process web-main", After: []string{"queue"}}, {Name: "edge", Says: "route edge"},
+		},
+		Drill: &message.DrillStatus{ID: "web-drill-2", Actor: "ana", Stage: message.DrillHolds, Home: "b", Away: "a", BackAt: 1e12},
+		Swap:  &message.SwapStatus{Kind: message.KindFailover, Epoch: 4, To: "b", State: message.StatePaused, Steps: []message.StepStatus{{Name: "front", Says: "send clients of web to b (server s2) on 1 proxy"}}},
 	}
 	a.showStatus(s)
 	a.showWhy(s)

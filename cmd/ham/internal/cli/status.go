@@ -122,6 +122,7 @@ func (a *app) showStatus(s *message.GroupStatus) {
 			}
 		}
 	}
+	a.showResources(s)
 	for _, r := range s.Routes {
 		what := a.t("serves %s", strings.Join(r.Serves, ", "))
 		switch {
@@ -140,6 +141,29 @@ func (a *app) showStatus(s *message.GroupStatus) {
 		a.showSwap(s.Swap)
 	}
 	a.showDesk(s)
+}
+
+// showResources says, in the order in which they come up, what each member holds and how it is.
+func (a *app) showResources(s *message.GroupStatus) {
+	if len(s.Resources) == 0 {
+		return
+	}
+	rows := [][]string{a.titles("RESOURCE", "WHAT", "AFTER", "IS")}
+	for _, r := range s.Resources {
+		var is []string
+		for _, m := range r.Members {
+			is = append(is, m.Member+" "+a.t(string(m.Verdict)))
+		}
+		rows = append(rows, []string{r.Name, a.say(r.Says), strings.Join(r.After, ", "), strings.Join(is, ", ")})
+	}
+	table(a.Out, "  ", rows)
+	for _, r := range s.Resources {
+		for _, m := range r.Members {
+			if m.Why != "" {
+				a.printf("  %s: %s", r.Name, a.say(m.Why))
+			}
+		}
+	}
 }
 
 // showDesk says what waits for people: a second person, the next drill, a judgement.

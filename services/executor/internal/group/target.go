@@ -10,6 +10,9 @@ import (
 	"github.com/isacloud/ha-manager/pkg/subject"
 )
 
+// WaitSwap is what is waited for while a run sees to everything.
+const WaitSwap = "a swap is under way"
+
 // Target is how the group's routes should be.
 type Target struct {
 	Group string
@@ -74,9 +77,9 @@ func (g *Group) Target() Target {
 	case paused:
 		t.Wait = "the group is paused"
 	case !g.view.IsHeld():
-		t.Wait = "a swap is under way"
+		t.Wait = WaitSwap
 	case !over, rec.State != message.StateDone && rec.State != message.StateAborted:
-		t.Wait = "a swap is under way"
+		t.Wait = WaitSwap
 	case vouched:
 		t.Wait = "a person's word stands in for the record"
 	case g.fenced[t.Primary] >= t.Epoch:

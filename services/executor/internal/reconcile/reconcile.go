@@ -79,7 +79,7 @@ func (r *Reconciler) Changed() {
 
 // Run watches until ctx ends.
 func (r *Reconciler) Run(ctx context.Context) error {
-	proxies, bouncers := map[string]*proxy{}, map[string]*bouncer{}
+	proxies, bouncers, processes := map[string]*proxy{}, map[string]*bouncer{}, map[string]*process{}
 	var running sync.WaitGroup
 	defer running.Wait()
 	for {
@@ -107,6 +107,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 			}
 		}
 		r.followBouncers(ctx, bouncers, &running)
+		r.followProcesses(ctx, processes, &running)
 		select {
 		case <-r.changed:
 		case <-ctx.Done():
