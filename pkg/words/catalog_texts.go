@@ -14,7 +14,7 @@ var reportTexts = map[string]string{
 	"verdict": "veredito", "readiness": "prontidão", "decision": "decisão", "shadow": "sombra", "step": "passo", "run": "execução", "route": "rota",
 	"drift": "desvio", "drill": "ensaio", "remedy": "conserto", "spec": "spec", "deadletter": "carta morta", "service": "serviço", "note": "nota", "clients": "clientes", "maintenance": "manutenção", "threshold": "limiar", "notify": "notificação", "approval": "aprovação", "judged": "julgado", "planned": "planejado", "cancel": "cancelar",
 	"failover": "failover", "switchover": "switchover", "failback": "failback", "pause": "pausar", "resume": "retomar", "approve": "aprovar",
-	"reject": "rejeitar", "retry": "tentar de novo", "skip": "pular", "abort": "abortar", "adopt": "adotar", "reconfigure": "reconfigurar", "judge": "julgar",
+	"reject": "rejeitar", "drain": "drenar", "undrain": "devolver", "retry": "tentar de novo", "skip": "pular", "abort": "abortar", "adopt": "adotar", "reconfigure": "reconfigurar", "judge": "julgar",
 	"Failover": "Failover", "Switchover": "Switchover", "Adopt": "Adoção", "Resume": "Retomada", "Reconfigure": "Reconfiguração",
 	"there": "ida", "back": "volta", "holds": "permanece", "waits": "espera",
 
