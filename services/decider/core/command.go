@@ -21,7 +21,7 @@ func (s *State) compose(at Time, q question, rule *Rule, w words, aside []messag
 		Group: s.group, Epoch: s.chain.epoch() + 1, Kind: q.kind, Primary: q.to, From: q.from, Members: s.membersOf(q),
 		Rule: rule.Code, Sentence: clip(fill(rule.Says, w), 1000), Reasons: aside, Incident: s.incident.id(s.group),
 		Plan: plan, SpecRevision: s.spec.Revision, Decider: s.decider, At: at.Wall,
-		Positions: map[string]uint64{"commands": s.chain.seq, "safety": s.run.seen, "heartbeats": s.hbSeq},
+		Positions: map[string]uint64{"commands": s.chain.seq, "safety": s.run.seen, "heartbeats": s.hbSeq, "events": s.routeSeq},
 	}
 	c.Basis = s.basis(at, q)
 	c.Lease, c.Remedy = s.leaseOf(q), q.remedy

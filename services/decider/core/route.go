@@ -45,6 +45,7 @@ func (r *route) declared(s *State) bool {
 
 // routeSeen keeps the newest word about each proxy, sorted.
 func (s *State) routeSeen(in RouteRead) {
+	s.routeSeq = max(s.routeSeq, in.Seq)
 	i, found := slices.BinarySearchFunc(s.routes, in.Route, func(r *route, t *message.RouteSeen) int {
 		return cmp.Or(cmp.Compare(r.seen.Route, t.Route), cmp.Compare(r.seen.Proxy, t.Proxy))
 	})

@@ -47,6 +47,8 @@ type State struct {
 	sights  map[sightKey]*sight
 	hbSeq   uint64 // newest heartbeat of the stream
 	routes  []*route
+	// routeSeq is the newest word about any proxy: a sequence of the events.
+	routeSeq uint64
 
 	chain    chain
 	run      run

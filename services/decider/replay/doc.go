@@ -5,7 +5,7 @@
 //
 // Deciders hear heartbeats as they pass, a little before the stream has them, and each hears them in an order of its own. So a command carries
 // its basis (message.Basis): the moment it was decided at by the bus's clock, for how long its decider had run and watched, the newest look of
-// each vantage that it had heard, and how far it had read chain and safety messages (Positions). Around each decision replay puts the messages
+// each vantage that it had heard, and how far it had read chain, safety messages and what proxies were seen to do (Positions). Around each decision replay puts the messages
 // into that order: what the basis names comes before the decision, at the moment at which it was heard; everything else comes after it. Away from decisions a
 // message comes when it was stored.
 //

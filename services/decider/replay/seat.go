@@ -290,6 +290,9 @@ func (d *Decision) had(h *held, looks map[lookKey]message.HeardLook, whole bool)
 		return h.seq <= d.Command.Positions["commands"], true
 	case core.SafetyRead:
 		return h.seq <= d.Command.Positions["safety"], true
+	case core.RouteRead:
+		seq, said := d.Command.Positions["events"]
+		return h.seq <= seq, said // commands of older versions do not say
 	case core.SpecChanged:
 		return h.seq <= d.Command.SpecRevision, true
 	case core.ShadowRead:

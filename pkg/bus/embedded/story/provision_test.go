@@ -71,8 +71,8 @@ func TestProvisionMakesEveryStreamAsPromised(t *testing.T) {
 			t.Errorf("%s is %+v", stream, c)
 		}
 	}
-	if n := len(streams(t, b)); n != 11 {
-		t.Errorf("%d streams, want 11", n)
+	if n := len(streams(t, b)); n != 12 {
+		t.Errorf("%d streams, want 12", n)
 	}
 	// A bucket that ham made is one for everybody else, too.
 	if _, err := b.JS().KeyValue(within(t, 10*time.Second), subject.BucketSpec); err != nil {
@@ -208,8 +208,8 @@ func TestProvisionOnASmallDisk(t *testing.T) {
 	if err := b.Provision(within(t, 30*time.Second), bus.Layout{}); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(streams(t, b)); n != 11 {
-		t.Fatalf("%d streams, want 11", n)
+	if n := len(streams(t, b)); n != 12 {
+		t.Fatalf("%d streams, want 12", n)
 	}
 	other := bustest.Dial(t, bustest.Start(t, small).BusOptions("up", "test"))
 	err := other.Provision(within(t, 30*time.Second), bus.Layout{HeartbeatMaxBytes: 1 << 30})
@@ -221,7 +221,7 @@ func TestInspectSaysWhatDoesNotFit(t *testing.T) {
 	t.Parallel()
 	b := bustest.Dial(t, bustest.Start(t).BusOptions("doctor", "test"))
 	r, err := b.Inspect(within(t, 30*time.Second), bus.Layout{})
-	if err != nil || len(r.Problems) != 11 || len(r.Streams) != 11 || r.Streams[0].Exists || r.Version == "" || r.Server != "test" {
+	if err != nil || len(r.Problems) != 12 || len(r.Streams) != 12 || r.Streams[0].Exists || r.Version == "" || r.Server != "test" {
 		t.Fatalf("an empty bus: %+v, %v", r, err)
 	}
 	bustest.Provision(t, b)
@@ -229,7 +229,7 @@ func TestInspectSaysWhatDoesNotFit(t *testing.T) {
 		t.Fatalf("a good bus: %+v, %v", r, err)
 	}
 	publishEvent(t, b, "e1")
-	if r, err = b.Inspect(within(t, 30*time.Second), bus.Layout{Replicas: 3}); err != nil || len(r.Problems) != 10 {
+	if r, err = b.Inspect(within(t, 30*time.Second), bus.Layout{Replicas: 3}); err != nil || len(r.Problems) != 11 {
 		t.Fatalf("asked for three replicas of all but the heartbeats: %+v, %v", r, err)
 	}
 	for _, s := range r.Streams {
