@@ -52,8 +52,29 @@ type StreamReport struct {
 	MaxAge   time.Duration
 }
 
-// Inspect looks at the bus and compares it with the layout that it should have. Its error says that nothing could be seen at all.
+// Inspect looks at the bus and compares it with the layout that it should have. It asks the servers too how they sync what they acknowledge, which only
+// the system account may see: for anybody else that is not known, and the attempt is a line in the server's log. Its error says that nothing could be seen at all.
 func (b *Bus) Inspect(ctx context.Context, l Layout) (Report, error) {
+	ctx, cancel := b.bound(ctx)
+	defer cancel()
+	r, err := b.InspectStreams(ctx, l)
+	if err != nil {
+		return r, err
+	}
+	r.Servers = b.inspectServers(ctx)
+	for _, s := range r.Servers {
+		if !s.SyncAlways {
+			r.Problems = append(r.Problems, fmt.Sprintf("Server %s acknowledges commands before they are synced to disk: a power cut may lose up to two minutes of them. Set jetstream { sync_interval: always }.", s.Name))
+		}
+		if s.Version != r.Version {
+			r.Problems = append(r.Problems, fmt.Sprintf("Server %s runs %s, %s runs %s: bring them to one version.", s.Name, s.Version, r.Server, r.Version))
+		}
+	}
+	return r, nil
+}
+
+// InspectStreams is Inspect without the question to the servers: it asks for nothing that a user who may read the streams may not ask.
+func (b *Bus) InspectStreams(ctx context.Context, l Layout) (Report, error) {
 	ctx, cancel := b.bound(ctx)
 	defer cancel()
 	r := Report{Server: b.nc.ConnectedServerName(), Version: b.nc.ConnectedServerVersion(), Cluster: b.nc.ConnectedClusterName()}
@@ -78,15 +99,6 @@ func (b *Bus) Inspect(ctx context.Context, l Layout) (Report, error) {
 	}
 	if n := b.nc.MaxPayload(); n < maxMessage {
 		r.Problems = append(r.Problems, fmt.Sprintf("The server takes messages of at most %d bytes: a command with much evidence may be refused. Set max_payload to 1MB.", n))
-	}
-	r.Servers = b.inspectServers(ctx)
-	for _, s := range r.Servers {
-		if !s.SyncAlways {
-			r.Problems = append(r.Problems, fmt.Sprintf("Server %s acknowledges commands before they are synced to disk: a power cut may lose up to two minutes of them. Set jetstream { sync_interval: always }.", s.Name))
-		}
-		if s.Version != r.Version {
-			r.Problems = append(r.Problems, fmt.Sprintf("Server %s runs %s, %s runs %s: bring them to one version.", s.Name, s.Version, r.Server, r.Version))
-		}
 	}
 	if older(r.Version, oldest) {
 		r.Problems = append(r.Problems, fmt.Sprintf("Server %s runs nats-server %s: repairs of the consensus code that ham relies on came up to %s. Update it.", r.Server, r.Version, oldest))

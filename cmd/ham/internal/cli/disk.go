@@ -9,7 +9,7 @@ import (
 
 // disk looks at what the streams take of the bus's disk: now, in a day, and at most.
 func (k *checkup) disk(ctx context.Context, b *bus.Bus) {
-	r, err := b.Inspect(ctx, bus.Layout{})
+	r, err := b.InspectStreams(ctx, bus.Layout{})
 	if err != nil {
 		k.bad("disk", err.Error(), "look at the nats-server's log")
 		return
@@ -23,7 +23,7 @@ func (k *checkup) disk(ctx context.Context, b *bus.Bus) {
 
 // showBus says stream by stream what it holds, what it takes in a day, and what bounds it.
 func (a *app) showBus(ctx context.Context, b *bus.Bus) error {
-	r, err := b.Inspect(ctx, bus.Layout{})
+	r, err := b.InspectStreams(ctx, bus.Layout{})
 	if err != nil {
 		return unanswered(err)
 	}

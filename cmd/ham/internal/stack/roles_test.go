@@ -132,7 +132,7 @@ policy: {quorum: 1, rise: 1, stable_for: 0s, cooldown: 0s, undo_window: 0s}
 	}
 	tomorrow := time.Now().Add(24 * time.Hour).UTC().Truncate(time.Minute)
 	for _, args := range [][]string{
-		{"status"}, {"plan", "web"}, {"explain", "web"}, {"incidents"}, {"pause", "web"}, {"resume", "web"}, {"doctor"}, {"drills", "web"}, {"shadow", "web"},
+		{"status"}, {"status", "--bus"}, {"plan", "web"}, {"explain", "web"}, {"incidents"}, {"pause", "web"}, {"resume", "web"}, {"doctor"}, {"drills", "web"}, {"shadow", "web"},
 		{"drill", "web", "--at", tomorrow.Format(time.RFC3339), "--yes"}, {"drills", "cancel", "web-at-" + tomorrow.Format("20060102-150405")},
 	} {
 		code, out := ham(args...)
