@@ -22,7 +22,8 @@ type StepProblem struct {
 	Kind    Kind   `json:"kind" validate:"required,oneof=failover switchover"`
 	Step    string `json:"step" validate:"required,name"`
 	Problem string `json:"problem" validate:"required,max=512"`
-	// Mends says that it may be over by itself: something could not be asked. The rest is declared or set up wrongly.
+	// Mends says that it keeps nobody from taking over: something could not be asked, which may be over by itself, or the plan goes on where the step fails.
+	// The rest is declared or set up wrongly.
 	Mends bool `json:"mends,omitempty"`
 }
 

@@ -115,7 +115,8 @@ func (x *Executor) problems(ctx context.Context, t group.Target, to string) []me
 func (x *Executor) problem(ctx context.Context, cmd *message.Command, step *message.Step) *message.StepProblem {
 	bad := func(mends bool, err error) *message.StepProblem {
 		text := err.Error()
-		return &message.StepProblem{Kind: cmd.Kind, Step: step.Name, Problem: strings.ToValidUTF8(text[:min(len(text), 500)], ""), Mends: mends}
+		return &message.StepProblem{Kind: cmd.Kind, Step: step.Name, Problem: strings.ToValidUTF8(text[:min(len(text), 500)], ""),
+			Mends: mends || step.OnFailure == message.FailGoOn} // the swap goes on without it
 	}
 	d, err := driver.Rehearse(x.bind)(step)
 	if err != nil {

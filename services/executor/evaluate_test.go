@@ -3,6 +3,7 @@ package executor
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,14 +47,15 @@ func TestPlansAreEvaluated(t *testing.T) {
 group: web
 mode: auto
 members:
-  a: {site: sp, url: "http://%s"}
-  b: {site: rj, url: "http://%s"}
+  a: {site: sp, url: "http://%[1]s"}
+  b: {site: rj, url: "http://%[2]s"}
 checks:
   alive: {http: /, every: 6s, timeout: 5s, from: [sp, rj]}
 routes:
-  front: {haproxy: ["%s"], backend: web, servers: {a: s1, b: s2}}
+  front: {haproxy: ["%[3]s"], backend: web, servers: {a: s1, b: s2}}
 steps:
-  - {name: warm, exec: [%s], on: any}
+  - {name: warm, exec: [%[4]s], on: any}
+  - {name: tell, exec: [%[4]s], on: any, on_failure: go-on, after: warm}
 `, p.sites[0].Addr(), p.sites[1].Addr(), p.proxy.Runtime("admin"), missing)
 	if _, err := file.ParseGroup("web", text); err != nil {
 		t.Fatal(err)
@@ -62,7 +64,8 @@ steps:
 		t.Fatal(err)
 	}
 	second := found("the command that is not there", first, func(m *message.Evaluation) bool {
-		return len(m.Problems) > 0 && m.Problems[0].Step == "warm" && !m.Problems[0].Mends && strings.Contains(m.Problems[0].Problem, missing)
+		return len(m.Problems) > 0 && m.Problems[0].Step == "warm" && !m.Problems[0].Mends && strings.Contains(m.Problems[0].Problem, missing) &&
+			slices.ContainsFunc(m.Problems, func(p message.StepProblem) bool { return p.Step == "tell" && p.Mends })
 	})
 	p.apply(t, "auto")
 	found("nothing in the way any more", second, well)

@@ -78,7 +78,7 @@ func (s *State) basis(at Time, q question) *message.Basis {
 				if v.boot != "" && len(b.Looks) < message.MaxLooks {
 					l := message.HeardLook{Member: m.name, Check: w.check.Name, Vantage: v.vantage, Boot: v.boot, Seq: v.seq,
 						AgoMicros: max(0, (at.Mono - v.heardAt).Microseconds())}
-					if v.class() == failing && v.markBoot == v.boot {
+					if v.class() == failing && v.markBoot == v.boot && !v.renewed {
 						l.RowSeq, l.RowAgoMicros = v.markSeq, max(0, (at.Mono-v.failingSince).Microseconds())
 					}
 					b.Looks = append(b.Looks, l)
@@ -152,17 +152,23 @@ func (s *State) membersOf(q question) []string {
 	return s.chain.command.Members
 }
 
-// plan compiles what a swap would do. In dry run a resume has no steps: nothing that was begun has changed anything, and nothing may.
+// plan compiles what a swap would do. A resume has no steps where nothing was changed that it would put right: in dry run, and where its swap was unbegun.
 func (s *State) plan(q question) (message.Plan, error) {
 	predicted, _ := s.predict(q.kind)
 	swap := spec.Swap{Kind: q.kind, From: q.from, To: q.to, Remedy: q.remedy, Observations: s.observations(q), PredictedRTO: predicted}
 	if q.kind == message.KindAdopt {
 		swap.From = ""
 	}
-	if q.kind == message.KindResume && (s.chain.held && !s.mustAct() || s.dryRun() || s.chain.command.Remedy != nil) {
+	if q.kind == message.KindResume && (s.chain.held && !s.mustAct() || s.dryRun() || s.chain.command.Remedy != nil || s.unbegun()) {
 		swap.Kind = message.KindReconfigure
 	}
 	return spec.Compile(s.spec, swap)
+}
+
+// unbegun says that a swap without a lease comes to its end at its looks: one of them ended it, or a person was waited for. Nothing was changed, and a
+// resume that looked whether its primary answers would keep a failover away for as long as that one is down.
+func (s *State) unbegun() bool {
+	return s.chain.command.Lease == nil && !s.chain.held && (s.run.state == message.StateEnded || waitsUseless(s, Time{}) != nil)
 }
 
 // mustAct says that the primary of a leased group does not act although it has held: it was fenced since, or was never promoted.

@@ -20,6 +20,9 @@ type evaluated struct {
 
 // evaluationRead keeps the newest word of each executor about each standby, sorted.
 func (s *State) evaluationRead(at Time, m *message.Evaluation, in SafetyRead) {
+	if len(s.evaluations) >= keep {
+		s.evaluations = slices.DeleteFunc(s.evaluations, func(e evaluated) bool { return at.since(e.at) >= evaluationLife })
+	}
 	i, found := slices.BinarySearchFunc(s.evaluations, m, func(e evaluated, m *message.Evaluation) int {
 		return cmp.Or(cmp.Compare(e.said.To, m.To), cmp.Compare(e.said.Executor, m.Executor))
 	})
@@ -48,6 +51,9 @@ func planFails(s *State, at Time, q question) words {
 	for _, e := range s.evaluations {
 		if e.said.To != q.to || e.said.Primary != s.chain.primary() || e.said.SpecRevision != s.spec.Revision || at.since(e.at) >= evaluationLife {
 			continue
+		}
+		if s.executorsTold && at.Mono-max(s.executors[e.said.Executor], e.at.heard) > executorSilence {
+			continue // it runs no step any more, and whoever does has looked too
 		}
 		for _, p := range e.said.Problems {
 			if p.Kind == kind && !p.Mends {

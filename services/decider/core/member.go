@@ -122,6 +122,8 @@ func (s *State) counted(member string, c *spec.Check) bool {
 		return true
 	case s.chain.command == nil:
 		return member == s.declared()
+	case s.chain.command.Remedy != nil: // nothing moves with it: while somebody is mended the primary is judged as ever
+		return member == s.chain.primary() && s.chain.last != nil
 	}
 	return member == s.chain.primary() && s.chain.held && !s.underWay()
 }

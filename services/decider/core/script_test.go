@@ -244,6 +244,10 @@ func change(t *testing.T, g *spec.Group, args []datadriven.CmdArg) {
 			c := g.Checks[0]
 			c.Name, c.Effect = "warm", spec.EffectReady
 			g.Checks = append(g.Checks, c)
+		case "app": // a process that only the primary's side runs
+			c := g.Checks[0]
+			c.Name, c.OfPrimary = "app", true
+			g.Checks = append(g.Checks, c)
 		default:
 			t.Fatalf("group does not know %s", arg.Key)
 		}

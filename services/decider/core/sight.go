@@ -32,6 +32,8 @@ type sight struct {
 	// mark is the look with which the present row, or the present lack of evidence, began.
 	markBoot string
 	markSeq  uint64
+	// renewed: what it fails by counts from later than that.
+	renewed bool
 
 	// downs and ups count answers in a row, of looks that are evidence. At most one of them is above zero.
 	downs, ups int
@@ -72,7 +74,7 @@ func (v *sight) take(at time.Duration, in *HeartbeatSeen, p *spec.Policy, counts
 	v.late = p.MaxLate > 0 && hb.LateMicros > p.MaxLate.Microseconds()
 	v.evidence, v.streamSeq = hb.Evidence, in.Seq
 	if gap || v.class() != class {
-		v.markBoot, v.markSeq = v.boot, v.seq
+		v.markBoot, v.markSeq, v.renewed = v.boot, v.seq, false
 	}
 	if gap {
 		v.downs, v.ups = 0, 0
@@ -126,7 +128,7 @@ func (v *sight) forget() { v.downs, v.ups, v.saysDown, v.failingSince = 0, 0, fa
 func (v *sight) anew(at time.Duration) {
 	v.forget()
 	if v.class() == failing {
-		v.failingSince = at
+		v.failingSince, v.renewed = at, true
 	}
 }
 

@@ -96,6 +96,7 @@ type condition struct {
 	evidence string
 	slow     bool // the answer is a time-out
 	cold     bool // up, and its readiness checks fail
+	crashed  bool // up, and what only the primary's side runs is gone
 }
 
 var conditions = map[string]condition{
@@ -105,6 +106,7 @@ var conditions = map[string]condition{
 	"failing":  {answer: message.Down, evidence: "status 500"},
 	"silent":   {answer: message.Down, slow: true, evidence: "no answer within 300ms"},
 	"cold":     {cold: true},
+	"crashed":  {crashed: true},
 	"unknown":  {answer: message.Unknown, evidence: "exec: no such file"},
 }
 
@@ -526,6 +528,12 @@ func (w *world) see(v *vantage, c spec.Check, member string) {
 			how = conditions["failing"]
 		}
 	}
+	if how.crashed {
+		how = conditions["up"]
+		if c.OfPrimary {
+			how = conditions["refused"]
+		}
+	}
 	took := 2 * time.Millisecond
 	if how.slow {
 		took = c.Timeout
@@ -735,6 +743,11 @@ func (x *executor) act(c *message.Command) {
 	}
 	if c.Kind == message.KindRemedy && len(c.Plan.Steps) > 0 {
 		x.mend(c)
+		return
+	}
+	if i := slices.IndexFunc(c.Plan.Steps, func(p message.Step) bool { return p.Name == spec.StepVerify }); i >= 0 && c.Kind == message.KindResume && x.w.keepers == nil && x.w.truth[c.Primary].answer == message.Down {
+		x.step(c, spec.StepVerify, message.StatePaused, c.Primary+" does not answer")
+		x.run(c, message.StatePaused, spec.StepVerify, "step "+spec.StepVerify+" failed and waits for a person")
 		return
 	}
 	if c.Kind != message.KindAdopt && c.Kind != message.KindResume && c.Kind != message.KindReconfigure {
