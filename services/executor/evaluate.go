@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/isacloud/ha-manager/pkg/ask"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec"
 	"github.com/isacloud/ha-manager/pkg/subject"
@@ -85,7 +86,8 @@ func (x *Executor) evaluateGroup(ctx context.Context, g *group.Group, told map[s
 	}
 }
 
-// problems are the steps of both kinds of swap to the member that this executor may run and that would fail now.
+// problems are the steps of both kinds of swap to the member that this executor may run and that would fail now. A person who is to approve is nothing that
+// fails: no driver does it, and there is nothing to look at.
 func (x *Executor) problems(ctx context.Context, t group.Target, to string) []message.StepProblem {
 	out := []message.StepProblem{}
 	for _, kind := range []message.Kind{message.KindFailover, message.KindSwitchover} {
@@ -97,7 +99,7 @@ func (x *Executor) problems(ctx context.Context, t group.Target, to string) []me
 		found := make([]*message.StepProblem, len(p.Steps))
 		var all sync.WaitGroup
 		for i := range p.Steps {
-			if step := &p.Steps[i]; (plan.Me{Name: x.name, Sites: x.opts.Sites}).May(step) && step.Phase != message.PhaseLook {
+			if step := &p.Steps[i]; (plan.Me{Name: x.name, Sites: x.opts.Sites}).May(step) && step.Phase != message.PhaseLook && step.Driver != message.DriverApprove {
 				all.Go(func() { found[i] = x.problem(ctx, cmd, step) })
 			}
 		}
@@ -129,7 +131,7 @@ func (x *Executor) problem(ctx context.Context, cmd *message.Command, step *mess
 	ctx, cancel := context.WithTimeout(ctx, min(lookLimit, max(step.Timeout.Std(), time.Millisecond)))
 	defer cancel()
 	_, err = d.Look(ctx, driver.Input{
-		Command: cmd, Step: step, Executor: x.name, Secrets: driver.NewSecrets(x.opts.Secrets), Now: time.Now,
+		Command: cmd, Step: step, Executor: x.name, Secrets: driver.NewSecrets(x.opts.Secrets), Now: time.Now, Groups: ask.Client{Bus: x.bus},
 		Log: x.opts.Log.With("group", cmd.Group, "step", step.Name, "look", true),
 	})
 	if err == nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec/file"
 	"github.com/isacloud/ha-manager/pkg/spec/store"
+	"github.com/isacloud/ha-manager/services/executor/internal/group"
 )
 
 // A real HAProxy that loses its backend, and a command that is not there, are found before anybody needs them: the word says which step would fail,
@@ -69,4 +70,42 @@ steps:
 	})
 	p.apply(t, "auto")
 	found("nothing in the way any more", second, well)
+}
+
+// The deciders of a group that moves along are asked, so that what they do not answer is told as that, and not as a want of this executor.
+func TestPlansOfGroupsThatMoveAlongAreEvaluated(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	x := l.start("x1")
+	step := &message.Step{
+		Name: "move-db", Phase: message.PhaseAct, Driver: "group", On: "any", Timeout: message.Duration(time.Second),
+		With: []byte(`{"action": "move", "group": "web-db", "member": "b", "resource": "db", "timeout_ns": 1000000000}`),
+	}
+	cmd := l.command("web", 1, *step)
+	p := x.problem(t.Context(), cmd, step)
+	if p == nil || !p.Mends || strings.Contains(p.Problem, "can be asked") {
+		t.Errorf("without deciders it says %+v", p)
+	}
+}
+
+// A person who is to approve is nothing that would fail, wherever the step stands.
+func TestAnApprovalIsNoProblem(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	x := l.start("x1")
+	g, err := file.ParseGroup("web", `
+group: web
+members: {a: {site: sp, url: "http://127.0.0.1:1"}, b: {site: rj, url: "http://127.0.0.1:1"}}
+checks:
+  alive: {http: /, from: [sp]}
+steps:
+  - {name: told, approve: is everybody told, when: always, place: before-routes}
+  - {name: seen, approve: does it work, when: always, place: after-routes}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := x.problems(t.Context(), group.Target{Group: "web", Spec: g, Epoch: 1, Primary: "a"}, "b"); len(p) != 0 {
+		t.Errorf("it finds %+v", p)
+	}
 }

@@ -82,7 +82,7 @@ func open(with json.RawMessage) (driver.Driver, error) {
 
 var _ driver.Driver = (*Process)(nil)
 
-// Running asks whether it runs. The evidence is what was printed.
+// Running asks whether it runs. The evidence is what was printed. A unit on its way up or down runs, for whoever needs it gone.
 func (p *Process) Running(ctx context.Context, env []string) (running bool, evidence string, err error) {
 	argv := p.args.Running
 	if p.args.Unit != "" {
@@ -120,6 +120,11 @@ func (p *Process) Look(ctx context.Context, in driver.Input) (driver.Sight, erro
 	sight := driver.Sight{Found: word(running), Wanted: word(p.args.Action == "start"), Done: driver.No, Evidence: evidence}
 	if err != nil {
 		return sight, err
+	}
+	if state, _, _ := strings.Cut(evidence, "\n"); p.args.Unit != "" && p.args.Action == "start" && (state == "activating" || state == "deactivating") {
+		// For whoever needs it up it is not: systemd stops it, or starts it again and again. A start waits for what is under way there.
+		sight.Found = state
+		return sight, nil
 	}
 	if sight.Found == sight.Wanted {
 		sight.Done = driver.Yes

@@ -108,7 +108,7 @@ func TestWhoCannotTellSaysNothing(t *testing.T) {
 	}
 }
 
-// A unit is asked for by systemctl: one that is about to stop is running still, and a word that is not known is no answer.
+// A unit is asked for by systemctl: one on its way up or down is neither there for who needs it up nor gone for who needs it gone, and a word that is not known is no answer.
 func TestUnit(t *testing.T) {
 	p := newProgram(t, "systemctl")
 	t.Setenv("PATH", p.dir+":"+os.Getenv("PATH"))
@@ -117,7 +117,7 @@ func TestUnit(t *testing.T) {
 	for _, want := range []struct {
 		mode             string
 		running, started driver.Done
-	}{{"inactive", driver.Yes, driver.No}, {"failed", driver.Yes, driver.No}, {"deactivating", driver.No, driver.Yes}, {"activating", driver.No, driver.Yes}} {
+	}{{"inactive", driver.Yes, driver.No}, {"failed", driver.Yes, driver.No}, {"deactivating", driver.No, driver.No}, {"activating", driver.No, driver.No}, {"reloading", driver.No, driver.Yes}} {
 		p.mode(t, want.mode)()
 		s, err := stop.Look(t.Context(), in)
 		if err != nil || s.Done != want.running {
