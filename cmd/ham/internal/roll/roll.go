@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/spec"
@@ -16,6 +17,8 @@ const (
 	every = 100 * time.Millisecond
 	// settle bounds how long the proxies may take to do what was decided, and the deciders to answer.
 	settle = 15 * time.Second
+	// maxReason is how many characters a reason may have: a request takes 1024, with what stands before it.
+	maxReason = 1000
 )
 
 // Roll is one run through the members.
@@ -35,6 +38,8 @@ func New(w World, o Options) (*Roll, error) {
 		return nil, unfit("%s is in dry run, so that nobody would be taken out: write mode: manual into its spec", g.Name)
 	case len(o.Argv) == 0 || o.Argv[0] == "":
 		return nil, unfit("no command is given: write it behind --, such as ham roll %s -- systemctl restart app", g.Name)
+	case utf8.RuneCountInString(o.Reason) > maxReason: // no request with it would ever be stored, and asking again would not help
+		return nil, unfit("the reason has %d characters, want %d at most", utf8.RuneCountInString(o.Reason), maxReason)
 	}
 	var backups, active []string
 	for i, name := range o.Only {

@@ -399,6 +399,7 @@ func TestUnfit(t *testing.T) {
 		"web is no pool: only members that serve side by side can be rolled":                     func(o *roll.Options) { o.Group = group(t, pair) },
 		"web is in dry run, so that nobody would be taken out: write mode: manual into its spec": func(o *roll.Options) { o.Group = group(t, strings.Replace(text, "manual", "dry-run", 1)) },
 		`web has no member "w9", there are spare, w1, w2, w3`:                                    func(o *roll.Options) { o.Only = []string{"w9"} },
+		"the reason has 1001 characters, want 1000 at most":                                      func(o *roll.Options) { o.Reason = strings.Repeat("é", 1001) },
 		"w1 is named twice": func(o *roll.Options) { o.Only = []string{"w1", "w1"} },
 		"no command is given: write it behind --, such as ham roll web -- systemctl restart app": func(o *roll.Options) { o.Argv = nil },
 	} {
