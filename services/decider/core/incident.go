@@ -80,8 +80,8 @@ func (s *State) keepIncident(at Time) {
 	primary := s.member(s.chain.primary())
 	if primary != nil && s.judging(at) && !s.pool() {
 		for _, w := range primary.decides {
-			if w.tally.downs > 0 {
-				s.suspect(at, primary) // a vantage says down, enough or not
+			if w.tally.downs > 0 && primary.verdict != message.VerdictUp {
+				s.suspect(at, primary) // a vantage says down, enough or not; up all the same: what else makes it down with that serves
 			}
 		}
 	}

@@ -248,6 +248,26 @@ func change(t *testing.T, g *spec.Group, args []datadriven.CmdArg) {
 			c := g.Checks[0]
 			c.Name, c.OfPrimary = "app", true
 			g.Checks = append(g.Checks, c)
+		case "resources": // db,app*: each with a check of its name in the place of the group's own; app runs beside the primary alone
+			own := g.Checks[0]
+			g.Checks, g.Resources = nil, nil
+			for _, name := range strings.Split(value, ",") {
+				name, alone := strings.CutSuffix(name, "*")
+				c, r := own, spec.Resource{Name: name, Run: &spec.RunResource{Unit: name, Standby: spec.StandbyRunning, Unreachable: spec.UnreachableStart, Timeout: 5 * time.Second}}
+				if c.Name, c.OfPrimary = name, alone; alone {
+					r.Run.Standby = spec.StandbyStopped
+				}
+				g.Checks, g.Resources = append(g.Checks, c), append(g.Resources, r)
+			}
+			g.DownWhen = nil
+		case "down_when": // any:db,app or all:db,app
+			how, of, _ := strings.Cut(value, ":")
+			g.DownWhen = &spec.DownWhen{All: how == "all", Of: strings.Split(of, ",")}
+			for i := range g.Checks {
+				if c := &g.Checks[i]; !slices.Contains(g.DownWhen.Of, c.Name) {
+					c.Effect = spec.EffectReady
+				}
+			}
 		default:
 			t.Fatalf("group does not know %s", arg.Key)
 		}
@@ -335,6 +355,20 @@ func (s *script) command(t *testing.T, d *datadriven.TestData) string {
 		}
 		if st.Lease != nil {
 			fmt.Fprintf(&b, "armed=%t promotable=%s %s\n", st.Lease.Armed, strings.Join(st.Lease.Promotable, ","), st.Lease.Protection)
+		}
+		for _, r := range st.Resources {
+			s.said = append(s.said, r.Says)
+			says := fmt.Sprintf("resource %s: %s", r.Name, r.Says)
+			if r.Down {
+				says += " down=" + map[bool]string{false: "any", true: "all"}[r.Together]
+			}
+			for _, m := range r.Members {
+				if says += "\n  " + m.Member + " " + string(m.Verdict); m.Why != "" {
+					says += ": " + m.Why
+					s.said = append(s.said, m.Why)
+				}
+			}
+			fmt.Fprintln(&b, says)
 		}
 		for _, m := range st.Members {
 			for _, r := range m.Reasons {
@@ -670,7 +704,7 @@ func (s *script) happen(t *testing.T, what string) {
 			from = strings.Split(flags[2], ",")
 		}
 		s.set(message.ClientsMember, conditions[flags[0]], from...)
-	default: // a refused [from sp,rj]
+	default: // a refused [from sp,rj], a/db refused: only by the check db
 		how, ok := conditions[flags[0]]
 		if !ok {
 			t.Fatalf("no condition %s", flags[0])

@@ -508,11 +508,17 @@ func (w *world) look(v *vantage, c spec.Check, in time.Duration) {
 	})
 }
 
-func (w *world) condition(v *vantage, member string) condition {
-	if c, ok := w.views[v.name+"/"+member]; ok {
-		return c
+// condition is how the member looks from there by one check: "b/app" is how what the check looks at is, where that differs from all of b.
+func (w *world) condition(v *vantage, check, member string) condition {
+	for _, of := range []string{member + "/" + check, member} {
+		if c, ok := w.views[v.name+"/"+of]; ok {
+			return c
+		}
+		if c, ok := w.truth[of]; ok {
+			return c
+		}
 	}
-	return w.truth[member]
+	return condition{}
 }
 
 // see publishes one look.
@@ -521,7 +527,7 @@ func (w *world) see(v *vantage, c spec.Check, member string) {
 	if state == "silent" {
 		return
 	}
-	how := w.condition(v, member)
+	how := w.condition(v, c.Name, member)
 	if how.cold {
 		how = conditions["up"]
 		if c.Effect == spec.EffectReady {
@@ -580,12 +586,13 @@ func (w *world) see(v *vantage, c spec.Check, member string) {
 	})
 }
 
-// set changes how a member is. Hard evidence is noticed at once: the probers' open connections end.
-func (w *world) set(member string, how condition, from ...string) {
+// set changes how a member is, or what one check of it looks at. Hard evidence is noticed at once: the probers' open connections end.
+func (w *world) set(of string, how condition, from ...string) {
+	member, only, _ := strings.Cut(of, "/")
 	if len(from) == 0 {
-		w.truth[member] = how
+		w.truth[of] = how
 		for _, v := range w.vantages {
-			delete(w.views, v.name+"/"+member)
+			delete(w.views, v.name+"/"+of)
 		}
 	}
 	for i, v := range w.vantages {
@@ -593,11 +600,11 @@ func (w *world) set(member string, how condition, from ...string) {
 			continue
 		}
 		if len(from) > 0 {
-			w.views[v.name+"/"+member] = how
+			w.views[v.name+"/"+of] = how
 		}
 		if how.hard {
 			for _, c := range w.spec.Checks {
-				if slices.Contains(c.From, v.name) && c.Looks(member) {
+				if slices.Contains(c.From, v.name) && c.Looks(member) && (only == "" || only == c.Name) {
 					w.after(time.Duration(i+1)*time.Millisecond, func() { w.see(v, c, member) })
 				}
 			}
