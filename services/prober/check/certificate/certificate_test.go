@@ -49,11 +49,10 @@ func file(path string) spec.Check {
 }
 
 func TestSuite(t *testing.T) {
-	a := certtest.New(t)
 	checktest.Run(t, checktest.Suite{
 		Kind: Kind, Measures: true,
 		Up: func(t *testing.T) spec.Check {
-			pair, _, _ := a.Issue(t, "up")
+			pair, _, _ := certtest.New(t).Issue(t, "up")
 			return served(t, pair)
 		},
 		CannotAsk: func(t *testing.T) spec.Check { return file(filepath.Join(t.TempDir(), "none.pem")) },

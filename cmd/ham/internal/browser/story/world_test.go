@@ -365,12 +365,23 @@ func (p *pageOf) click(selector string) {
 	p.must(p.Click(selector))
 }
 
-// leads clicks what leads to another page, and waits until that is there.
+// leads clicks what leads to another page, and waits until that is there. Like a person it clicks again where nothing came of it, and says so: on a machine
+// that is busy Chromium has lost a click.
 func (p *pageOf) leads(selector string) {
 	p.t.Helper()
+	const there = "!window.before && document.readyState === 'complete'"
 	p.must(p.Eval("window.before = true", nil))
-	p.click(selector)
-	p.so("!window.before && document.readyState === 'complete'")
+	for range 3 {
+		p.click(selector)
+		ctx, cancel := context.WithTimeout(context.Background(), patience/4)
+		err := p.Until(ctx, there)
+		cancel()
+		if err == nil {
+			return
+		}
+		p.t.Logf("clicked %s, and nothing came of it: %v", selector, err)
+	}
+	p.so(there)
 }
 
 // armed says in the page that the button can be pressed.
