@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/message"
@@ -110,14 +111,18 @@ func (p *Process) Running(ctx context.Context, env []string) (running bool, evid
 	return false, r.Output, driver.Unasked("whether %s runs: exit code %d, want 0 for yes or 1 for no%s", p.args.Resource, r.Code, printed(r))
 }
 
-// Look says whether it runs.
+// Look says whether it runs. What is being stopped by StopIf does not, for whoever starts it.
 func (p *Process) Look(ctx context.Context, in driver.Input) (driver.Sight, error) {
 	env, err := driver.Env(in, nil)
 	if err != nil {
 		return driver.Sight{}, err
 	}
+	wanted := word(p.args.Action == "start")
+	if !p.free(ctx, patience) {
+		return driver.Sight{Found: "being stopped", Wanted: wanted, Done: driver.No}, nil
+	}
 	running, evidence, err := p.Running(ctx, env)
-	sight := driver.Sight{Found: word(running), Wanted: word(p.args.Action == "start"), Done: driver.No, Evidence: evidence}
+	sight := driver.Sight{Found: word(running), Wanted: wanted, Done: driver.No, Evidence: evidence}
 	if err != nil {
 		return sight, err
 	}
@@ -132,17 +137,83 @@ func (p *Process) Look(ctx context.Context, in driver.Input) (driver.Sight, erro
 	return sight, nil
 }
 
-// Do starts or stops it.
+// Do starts or stops it. A start waits until nobody is stopping it.
 func (p *Process) Do(ctx context.Context, in driver.Input) (driver.Deed, error) {
 	env, err := driver.Env(in, nil)
 	if err != nil {
 		return driver.Deed{}, err
 	}
-	return p.Act(ctx, env)
+	if !p.free(ctx, 0) {
+		return driver.Deed{}, driver.Unasked("%s is being stopped still: %w", p.args.Resource, context.Cause(ctx))
+	}
+	return p.act(ctx, env)
 }
 
-// Act does what Do does, for whoever has no step.
-func (p *Process) Act(ctx context.Context, env []string) (driver.Deed, error) {
+// stopping has a channel for every process that [Process.StopIf] was called of: it holds a token while that works. It is the whole executor's, since a step
+// knows nothing of who works beside it, and goes by what is started, which is the same process whoever names it.
+var stopping sync.Map
+
+const (
+	// asking bounds how long StopIf waits for leave.
+	asking = 2 * time.Second
+	// patience is how long a look waits for a stop that may yet not be made: longer than for leave, shorter than a look may take.
+	patience = asking + time.Second
+)
+
+func (p *Process) gate() chan struct{} {
+	g, _ := stopping.LoadOrStore(strings.Join(p.args.Start, "\x00"), make(chan struct{}, 1))
+	return g.(chan struct{})
+}
+
+// free waits until nobody stops the process by StopIf, where it shall be started; at most so long, 0: as long as ctx lasts.
+func (p *Process) free(ctx context.Context, most time.Duration) bool {
+	if p.args.Action != "start" {
+		return true
+	}
+	if most > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, most)
+		defer cancel()
+	}
+	gate := p.gate()
+	select {
+	case gate <- struct{}{}:
+		<-gate
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// StopIf stops it for whoever has no step, if may says so, and looks whether it is stopped. Tried says that may agreed.
+//
+// Invariant: what a step has started, or found running, is not stopped by leave that was given before the step's command was written. From before may is asked
+// until all is over, no step of this executor that starts the process looks at it or starts it; and may says no once that command stands.
+func (p *Process) StopIf(ctx context.Context, env []string, may func(context.Context) bool) (tried bool, err error) {
+	gate := p.gate()
+	select {
+	case gate <- struct{}{}:
+		defer func() { <-gate }()
+	case <-ctx.Done():
+		return false, driver.Unasked("%w", context.Cause(ctx))
+	}
+	ask, cancel := context.WithTimeout(ctx, asking)
+	defer cancel()
+	if !may(ask) {
+		return false, nil
+	}
+	deed, err := p.act(ctx, env)
+	if err != nil {
+		return true, err
+	}
+	running, _, err := p.Running(ctx, env)
+	if err == nil && running {
+		err = fmt.Errorf("it still runs after it was stopped; %s", deed.Evidence)
+	}
+	return true, err
+}
+
+func (p *Process) act(ctx context.Context, env []string) (driver.Deed, error) {
 	argv := p.args.Start
 	if p.args.Action == "stop" {
 		argv = p.args.Stop

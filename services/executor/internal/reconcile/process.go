@@ -135,14 +135,9 @@ func (p *process) once(ctx context.Context) {
 			p.name, p.group, p.member.Name, t.Primary, t.Wait))
 		return
 	}
-	if !p.desk.Confirm(ctx, t.Epoch) {
+	tried, err := d.StopIf(ctx, env, func(ctx context.Context) bool { return p.desk.Confirm(ctx, t.Epoch) })
+	if err == nil && !tried {
 		return // the next look knows more
-	}
-	deed, err := d.Act(ctx, env)
-	if err == nil {
-		if running, _, err = d.Running(ctx, env); err == nil && running {
-			err = fmt.Errorf("it still runs after it was stopped; %s", clip(deed.Evidence))
-		}
 	}
 	if err != nil {
 		if context.Cause(ctx) == context.Canceled {
