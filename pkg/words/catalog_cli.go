@@ -17,6 +17,7 @@ var cliTexts = map[string]string{
 	"  no executor answered what the steps would find now: without one nothing is carried out": "  nenhum executor respondeu o que os passos encontrariam agora: sem um, nada é executado",
 	"  %s looked what they would find now:":                                                    "  %s olhou o que encontrariam agora:", "%s, from past swaps": "%s, pelas trocas passadas", "  predicted recovery time: %s": "  tempo de recuperação previsto: %s",
 	"  the way back: %s": "  a volta: %s", "  plan %s; fire exactly this one with `ham %s %s --plan %s`": "  plano %s; dispare exatamente este com `ham %s %s --plan %s`",
+	"A member is down only when all of %s are.": "Um membro só está fora do ar quando todos estes estão: %s.", "A member is down when any of %s is.": "Um membro está fora do ar quando qualquer um destes está: %s.",
 	"Nothing stands against an automatic swap if %s dies.": "Nada está contra uma troca automática se %s morrer.", "Nobody is primary, and none is adopted by itself:": "Ninguém é primário, e nenhum é adotado automaticamente:",
 	"%s is down, and no automatic swap happens:": "%s está fora do ar, e nenhuma troca automática acontece:", "If %s died now, no automatic swap would happen:": "Se %s morresse agora, nenhuma troca automática aconteceria:",
 	"%s is %s:": "%s está %s:", "hard evidence": "evidência certa", "%d in a row": "%d seguidos", "%d ms ago": "há %d ms", "  nobody has looked yet": "  ninguém olhou ainda", "  it is not ready to take over:": "  não está pronto para assumir:",

@@ -62,3 +62,29 @@ func TestStatusAndExplainInPortuguese(t *testing.T) {
 	require.Contains(t, out.String(), "época 3, a é primário")
 	require.Contains(t, out.String(), "lease de 1,5s por d1")
 }
+
+// What the members hold is named by `ham explain` as by `ham status`, with what makes a member down.
+func TestExplainNamesResources(t *testing.T) {
+	for _, test := range []struct {
+		together bool
+		says     string
+	}{{false, "A member is down when any of db, queue is."}, {true, "A member is down only when all of db, queue are."}} {
+		s := &message.GroupStatus{Group: "web", Epoch: 3, Held: true, Primary: "a", Resources: []message.ResourceStatus{
+			{Name: "db", Says: "process db", Down: true, Together: test.together, Members: []message.ResourceMember{{Member: "a", Verdict: message.VerdictDown, Why: "a is down: gone"}}},
+			{Name: "queue", Says: "process queue", Down: true, Together: test.together}, {Name: "app", Says: "process app", After: []string{"db"}},
+		}}
+		for _, lang := range []words.Lang{words.English, words.Portuguese} {
+			var out bytes.Buffer
+			a := &app{lang: lang}
+			a.Out = &out
+			a.showStatus(s)
+			require.Regexp(t, `(?s)RESOURCE.*db.*process db.*queue.*app.*db: .*gone|RECURSO.*db.*queue.*app.*db: `, out.String())
+			a.showWhy(s)
+			if lang == words.English {
+				require.Contains(t, out.String(), test.says)
+			} else {
+				require.NotContains(t, out.String(), "A member")
+			}
+		}
+	}
+}

@@ -161,6 +161,24 @@ func (a *app) explain() *cobra.Command {
 	}
 }
 
+// showDownWhen says which of what the members hold makes them down, and how: why one that has lost something is up all the same.
+func (a *app) showDownWhen(s *message.GroupStatus) {
+	var of []string
+	together := false
+	for _, r := range s.Resources {
+		if r.Down {
+			of, together = append(of, r.Name), r.Together
+		}
+	}
+	switch {
+	case len(of) == 0:
+	case together:
+		a.tell("A member is down only when all of %s are.", strings.Join(of, ", "))
+	default:
+		a.tell("A member is down when any of %s is.", strings.Join(of, ", "))
+	}
+}
+
 func (a *app) showWhy(s *message.GroupStatus) {
 	switch {
 	case len(s.Refusals) == 0:
@@ -173,6 +191,7 @@ func (a *app) showWhy(s *message.GroupStatus) {
 		a.tell("If %s died now, no automatic swap would happen:", s.Primary)
 	}
 	a.reasons(s.Refusals)
+	a.showDownWhen(s)
 	for _, m := range s.Members {
 		a.printf("")
 		a.tell("%s is %s:", m.Name, a.t(string(m.Verdict)))
