@@ -34,6 +34,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	choose := flags.String("run", "", "judge only mutants whose name matches `regexp`")
 	leave := flags.String("skip", "", "leave out mutants whose name matches `regexp`")
 	quick := flags.Bool("quick", false, "leave out mutants that say Slow: why")
+	share := flags.String("share", "", "judge only the `k/n`th part of the mutants, k from 0 to n-1: every nth of them by name")
 	workers := flags.Int("j", runtime.NumCPU(), "how many mutants are judged at once")
 	timeout := flags.Duration("timeout", 3*time.Minute, "time limit of one test run; a test that hangs is red")
 	list := flags.String("list", "", "judge nothing; write a Markdown list of the mutants to `file`")
@@ -45,7 +46,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	chosen, err := regexp.Compile(*choose)
 	left, leftErr := regexp.Compile(*leave)
+	part, parts, shareErr := parseShare(*share)
 	switch {
+	case shareErr != nil:
+		return wrongUse(stderr, "-share: %v", shareErr)
 	case err != nil:
 		return wrongUse(stderr, "-run: %v", err)
 	case leftErr != nil:
@@ -87,6 +91,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		mutants = slices.DeleteFunc(mutants, func(m mutant) bool { return m.slow != "" })
 		slow = all - len(mutants)
 	}
+	if parts > 1 {
+		all := len(mutants)
+		mutants = everyNth(mutants, part, parts)
+		fmt.Fprintf(stderr, "part %d of %d: %d of %d mutants\n", part, parts, len(mutants), all)
+	}
 	if slow > 0 {
 		fmt.Fprintf(stderr, "%d slow ones are left out; without -quick they are judged too\n", slow)
 	}
@@ -106,6 +115,26 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return r
 	})...)
 	return report(results, stdout, stderr)
+}
+
+// parseShare reads "k/n", the kth of n parts; "" is all of one part.
+func parseShare(s string) (k, n int, err error) {
+	if s == "" {
+		return 0, 1, nil
+	}
+	if _, err := fmt.Sscanf(s, "%d/%d", &k, &n); err != nil || fmt.Sprintf("%d/%d", k, n) != s || k < 0 || k >= n {
+		return 0, 0, fmt.Errorf("got %q, want k/n with k from 0 to n-1, such as 0/3", s)
+	}
+	return k, n, nil
+}
+
+// everyNth returns the kth, (k+n)th, … of the mutants.
+func everyNth(mutants []mutant, k, n int) []mutant {
+	var out []mutant
+	for i := k; i < len(mutants); i += n {
+		out = append(out, mutants[i])
+	}
+	return out
 }
 
 func wrongUse(stderr io.Writer, format string, args ...any) int {

@@ -56,6 +56,29 @@ func TestAllKilled(t *testing.T) {
 	}
 }
 
+// The parts together are all of them, and no two have one in common.
+func TestSharesAreAll(t *testing.T) {
+	var all []mutant
+	for _, name := range strings.Fields("a b c d e f g h") {
+		all = append(all, mutant{name: name})
+	}
+	seen := map[string]int{}
+	for _, share := range []string{"0/3", "1/3", "2/3"} {
+		k, n, err := parseShare(share)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range everyNth(all, k, n) {
+			seen[m.name]++
+		}
+	}
+	for _, m := range all {
+		if seen[m.name] != 1 {
+			t.Errorf("%s is in %d parts", m.name, seen[m.name])
+		}
+	}
+}
+
 // Who is in a hurry leaves out those that say that they are slow, and is told how many.
 func TestQuickLeavesOutTheSlow(t *testing.T) {
 	t.Setenv("GOWORK", "off")
@@ -109,6 +132,8 @@ func TestWrongUse(t *testing.T) {
 		{"-no-such-flag"},
 		{"-run", "("},
 		{"-j", "0"},
+		{"-share", "3/3"},
+		{"-share", "1"},
 		{"stray"},
 		{"-C", t.TempDir()},
 		{"-C", "testdata/module", "-run", "^matches nothing$"},
