@@ -428,11 +428,32 @@ func (p *parser) inline(c cursor, of string) {
 				root.Content = append(root.Content, key(inherited, v), v)
 			}
 		}
+		if m := adopted(c.node, res); m != nil {
+			root.Content = append(root.Content, key("adopt", m), m)
+		}
 		root.Content = append(root.Content, key("use", use), use, key("with", value(res, "with")), value(res, "with"))
 		r := &reader{file: p.file.Name, document: "group " + shorten(inlineName(of, name.Value)), at: map[string]place{}}
 		p.read(r.root(root), fmt.Sprintf("# Resource %s of group %s.\n%s", name.Value, of, render(root)), name.Line, of)
 		p.errs = append(p.errs, r.errs...)
 	}
+}
+
+// adopted is the member of an inline group at the side of the one that its parent adopts; nil: the parent adopts none, or the group has none there. It is
+// refused like any other where what is observed disagrees.
+func adopted(parent, res *yaml.Node) *yaml.Node {
+	m := value(parent, "adopt")
+	if m == nil || m.Kind != yaml.ScalarNode {
+		return nil
+	}
+	if mapped := value(res, "members"); mapped != nil {
+		if m = value(mapped, m.Value); m == nil || m.Kind != yaml.ScalarNode {
+			return nil
+		}
+	}
+	if members := value(value(res, "with"), "members"); members == nil || value(members, m.Value) == nil {
+		return nil
+	}
+	return m
 }
 
 // moves checks the groups that are moved along as far as they stand in the same file.
