@@ -52,7 +52,10 @@ type dataCentre struct {
 // systemctl knows start, stop and is-active of units that are files here, tells what it did, and holds a start back while the file hold is there.
 const systemctl = `#!/bin/sh
 dir=%s
-alive() { pid=$(cat "$dir/$1.pid" 2>/dev/null) && [ -d "/proc/$pid" ] && ! grep -q ') Z ' "/proc/$pid/stat"; }
+alive() { # read in one go: a dead process waits for its reaper, and may go at any moment
+  pid=$(cat "$dir/$1.pid" 2>/dev/null) || return 1
+  case "$(sed -n 's/.*) \([A-Za-z]\) .*/\1/p' "/proc/$pid/stat" 2>/dev/null)" in ""|Z|X) return 1 ;; esac
+}
 case "$1" in
 is-active) alive "$2" && { echo active; exit 0; }; echo inactive; exit 3 ;;
 start)
