@@ -21,19 +21,19 @@ type Waiting struct {
 	Mine                     bool // the person who looks asked for it, and may not approve it
 }
 
-// Planned is a rehearsal that is to come.
+// Planned is a rehearsal, or a swap that a person planned, that is to come.
 type Planned struct {
-	Name, Group, When, In, To, Hold, Actor, Reason string // Name: of one that a person planned
-	Refusals                                       []message.Reason
-	Blocked                                        string // why it will be refused then; "": nothing is known to stand against it
+	Name, Verb, Group, When, In, To, Hold, Actor, Reason string // Name: of one that a person planned
+	Refusals                                             []message.Reason
+	Blocked                                              string // why it will be refused then; "": nothing is known to stand against it
 }
 
-// Window is a time in which nothing planned happens.
+// Window is a time in which nothing planned happens, and in a freeze nothing that a person asks for at the time.
 type Window struct {
 	Days        []string // of a weekly one
 	From, Until string
 	Zone, Why   string
-	Now         bool
+	Now, Freeze bool
 }
 
 // Agenda is what is planned for a group.
@@ -109,13 +109,18 @@ func agenda(g *board.Group, now time.Time) *Agenda {
 		for i := range g.Spec.Blocked {
 			a.Windows = append(a.Windows, window(&g.Spec.Blocked[i], now))
 		}
+		for i := range g.Spec.Freezes {
+			w := window(&g.Spec.Freezes[i], now)
+			w.Freeze = true
+			a.Windows = append(a.Windows, w)
+		}
 	}
 	return a
 }
 
 func planned(group string, e message.AgendaEntry, now time.Time) Planned {
 	at := time.UnixMicro(e.At)
-	v := Planned{Name: e.Name, Refusals: e.Refusals, Group: group, When: minute(at), In: age(at.Sub(now)), To: e.Target, Actor: e.Actor, Reason: e.Reason, Blocked: e.Blocked}
+	v := Planned{Name: e.Name, Verb: string(e.Verb), Refusals: e.Refusals, Group: group, When: minute(at), In: age(at.Sub(now)), To: e.Target, Actor: e.Actor, Reason: e.Reason, Blocked: e.Blocked}
 	if e.Hold != nil {
 		v.Hold = age(e.Hold.Std())
 	}

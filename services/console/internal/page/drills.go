@@ -240,6 +240,9 @@ func (p *Pages) calendar(person *who.Person, month, now time.Time) calendar {
 		for i := range g.Spec.Blocked {
 			blocks(&g.Spec.Blocked[i], g.Name, first, days)
 		}
+		for i := range g.Spec.Freezes {
+			blocks(&g.Spec.Freezes[i], g.Name, first, days)
+		}
 	}
 	for i := range days {
 		d := &days[i]
@@ -264,7 +267,7 @@ var (
 )
 
 func plannedMark(s *spec.Group, at time.Time) Mark {
-	if s != nil && s.BlockedAt(at) != nil {
+	if s != nil && (s.BlockedAt(at) != nil || s.FrozenAt(at) != nil) {
 		return isBlocked
 	}
 	return isPlanned
