@@ -1,6 +1,9 @@
 package message
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // Maintenance is an entry of the group's chain: a member is taken out of service for maintenance, or is put back. In a pool no proxy leads new
 // clients to it meanwhile; in a pair it is no standby to count on. It stands in the chain, so that of two such entries that are wanted at once the
@@ -59,6 +62,24 @@ type ServerSeen struct {
 	Says string `json:"says" validate:"required,oneof=up down unchecked"`
 	// Sessions are those that are still on it or wait for it, where it is not ready and the proxy counts them.
 	Sessions *int `json:"sessions,omitempty" validate:"omitempty,min=0"`
+}
+
+// Tells says in one sentence how one server of the route stands at its proxy, and how many are still on it.
+func (r *RouteSeen) Tells(x ServerSeen) string {
+	text := "route " + r.Route + " on " + r.Proxy + ": " + x.Member
+	if x.Admin == "ready" {
+		return text + " is ready"
+	}
+	text += " drains"
+	switch {
+	case x.Sessions == nil:
+		return text
+	case *x.Sessions == 0:
+		return text + ", nobody is on it any more"
+	case *x.Sessions == 1:
+		return text + ", 1 session is still on it"
+	}
+	return text + ", " + strconv.Itoa(*x.Sessions) + " sessions are still on it"
 }
 
 // Says tells in one sentence that the member is in this maintenance: by whom, why, since when and until when.

@@ -40,6 +40,7 @@ var speakers = map[Lang]*Speaker{
 			chatTexts,
 			cliTexts,
 			rollTexts,
+			partTexts,
 		},
 		rules,
 		core,
@@ -50,6 +51,7 @@ var speakers = map[Lang]*Speaker{
 		status,
 		notifier,
 		pool,
+		parts,
 	),
 }
 
@@ -141,8 +143,9 @@ func (t *translation) say(in string, depth int) said {
 			out = list
 		}
 	}
-	if body, ok := strings.CutSuffix(in, "."); ok && len(out.missing) > 0 && body != "" {
-		if without := t.say(body, depth+1); gap(without) < gap(out) {
+	// Also where nothing is missing: with the stop, a figure at the end is none, and less of the sentence may be known than without.
+	if body, ok := strings.CutSuffix(in, "."); ok && body != "" {
+		if without := t.say(body, depth+1); gap(without) <= gap(out) {
 			out = said{without.text + ".", without.missing}
 		}
 	}

@@ -21,7 +21,9 @@ func TestSaysWholeSentencesAndThoseWithinThem(t *testing.T) {
 			"sem perder nada, em cerca de 4,2s, dos quais 1,2s para ter certeza se ele só ficar em silêncio (mediana dos últimos 3).",
 		"a stays primary: the failover of web from a to b was aborted: by ana":              "a segue primário: foi abortado o failover de web de a para b: by ana",
 		"refused: b is not ready: b is suspect; web has no standby: declare another member": "recusado: b não está pronto: b está suspeito; web não tem standby: declare outro membro",
-		"ana paused web for 1h30m (kernel update, with reboot)":                             "ana pausou web por 1h30m (kernel update, with reboot)",
+		"1 of 3 serve; none may be taken out: w2 is down: 2 of 3 seeing vantages say so by check alive, rj and sp (connection refused); the quorum is 2.": "1 de 3 atendem; nenhum pode ser tirado: " +
+			"w2 está fora do ar: 2 de 3 observadores que enxergam dizem isso pelo check alive, rj e sp (conexão recusada); o quórum é 2.", // a figure before the stop
+		"ana paused web for 1h30m (kernel update, with reboot)": "ana pausou web por 1h30m (kernel update, with reboot)",
 	} {
 		require.Equal(t, want, pt.Say(english))
 		require.Equal(t, english, words.Of(words.English).Say(english))

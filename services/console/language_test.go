@@ -19,12 +19,22 @@ import (
 // portuguese loads a page as a browser does whose owner reads Portuguese.
 func (w *world) portuguese(path string) page {
 	w.t.Helper()
+	return w.portugueseBut(path, nil)
+}
+
+// portugueseBut is the same for a page that says of a part that it is English.
+func (w *world) portugueseBut(path string, english *regexp.Regexp) page {
+	w.t.Helper()
 	r, err := http.NewRequest(http.MethodGet, w.base+path, nil)
 	require.NoError(w.t, err)
 	r.Header.Set("Accept-Language", "pt-BR,pt;q=0.9,en;q=0.8")
 	p := w.do(r)
 	require.Contains(w.t, p.body, `<html lang="pt-BR">`, path)
-	wordstest.Portuguese(w.t, path, p.body)
+	body := p.body
+	if english != nil {
+		body = english.ReplaceAllString(body, "")
+	}
+	wordstest.Portuguese(w.t, path, body)
 	return p
 }
 

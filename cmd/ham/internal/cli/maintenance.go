@@ -112,21 +112,9 @@ func proxiesHave(s *message.GroupStatus, member, want string) (lines []string, d
 			done = false
 			continue
 		}
-		lines = append(lines, at+": "+member+" "+drains(r.Servers[i]))
+		lines = append(lines, r.Tells(r.Servers[i]))
 	}
 	return lines, done && len(lines) > 0
-}
-
-func left(sessions *int) string {
-	switch {
-	case sessions == nil:
-		return ""
-	case *sessions == 0:
-		return ", nobody is on it any more"
-	case *sessions == 1:
-		return ", 1 session is still on it"
-	}
-	return fmt.Sprintf(", %d sessions are still on it", *sessions)
 }
 
 // showMaintenance says who is in maintenance, and how far their servers have drained.
@@ -139,16 +127,9 @@ func (a *app) showMaintenance(s *message.GroupStatus) {
 		for _, r := range s.Routes {
 			for _, x := range r.Servers {
 				if x.Member == m.Name && r.Reachable {
-					a.printf("    %s", a.say(fmt.Sprintf("route %s on %s: %s %s", r.Route, r.Proxy, x.Member, drains(x))))
+					a.printf("    %s", a.say(r.Tells(x)))
 				}
 			}
 		}
 	}
-}
-
-func drains(x message.ServerSeen) string {
-	if x.Admin == "ready" {
-		return "is ready"
-	}
-	return "drains" + left(x.Sessions)
 }

@@ -31,8 +31,8 @@ func (m Model) groupLines(w int) []line {
 		head = append(head, t(warn, " (nothing is ever changed)"))
 	}
 	switch {
-	case v.Pool != "":
-		head = append(head, t(plain, "  "+v.Pool))
+	case v.Pool != nil:
+		head = append(head, t(plain, "  "+v.Pool.Says))
 	case v.Epoch == 0:
 		head = append(head, t(plain, "  nobody is primary yet"))
 	case v.Held:

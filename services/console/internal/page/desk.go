@@ -41,6 +41,7 @@ type Agenda struct {
 	Next    []Planned
 	Windows []Window
 	Drilled string // how long ago the last drill went there and back; "": never
+	Pool    bool   // of a pool nothing is rehearsed
 	Within  string // how long ago it may be for a swap by itself; "": however long
 }
 
@@ -95,6 +96,7 @@ func waitings(s *message.GroupStatus, now time.Time, p *who.Person) []Waiting {
 func agenda(g *board.Group, now time.Time) *Agenda {
 	a := &Agenda{}
 	if s := g.Status; s != nil {
+		a.Pool = s.Pool != nil
 		for _, e := range s.Agenda {
 			a.Next = append(a.Next, planned(g.Name, e, now))
 		}

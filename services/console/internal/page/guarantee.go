@@ -44,6 +44,13 @@ var (
 		{"The old primary thaws or comes back", "It stays shut until a newer epoch names it.", "services/executor/guard/nftables/deadline_linux_test.go:TestAThawedProcessStaysShut"},
 		{"Somebody promotes a standby by hand", "It is told, it is ended, and no swap happens until it is over.", "services/executor/internal/keeper/keeper_test.go:TestWhoIsPromotedByHandIsEnded"},
 	}
+	// promisesPool hold for pools: none of the others does, since nobody there is primary.
+	promisesPool = []Promise{
+		{"A member dies", "HAProxy leads nobody to it, by its own checks, with ham or without. ham tells it.", "services/executor/pool_test.go:TestPoolBackup"},
+		{"Somebody takes out one too many", "It is refused below the minimum, also where two ask at once.", "services/decider/core/pool_test.go:TestTwoDrainsAtOnce"},
+		{"It is paused, or in dry run", "No proxy is touched.", "services/executor/pool_test.go:TestPoolIsLeftAlone"},
+		{"A proxy is restarted or reloaded", "Who was taken out is taken out there again within moments.", "services/executor/pool_test.go:TestPoolIsKeptRight"},
+	}
 	promiseNeverLose = Promise{"The standby is lost, then the primary", "Nobody takes over: no acknowledged write is given up.", "services/decider/core/testdata/lease_standby_lost.txt"}
 	promiseNeverStop = Promise{"The primary dies while the standby lags", "The loss is shown at all times; beyond the objective a person decides, seeing the figures.", "services/decider/core/testdata/lease_never_stop.txt"}
 )
@@ -52,6 +59,9 @@ var (
 func promises(g *board.Group) []Promise {
 	if g.Spec == nil {
 		return nil
+	}
+	if g.Spec.Pool != nil {
+		return promisesPool
 	}
 	var out []Promise
 	switch {
@@ -74,6 +84,8 @@ func vouched(g *board.Group) string {
 	switch {
 	case g.Spec == nil:
 		return ""
+	case g.Spec.Pool != nil:
+		return "That HAProxy's own configuration balances, checks and falls back is not looked after here: whoever runs it vouches for it."
 	case g.Spec.Lease == nil:
 		return "That only one member acts is not fenced here: whoever wrote this group's spec vouches that both may run for a moment."
 	}

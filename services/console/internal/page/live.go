@@ -167,7 +167,7 @@ func (p *Pages) follower(r *http.Request, person *who.Person) (func(context.Cont
 			}
 			d := p.groupData(r, g)
 			out := []piece{top(), {id: "g-head", template: "g-head", data: d.G}, {id: "g-said", template: "g-said", data: d}, {id: "g-run", template: "g-run", data: d}, {id: "g-waiting", template: "g-waiting", data: d.G}}
-			for _, id := range []string{"g-agenda", "g-trust", "g-members", "g-why", "g-figures", "g-lines", "g-incidents"} {
+			for _, id := range []string{"g-clients", "g-members", "g-resources", "g-ladder", "g-measured", "g-agenda", "g-trust", "g-why", "g-figures", "g-lines", "g-incidents"} {
 				out = append(out, piece{id: id, template: id, data: d.G})
 			}
 			return out

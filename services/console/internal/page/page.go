@@ -123,6 +123,8 @@ func (p *Pages) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /{$}", p.overview)
 	mux.HandleFunc("GET /g/{group}", p.group)
 	mux.HandleFunc("GET /g/{group}/swap", p.swap)
+	mux.HandleFunc("GET /g/{group}/runbook", p.runbook)
+	mux.HandleFunc("GET /g/{group}/runbook.md", p.runbookFile)
 	mux.HandleFunc("GET /incidents", p.incidents)
 	mux.HandleFunc("GET /drills", p.drills)
 	mux.HandleFunc("GET /shadow", p.shadow)
@@ -397,8 +399,18 @@ func (p *Pages) sum(groups []*listed, now time.Time) sum {
 		return sum{"Nothing is known now: the bus is away.", "It has been away for " + age(now.Sub(link.Since)) + ". What stands below is how it was.", "bad"}
 	}
 	tones := map[string][]string{}
+	var tending, mended, pools []string // of those that are moving, and of those that would not move
 	for _, g := range groups {
-		tones[g.Mark.Tone] = append(tones[g.Mark.Tone], g.Name)
+		switch {
+		case g.Mark == tended:
+			tending = append(tending, g.Name)
+		case g.Mark == mending:
+			mended = append(mended, g.Name)
+		case g.Mark.Tone == "warn" && g.Pool != nil:
+			pools = append(pools, g.Name)
+		default:
+			tones[g.Mark.Tone] = append(tones[g.Mark.Tone], g.Name)
+		}
 	}
 	names := func(all []string) string {
 		if len(all) > 5 {
@@ -415,10 +427,16 @@ func (p *Pages) sum(groups []*listed, now time.Time) sum {
 		return sum{names(tones["bad"]) + plural(len(tones["bad"]), " needs you.", " need you."), "", "bad"}
 	case len(tones["off"]) > 0:
 		return sum{"Nothing is known of " + names(tones["off"]) + ".", "", "bad"}
+	case len(mended) > 0:
+		return sum{names(mended) + plural(len(mended), " is being mended.", " are being mended."), "", "info"}
 	case len(tones["info"]) > 0:
 		return sum{names(tones["info"]) + plural(len(tones["info"]), " is moving.", " are moving."), "", "info"}
 	case len(tones["warn"]) > 0:
 		return sum{names(tones["warn"]) + plural(len(tones["warn"]), " would not be moved by itself.", " would not be moved by themselves."), "", "warn"}
+	case len(pools) > 0:
+		return sum{names(pools) + plural(len(pools), " is not as it should be.", " are not as they should be."), "", "warn"}
+	case len(tending) > 0:
+		return sum{"All is well, with maintenance in " + names(tending) + ".", "", "ok"}
 	}
 	if len(groups) == 1 {
 		return sum{"All is well.", "", "ok"}

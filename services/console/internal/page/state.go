@@ -28,6 +28,8 @@ var (
 	doubt     = Mark{"In doubt", "ask", "warn"}
 	paused    = Mark{"Paused", "pause", "warn"}
 	drills    = Mark{"Drill", "swap", "info"}
+	mending   = Mark{"Being mended", "swap", "info"}
+	unserved  = Mark{"Clients not served", "cross", "bad"}
 	blind     = Mark{"Just begun to watch", "ask", "warn"}
 	dryRun    = Mark{"Dry run", "dry", "warn"}
 	manual    = Mark{"By hand", "hand", "ok"}
@@ -60,10 +62,14 @@ func mark(g *board.Group, now time.Time) Mark {
 		return swapping
 	case s.Epoch == 0 || s.Primary == "":
 		return none
+	case verdict == message.VerdictDown && mends(s):
+		return mending
 	case verdict == message.VerdictDown:
 		return down
 	case slices.ContainsFunc(s.Approvals, func(a message.ApprovalStatus) bool { return a.State == message.ApprovalWaits }):
 		return second
+	case losing(s):
+		return unserved
 	case s.Blind:
 		return blind
 	case verdict != message.VerdictUp:
@@ -96,16 +102,30 @@ func poolMark(s *message.GroupStatus) Mark {
 		return nobody
 	case len(p.Serve) < p.Minimum:
 		return tooFew
+	case losing(s):
+		return unserved
 	case s.Paused:
 		return paused
+	case slices.ContainsFunc(s.Members, func(m message.MemberStatus) bool {
+		return m.Role == message.RoleActive && m.Maintenance == nil && !slices.Contains(p.Serve, m.Name)
+	}):
+		return someServe
 	case slices.ContainsFunc(s.Members, func(m message.MemberStatus) bool { return m.Maintenance != nil }):
 		return tended
-	case len(p.Serve) < p.Active:
-		return someServe
 	case s.Mode == "dry-run":
 		return dryRun
 	}
 	return allServe
+}
+
+// losing says that a canary is not served, whatever the checks say.
+func losing(s *message.GroupStatus) bool { return s.Clients != nil && s.Clients.Outage != nil }
+
+// mends says that something is being tried on the primary, or was a moment ago, before anybody takes over.
+func mends(s *message.GroupStatus) bool {
+	return slices.ContainsFunc(s.Members, func(m message.MemberStatus) bool {
+		return m.Role == message.RolePrimary && m.Remedy != nil && (m.Remedy.State == message.RemedyTrying || m.Remedy.State == message.RemedyWaiting)
+	})
 }
 
 func primaryVerdict(s *message.GroupStatus) message.Verdict {

@@ -27,9 +27,8 @@ type Group struct {
 	Age      string // of the answer
 	Problem  string // why there is no newer one
 	Sentence string
-	// Clients is what a canary sees; Losing says that they are not served.
-	Clients string
-	Losing  bool
+	// Clients is what a canary sees; nil: none is declared.
+	Clients *Clients
 	// Measured are the members' figures, those that went too far or cannot be measured first.
 	Measured []Measured
 	Mode     string
@@ -48,8 +47,17 @@ type Group struct {
 	Routes   []Route
 	Run      *RunView
 	Stopped  *Stopped
-	// Pool is how a pool stands, as "3 of 4 serve, the minimum is 2"; "": it is none.
-	Pool    string
+	// Pool is how a pool stands; nil: it is none.
+	Pool *Pool
+	// Resources are what each member holds, Ladder is what is tried before anybody takes over; nil: none is declared.
+	Resources *Resources
+	Ladder    *Ladder
+	// Swap is what a person planned that comes next, Frozen the freeze that holds now, until FrozenUntil; nil: none.
+	Swap        *Planned
+	Frozen      string
+	FrozenUntil string
+	// Runbook says that there is one to show.
+	Runbook bool
 	Drill   *DrillNow
 	Figures Figures
 
@@ -83,8 +91,11 @@ type Member struct {
 	Lag        string
 	LagAge     string
 	LagState   string
-	// Maintenance says that it is in maintenance; "": it is not.
+	// Maintenance says that it is in maintenance; "": it is not. Drains says of each proxy how far its server has drained.
 	Maintenance string
+	Drains      []string
+	// Mending says what was tried on it lately, or is; "": nothing.
+	Mending string
 }
 
 // View is what one vantage says.
@@ -213,9 +224,6 @@ func view(g *board.Group, now time.Time, p *who.Person) *Group {
 	if s == nil {
 		return v
 	}
-	if c := s.Clients; c != nil {
-		v.Clients, v.Losing = c.Sentence, c.Outage != nil
-	}
 	for _, warns := range []bool{true, false} {
 		for _, f := range s.Thresholds {
 			if warns == (f.Condition != message.ThresholdWell) {
@@ -229,10 +237,10 @@ func view(g *board.Group, now time.Time, p *who.Person) *Group {
 	if s.Paused {
 		v.Paused = pausedSince(s)
 	}
-	if p := s.Pool; p != nil {
-		v.Pool = fmt.Sprintf("%d of %d serve, the minimum is %d", len(p.Serve), p.Active, p.Minimum)
-	}
 	since := now.Sub(g.Answered) // ages in the answer are as of then
+	v.Pool, v.Resources, v.Ladder, v.Clients = pool(s), resources(g, v.Fresh, p), ladder(g, v.Fresh), clients(s, since, v.Fresh)
+	v.Swap, v.Runbook = plannedSwap(g, now), g.Spec != nil
+	v.Frozen, v.FrozenUntil = frozen(s, now)
 	for _, m := range s.Members {
 		v.Members = append(v.Members, member(s, m, since, v.Fresh))
 		if m.Role != message.RolePrimary {
@@ -242,7 +250,7 @@ func view(g *board.Group, now time.Time, p *who.Person) *Group {
 	slices.SortStableFunc(v.Members, func(a, b Member) int { return cmp.Compare(b2i(b.Primary), b2i(a.Primary)) })
 	v.Lease = lease(s, v.Fresh)
 	for _, r := range s.Routes {
-		v.Routes = append(v.Routes, route(r, v.Fresh))
+		v.Routes = append(v.Routes, routeView(r, v.Fresh))
 	}
 	if w := s.Swap; w != nil && w.State == message.StatePaused {
 		v.Stopped = &Stopped{Epoch: w.Epoch}
@@ -297,6 +305,8 @@ func member(s *message.GroupStatus, m message.MemberStatus, since time.Duration,
 				v.Ready, v.ReadyMark = "serves", Mark{"serves", "ok", "ok"}
 			case m.Role == message.RoleActive:
 				v.Ready, v.ReadyMark = "does not serve", Mark{"does not serve", "cross", "bad"}
+			case slices.Contains(s.Pool.Backups, m.Name):
+				v.Ready, v.ReadyMark = "serves", Mark{"serves, as nobody else does", "warn", "warn"}
 			}
 		}
 	}
@@ -304,19 +314,17 @@ func member(s *message.GroupStatus, m message.MemberStatus, since time.Duration,
 		v.Maintenance = m.Maintenance.Says(m.Name)
 	}
 	for _, x := range m.Views {
-		mk := saysMark(x.Says)
-		if !fresh {
-			mk = Mark{"was " + x.Says, "gone", "off"}
+		v.Views = append(v.Views, vantageView(x, since, fresh))
+	}
+	for _, r := range s.Routes {
+		for _, x := range r.Servers {
+			if x.Member == m.Name && r.Reachable && x.Admin != "ready" {
+				v.Drains = append(v.Drains, r.Tells(x))
+			}
 		}
-		ago := time.Duration(x.AgoMS)*time.Millisecond + since
-		one := View{Vantage: x.Vantage, Check: x.Check, Mark: mk, Hard: x.Hard, InARow: x.InARow, Age: age(ago), Evidence: x.Evidence}
-		switch {
-		case ago >= 10*time.Second: // in steps: a card is sent anew with each change
-			one.Old = age(ago.Truncate(10*time.Second)) + " ago"
-		case ago >= 2*time.Second:
-			one.Old = one.Age + " ago"
-		}
-		v.Views = append(v.Views, one)
+	}
+	if r := m.Remedy; r != nil && r.State != message.RemedyReady && fresh {
+		v.Mending = r.Sentence
 	}
 	if s.Lease == nil {
 		return v
@@ -336,6 +344,22 @@ func member(s *message.GroupStatus, m message.MemberStatus, since time.Duration,
 			}
 			v.LagAge = age(time.Duration(b.LagAgeMS)*time.Millisecond + since)
 		}
+	}
+	return v
+}
+
+func vantageView(x message.View, since time.Duration, fresh bool) View {
+	mk := saysMark(x.Says)
+	if !fresh {
+		mk = Mark{"was " + x.Says, "gone", "off"}
+	}
+	ago := time.Duration(x.AgoMS)*time.Millisecond + since
+	v := View{Vantage: x.Vantage, Check: x.Check, Mark: mk, Hard: x.Hard, InARow: x.InARow, Age: age(ago), Evidence: x.Evidence}
+	switch {
+	case ago >= 10*time.Second: // in steps: a card is sent anew with each change
+		v.Old = age(ago.Truncate(10*time.Second)) + " ago"
+	case ago >= 2*time.Second:
+		v.Old = v.Age + " ago"
 	}
 	return v
 }
@@ -367,7 +391,7 @@ func lease(s *message.GroupStatus, fresh bool) *Lease {
 	return v
 }
 
-func route(r message.RouteSeen, fresh bool) Route {
+func routeView(r message.RouteSeen, fresh bool) Route {
 	v := Route{Name: r.Route, Proxy: r.Proxy, Serves: strings.Join(r.Serves, ", "), Problem: r.Problem}
 	switch {
 	case !fresh:
