@@ -206,7 +206,7 @@ func (s *State) askedAdopt(at Time, a *ask, q question, rule *requestRule) {
 func (s *State) askedAbort(at Time, a *ask, q question, rule *requestRule) {
 	w := s.words(a, q)
 	c := s.chain.command
-	w["what"], w["back"] = s.what(c), s.back()
+	w["what"], w["back"], w["then"] = s.what(c), s.back(), s.afterAbort(at)
 	q.kind, q.from, q.to = message.KindResume, c.Primary, s.back()
 	a.sentence = "accepted, epoch " + epoch(s.chain.epoch()+1) + ": " + fill(rule.Says, w)
 	s.command(at, q, &rule.Rule, w, nil)

@@ -165,10 +165,19 @@ func (s *State) plan(q question) (message.Plan, error) {
 	return spec.Compile(s.spec, swap)
 }
 
-// unbegun says that a swap without a lease comes to its end at its looks: one of them ended it, or a person was waited for. Nothing was changed, and a
+// unbegun says that a swap without a lease comes to its end at its looks: one of them ended it, or its primary is down. Nothing was changed, and a
 // resume that looked whether its primary answers would keep a failover away for as long as that one is down.
 func (s *State) unbegun() bool {
-	return s.chain.command.Lease == nil && !s.chain.held && (s.run.state == message.StateEnded || waitsUseless(s, Time{}) != nil)
+	m := s.member(s.back())
+	return s.looksOnly() && (s.run.state == message.StateEnded || m != nil && m.verdict == message.VerdictDown)
+}
+
+// looksOnly says that nothing was changed yet: the newest command has no lease, is not held, and no step of it was begun but looks.
+func (s *State) looksOnly() bool {
+	c := s.chain.command
+	return c.Lease == nil && !s.chain.held && !slices.ContainsFunc(c.Plan.Steps, func(p message.Step) bool {
+		return p.Phase != message.PhaseLook && slices.ContainsFunc(s.run.steps, func(t stepRun) bool { return t.name == p.Name })
+	})
 }
 
 // mustAct says that the primary of a leased group does not act although it has held: it was fenced since, or was never promoted.

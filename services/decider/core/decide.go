@@ -93,6 +93,9 @@ func (s *State) refuse(at Time, q question, reasons []message.Reason) {
 	if f := s.fencedNow(); f != nil && q.who == itself {
 		e.Sentence = f.words() + ", and nobody takes over, because " + sentences(reasons)
 	}
+	if q.who == itself {
+		e.Sentence += s.strandedWords(at, reasons)
+	}
 	if q.who == fallback {
 		e.Sentence = "epoch " + epoch(s.chain.epoch()) + " of " + s.group + " was not held in time and is not taken back, because " + sentences(reasons)
 	}

@@ -29,6 +29,12 @@ func (s *State) Sentence(at Time) string {
 		return s.fencedSentence(at) + "."
 	case m != nil && m.verdict == message.VerdictDown && s.ladder(at, m).busy():
 		return s.mendingSentence(at, m) + "."
+	case stranded(s, at) != nil:
+		reasons := s.refusing(at, question{who: itself, kind: message.KindFailover, from: from, to: s.candidate(at, from), told: true})
+		if len(reasons) == 0 {
+			return from + " is " + string(m.verdict) + "; " + s.candidate(at, from) + " is taking over."
+		}
+		return m.nobody() + sentences(reasons) + s.strandedWords(at, reasons) + "."
 	case s.underWay() && !s.giving(at):
 		return "The " + fill("{what} is under way (epoch {epoch}{step})", s.underWayWords()) + s.runWords() + "."
 	case m != nil && (m.verdict == message.VerdictDown || m.verdict == message.VerdictDisputed):

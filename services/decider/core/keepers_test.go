@@ -344,6 +344,13 @@ func (k *keepers) begin(c *message.Command) {
 		x.run(c, message.StateAborted, "route-front", "step route-front failed and aborts the plan")
 		return
 	}
+	if x.mode == "pauses" && swaps {
+		x.wait = c
+		x.step(c, spec.StepPromote, message.StateDone, "")
+		x.step(c, "route-front", message.StatePaused, "proxy refuses the connection")
+		x.run(c, message.StatePaused, "route-front", "step route-front failed and waits for a person")
+		return
+	}
 	w.after(5*time.Millisecond, func() {
 		if n, _ := k.roles(); n != c || k.acting != c.Primary {
 			return

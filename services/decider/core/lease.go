@@ -125,11 +125,11 @@ func (s *State) still(at Time) bool {
 	}
 }
 
-// stuck says that a resume in a group without a lease, which nobody asked for, has had its time: it leaves roles as they are, and looks whether its primary
-// answers. Where that one is gone, it would wait for a person.
+// stuck says that a resume in a group without a lease has had its time: it leaves roles as they are, and looks whether its primary answers. Where that
+// one is gone, it would wait for a person.
 func (s *State) stuck(at Time) bool {
 	c, last := s.chain.command, s.chain.last
-	return c.Kind == message.KindResume && c.Request == "" && last != nil && c.Primary == last.Primary && at.since(s.chain.at) >= resumePatience
+	return c.Kind == message.KindResume && last != nil && c.Primary == last.Primary && at.since(s.chain.at) >= resumePatience
 }
 
 // standbyWord is what the primary says of one of its standbys, with how old that is; nil: it has said nothing since it acts. What it said

@@ -31,7 +31,7 @@ func (s *State) Preview(at Time, r *message.Request) *message.Preview {
 		w["step"] = waits.name
 	}
 	if c := s.chain.command; c != nil && rule.who == abortAsked {
-		w["what"], w["back"] = s.what(c), s.back()
+		w["what"], w["back"], w["then"] = s.what(c), s.back(), s.afterAbort(at)
 	}
 	if q.approval != nil {
 		w["by"], w["what"] = r.Actor, q.approval.Sentence

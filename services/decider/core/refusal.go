@@ -86,7 +86,7 @@ func nothingAdopted(s *State, _ Time, _ question) words {
 }
 
 func swapUnderWay(s *State, at Time, q question) words {
-	if !s.underWay() || s.yields(q) || (q.kind == message.KindFailover || q.kind == message.KindRemedy) && s.still(at) {
+	if !s.underWay() || s.yields(q) || s.passes(at, q) || (q.kind == message.KindFailover || q.kind == message.KindRemedy) && s.still(at) {
 		return nil
 	}
 	return s.underWayWords()
@@ -234,8 +234,8 @@ func drifting(s *State, _ Time, q question) words {
 }
 
 // routeCutOff: a swap that cannot lead the clients would stop half way. Once a proxy is reached again it happens.
-func routeCutOff(s *State, _ Time, _ question) words {
-	if s.spec == nil || s.underWay() {
+func routeCutOff(s *State, at Time, q question) words {
+	if s.spec == nil || s.underWay() && !s.passes(at, q) {
 		return nil
 	}
 	return s.cutOff()

@@ -53,6 +53,9 @@ type situationRule struct {
 // ruleAbortedLate is the code of the resume that leaves a swap half done.
 const ruleAbortedLate = "R222"
 
+// ruleStranded is the code of the failover that leaves a swap half done.
+const ruleStranded = "R228"
+
 // ruleOverdue is the code of the resume that counts against the failover budget.
 const ruleOverdue = "R223"
 
@@ -91,6 +94,8 @@ var situationRules = []situationRule{
 		"{to} takes over from {from}: {fenced}{frozen}"}, primaryFenced, (*State).failover},
 	{Rule{ruleRemedyOver, "a ladder is over, nothing stored shows it, and no failover follows", "entry in the chain: the end of the ladder",
 		"the ladder of {member} is over: {why}"}, ladderOver, (*State).endLadder},
+	{Rule{ruleStranded, "a swap that took effect goes no further, and its primary is down", "failover, if nothing refuses",
+		"{to} takes over from {from}: {down}; the {what} {stands}{frozen}"}, stranded, (*State).giveUpSwap},
 	{Rule{"R224", "a swap is under way", "wait",
 		"the {what} is under way (epoch {epoch}{step})"}, underWay, nil},
 	{Rule{"R230", "the spec declares other members than the epoch has", "reconfigure: the same primary, the new members",
@@ -280,6 +285,9 @@ var refusalRules = []refusalRule{
 	{Rule{"R328", "nobody runs the executor beside the target", "",
 		"{to} cannot take over: {why}; start its executor"},
 		anySwap | standby, true, noExecutor},
+	{Rule{"R329", "the swap under way left the target, its earlier primary, half way", "",
+		"{to} is not ready: the {what} began to change it at step {step} ({state}), and nothing undoes that: look at it, then say ham failover {group} --override R329 --reason WHY"},
+		anySwap | standby, true, leftHalfWay},
 	{Rule{"R330", "a failover is asked for, and the primary is up", "",
 		"{from} is up: move with ham switchover {group}"},
 		swapAsked, false, primaryIsUp},
@@ -483,7 +491,7 @@ var requestRules = []requestRule{
 	{Rule{"R405", "resume is asked for", "mark: no longer paused",
 		"{actor} resumed {group}{reason}"}, message.VerbResume, "", resumeAsked, (*State).askedMark},
 	{Rule{"R406", "abort is asked for", "resume: of the primary before, or after held of the new one without further steps",
-		"{actor} aborted the {what}{reason}: {back} is primary"}, message.VerbAbort, "", abortAsked, (*State).askedAbort},
+		"{actor} aborted the {what}{reason}: {back} is primary{then}"}, message.VerbAbort, "", abortAsked, (*State).askedAbort},
 	{Rule{"R407", "retry is asked for", "instruction to retry the paused step",
 		"{actor} had step {step} of {group} tried again{reason}"}, message.VerbRetry, "", stepAsked, (*State).askedStep},
 	{Rule{"R408", "skip is asked for", "instruction to skip the paused step",

@@ -172,6 +172,22 @@ func change(t *testing.T, g *spec.Group, args []datadriven.CmdArg) {
 			if value != "no" {
 				g.Steps = []spec.Step{{Name: "backup", Place: spec.BeforeLooks, When: spec.WhenGraceful, On: "any", Timeout: duration(), Approve: &spec.ApproveArgs{Text: "the backup of ${old.name} is there"}}}
 			}
+		case "steps": // demote:old,announce:any:always: the operator's own commands, graceful where nothing else is said; check:after:10m asks a person after the routes
+			g.Steps = nil
+			for _, one := range strings.Split(value, ",") {
+				f := strings.Split(one, ":")
+				if one == "no" {
+					break
+				}
+				st := spec.Step{Name: f[0], Place: spec.BeforeRoutes, When: spec.WhenGraceful, On: f[1], Timeout: 5 * time.Second, OnFailure: message.FailPause, Exec: &spec.ExecArgs{Command: []string{"/usr/local/bin/" + f[0]}}}
+				if f[1] == "after" {
+					st.On, st.Place, st.Exec, st.Approve, value = "any", spec.AfterRoutes, nil, &spec.ApproveArgs{Text: "users can log in"}, f[2]
+					st.Timeout = duration()
+				} else if len(f) > 2 {
+					st.When = f[2]
+				}
+				g.Steps = append(g.Steps, st)
+			}
 		case "trust": // swaps/precision
 			swaps, precision, _ := strings.Cut(value, "/")
 			f, err := strconv.ParseFloat(precision, 64)
@@ -565,8 +581,8 @@ func (s *script) happen(t *testing.T, what string) {
 			in.Stored -= d.Microseconds()
 		}
 		s.d.feed(in)
-	case "executor": // executor on | off | ends | aborts | aborts-late | pauses
-		s.exec.mode = flags[0]
+	case "executor": // executor on | off | ends | aborts | aborts-late | pauses [at=demote] | stalls
+		s.exec.mode, s.exec.pausesAt = flags[0], args["at"]
 		if s.exec.wait != nil && flags[0] == "on" {
 			s.exec.begin(s.exec.wait)
 		}

@@ -147,6 +147,9 @@ func waitsUseless(s *State, _ Time) words {
 		return nil
 	}
 	t, _, ok := s.waitingStep("")
+	if !ok && s.looksOnly() && s.underWay() { // a look waits for a person: there is nothing to decide on
+		t, ok = s.run.paused("")
+	}
 	m := s.member(s.back())
 	if !ok || m == nil || m.verdict != message.VerdictDown {
 		return nil

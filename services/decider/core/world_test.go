@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"container/heap"
 	"fmt"
 	"math/rand/v2"
@@ -627,7 +628,9 @@ func (w *world) vantage(name string) *vantage {
 type executor struct {
 	w    *world
 	name string
-	mode string // on, off, ends, aborts, aborts-late, pauses, pauses-look
+	mode string // on, off, ends, aborts, aborts-late, pauses, pauses-look, stalls
+	// pausesAt is the step at which it pauses; "": route-front.
+	pausesAt string
 	// mends is what a try of a ladder leads to: nothing, helps, fails, worse (b goes down), dies (its executor, in the middle), gone (nobody is there).
 	mends string
 	n     int // results told
@@ -764,9 +767,36 @@ func (x *executor) act(c *message.Command) {
 			x.run(c, message.StateAborted, "route-front", "step route-front failed and aborts the plan")
 			return
 		case "pauses":
-			x.step(c, "route-front", message.StatePaused, "proxy refuses the connection")
-			x.run(c, message.StatePaused, "route-front", "step route-front failed and waits for a person")
+			x.pause(c, cmp.Or(x.pausesAt, "route-front"))
 			return
+		case "stalls": // it is gone, and nobody else may go on
+			if x.pausesAt != "" {
+				x.step(c, x.pausesAt, message.StateStarted, "")
+			}
+			return
+		}
+		if i := slices.IndexFunc(c.Plan.Steps, func(p message.Step) bool { return p.Driver == message.DriverApprove && p.Phase == message.PhaseAct }); i >= 0 && x.passed != c {
+			x.pause(c, c.Plan.Steps[i].Name)
+			return
+		}
+	}
+	x.finish(c)
+}
+
+// pause has the swap wait at a step after it was held; what comes before that in the plan is done.
+func (x *executor) pause(c *message.Command, at string) {
+	for i := range c.Plan.Steps {
+		switch p := &c.Plan.Steps[i]; {
+		case p.Name == at && p.Driver == message.DriverApprove:
+			x.asks = c
+			x.step(c, p.Name, message.StateWaiting, "")
+			return
+		case p.Name == at:
+			x.step(c, p.Name, message.StatePaused, "proxy refuses the connection")
+			x.run(c, message.StatePaused, p.Name, "step "+p.Name+" failed and waits for a person")
+			return
+		case p.Phase == message.PhaseAct:
+			x.step(c, p.Name, message.StateDone, "")
 		}
 	}
 	x.finish(c)
