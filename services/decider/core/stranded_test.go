@@ -28,6 +28,7 @@ func TestLeftHalfWay(t *testing.T) {
 		"ham acts on the new one":                   {"run", "new", "", message.StatePaused, false},
 		"own command there, done":                   {"exec", "old", spec.WhenGraceful, message.StateDone, true},
 		"own command there, waits":                  {"exec", "old", spec.WhenAlways, message.StatePaused, true},
+		"own command there, also in each failover":  {"exec", "old", spec.WhenAlways, message.StateDone, true},
 		"own command there, skipped":                {"exec", "old", spec.WhenGraceful, message.StateSkipped, false},
 		"own command at the new one":                {"exec", "new", spec.WhenGraceful, message.StatePaused, false},
 		"own command anywhere":                      {"http", "any", spec.WhenGraceful, message.StateDone, true},
