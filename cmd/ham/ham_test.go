@@ -22,6 +22,7 @@ import (
 	"github.com/isacloud/ha-manager/pkg/client/haproxy"
 	"github.com/isacloud/ha-manager/pkg/client/haproxy/haproxytest"
 	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/porttest"
 )
 
 // ham is the binary under test, built once.
@@ -56,7 +57,7 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
-	return &world{t: t, dir: t.TempDir(), server: "nats://" + freeAddr(t)}
+	return &world{t: t, dir: t.TempDir(), server: "nats://" + porttest.Hold(t)}
 }
 
 func (w *world) env() []string {
@@ -132,14 +133,6 @@ func (w *world) status(group string) *message.GroupStatus {
 		return &message.GroupStatus{Sentence: out}
 	}
 	return all[0]
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func servedBy(url string) string {

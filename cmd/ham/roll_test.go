@@ -25,6 +25,7 @@ import (
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/client/haproxy/haproxytest"
 	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/porttest"
 )
 
 // child is what the test's own program does as a child: serve, or deploy.
@@ -93,7 +94,7 @@ func newFleet(t *testing.T) *fleet {
 	f := &fleet{world: newWorld(t), self: self, addrs: map[string]string{}, servers: map[string]*exec.Cmd{}, version: 1, began: make(chan string, 1)}
 	config, members := fleetConfig, ""
 	for i, name := range []string{"w1", "w2", "w3", "w4"} {
-		f.addrs[name] = freeAddr(t)
+		f.addrs[name] = porttest.Hold(t)
 		f.launch(name)
 		config = strings.Replace(config, fmt.Sprintf("W%d", i+1), f.addrs[name], 1)
 		members += fmt.Sprintf("  %s: {site: sp, url: \"http://%s\"}\n", name, f.addrs[name])

@@ -18,6 +18,7 @@ import (
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/client/haproxy/haproxytest"
 	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/porttest"
 	"github.com/isacloud/ha-manager/pkg/subject"
 )
 
@@ -157,7 +158,7 @@ backend queue
     server q2 %s disabled
 `
 	w := newWorld(t)
-	mains := map[string]string{"sp": freeAddr(t), "rj": freeAddr(t)}
+	mains := map[string]string{"sp": porttest.Hold(t), "rj": porttest.Hold(t)}
 	queues := map[string]*haproxytest.Site{"sp": haproxytest.NewSite(t, "queue-sp"), "rj": haproxytest.NewSite(t, "queue-rj")}
 	config := fmt.Sprintf(proxies, mains["sp"], mains["rj"], queues["sp"].Addr(), queues["rj"].Addr())
 	edges := []*haproxytest.Proxy{haproxytest.Start(t, config), haproxytest.Start(t, config)}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/porttest"
 	"github.com/isacloud/ha-manager/pkg/spec"
 )
 
@@ -41,14 +42,7 @@ func TestServesForTheLadder(t *testing.T) {
 }
 
 func newPatient(t *testing.T) *patient {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &patient{t.TempDir(), l.Addr().String()}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	s := &patient{t.TempDir(), porttest.Hold(t)}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

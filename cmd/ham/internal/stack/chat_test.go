@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -18,6 +17,7 @@ import (
 	"github.com/isacloud/ha-manager/pkg/ask"
 	"github.com/isacloud/ha-manager/pkg/incident"
 	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/porttest"
 	"github.com/isacloud/ha-manager/pkg/spec"
 	"github.com/isacloud/ha-manager/pkg/spec/store"
 	"github.com/isacloud/ha-manager/services/notifier/channel/slack/slacktest"
@@ -221,10 +221,7 @@ func TestApproveInChat(t *testing.T) {
 // TestFailoverInChat: the primary dies, the group's mode leaves it to people, and one of them does it in the incident's thread: what can be done is shown with its
 // plan, and exactly that is done. What is pressed comes as signed requests.
 func TestFailoverInChat(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, l.Close())
-	c := startChat(t, l.Addr().String(), "")
+	c := startChat(t, porttest.Hold(t), "")
 	c.ready()
 	c.a.Close()
 	card := c.message("Why didn't it?")

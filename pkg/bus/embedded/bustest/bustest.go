@@ -52,8 +52,10 @@ func start(t testing.TB, o embedded.Options) *embedded.Server {
 	return s
 }
 
-// Listening makes the server listen on a free port of loopback.
-func Listening(o *embedded.Options) { o.Listen = "127.0.0.1:0" }
+const anyPort = "127.0.0.1:0"
+
+// Listening makes the server listen on a free port of loopback, the same after each start.
+func Listening(o *embedded.Options) { o.Listen = anyPort }
 
 // Synced makes the server acknowledge only what is on disk.
 func Synced(o *embedded.Options) { o.NoSync = false }

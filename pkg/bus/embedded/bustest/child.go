@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/isacloud/ha-manager/pkg/bus/embedded"
+	"github.com/isacloud/ha-manager/pkg/porttest"
 )
 
 // childEnv holds the options of a server that this test binary is to run instead of its tests.
@@ -60,9 +61,8 @@ type Child struct {
 // StartChild runs a synced, listening server in a process of its own, that can be killed. The package needs a TestMain that calls [Main].
 func StartChild(t testing.TB) *Child {
 	t.Helper()
-	c := &Child{t: t, o: childOptions{StoreDir: t.TempDir(), Listen: "127.0.0.1:0"}}
+	c := &Child{t: t, o: childOptions{StoreDir: t.TempDir(), Listen: porttest.Hold(t)}}
 	c.Start()
-	c.o.Listen = strings.TrimPrefix(c.url, "nats://")
 	t.Cleanup(c.Kill)
 	return c
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/bus/embedded"
+	"github.com/isacloud/ha-manager/pkg/porttest"
 )
 
 // Server is one that can be stopped and started again under the same store and, where it listens, the same port. Clients in this
@@ -30,11 +31,11 @@ func Restartable(t testing.TB, edit ...func(*embedded.Options)) *Server {
 	for _, f := range edit {
 		f(&o)
 	}
+	if o.Listen == anyPort {
+		o.Listen = porttest.Hold(t)
+	}
 	s := &Server{t: t, opts: o}
 	s.Start()
-	if u := s.now.ClientURL(); u != "" {
-		s.opts.Listen = u[len("nats://"):]
-	}
 	t.Cleanup(s.Stop)
 	return s
 }

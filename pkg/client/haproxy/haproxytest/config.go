@@ -9,6 +9,7 @@ import (
 	"text/template"
 
 	"github.com/isacloud/ha-manager/pkg/client/haproxy"
+	"github.com/isacloud/ha-manager/pkg/porttest"
 )
 
 // recommended is the configuration that the documentation shows for a pair of servers.
@@ -52,7 +53,7 @@ func (p *places) render(t testing.TB, config string) (string, error) {
 	parsed, err := template.New("haproxy.cfg").Funcs(template.FuncMap{
 		"addr": func(name string) string {
 			if p.addrs[name] == "" {
-				p.addrs[name] = reservePort(t)
+				p.addrs[name] = porttest.HoldReusePort(t)
 				p.runtime[name] = "tcp://" + p.addrs[name]
 			}
 			return p.addrs[name]

@@ -17,6 +17,7 @@ import (
 
 	"github.com/isacloud/ha-manager/pkg/client/internal/child"
 	"github.com/isacloud/ha-manager/pkg/client/pgbouncer"
+	"github.com/isacloud/ha-manager/pkg/porttest"
 )
 
 // patience bounds each wait for PgBouncer: to come up, to end.
@@ -71,12 +72,7 @@ func Start(t testing.TB, o Options) *Bouncer {
 	}
 	b.dir = dir
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.addr = l.Addr().String()
-	_ = l.Close()
+	b.addr = porttest.Hold(t)
 	host, port, _ := net.SplitHostPort(b.addr)
 
 	settings := map[string]string{

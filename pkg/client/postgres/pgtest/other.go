@@ -11,10 +11,6 @@ func childAttributes(who *syscall.Credential) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: who, Setpgid: true}
 }
 
-func holdPort() (port int, release func(), err error) {
-	return 0, nil, errors.New("only on Linux")
-}
-
 func removeSharedMemory(int) {}
 
 func mountMemory(string, int) error { return errors.New("only on Linux") }

@@ -18,6 +18,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/isacloud/ha-manager/pkg/porttest"
 )
 
 // patience bounds each wait for a server: a busy machine is no failure.
@@ -122,13 +124,9 @@ func prepare(t testing.TB, o Options) *Server {
 	if s.Data == "" {
 		s.Data = filepath.Join(dir, "data")
 	}
-	port, release, err := holdPort()
-	if err != nil {
-		t.Fatalf("find a free port of 127.0.0.1: %v", err)
-	}
-	t.Cleanup(release)
-	s.Port = port
-	s.settings["listen_addresses"], s.settings["port"], s.settings["unix_socket_directories"] = "127.0.0.1", strconv.Itoa(port), dir
+	_, port, _ := net.SplitHostPort(porttest.Hold(t))
+	s.Port, _ = strconv.Atoi(port)
+	s.settings["listen_addresses"], s.settings["port"], s.settings["unix_socket_directories"] = "127.0.0.1", port, dir
 	maps.Copy(s.settings, o.Settings)
 	t.Cleanup(s.end)
 	return s

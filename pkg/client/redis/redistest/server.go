@@ -14,6 +14,7 @@ import (
 
 	"github.com/isacloud/ha-manager/pkg/client/internal/child"
 	"github.com/isacloud/ha-manager/pkg/client/redis"
+	"github.com/isacloud/ha-manager/pkg/porttest"
 )
 
 // patience bounds each wait for a server: a busy machine is no failure.
@@ -61,12 +62,7 @@ type Server struct {
 func Start(t testing.TB, o Options) *Server {
 	t.Helper()
 	s := &Server{t: t, program: Require(t), Dir: t.TempDir(), Password: o.Password}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Addr = l.Addr().String()
-	_ = l.Close()
+	s.Addr = porttest.Hold(t)
 	_, port, _ := net.SplitHostPort(s.Addr)
 	config := []string{
 		"bind 127.0.0.1", "port " + port, "dir " + s.Dir, `save ""`, "appendonly no", "daemonize no", "repl-diskless-sync yes", "repl-diskless-sync-delay 0",

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/isacloud/ha-manager/pkg/porttest"
 	"github.com/isacloud/ha-manager/services/executor/driver"
 	"github.com/isacloud/ha-manager/services/executor/driver/assert"
 	"github.com/isacloud/ha-manager/services/executor/driver/drivertest"
@@ -43,12 +44,7 @@ func target(t *testing.T) drivertest.Target {
 func TestConformance(t *testing.T) { drivertest.Run(t, assert.Kind(), target) }
 
 func refusing(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	return porttest.Hold(t)
 }
 
 func silent(t *testing.T) string {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/isacloud/ha-manager/pkg/porttest"
 )
 
 // Listen answers every connection with serve, in its own goroutine, and ends all with the test. It returns host:port.
@@ -60,11 +62,7 @@ func Silent(t testing.TB) string {
 // Nobody is an address where nobody listens.
 func Nobody(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	addr := l.Addr().String()
-	require.NoError(t, l.Close())
-	return addr
+	return porttest.Hold(t)
 }
 
 // Blackhole drops what knocks: a listener whose queue is full, and that nobody empties. That is what a host that is gone looks like.

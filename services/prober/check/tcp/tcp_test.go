@@ -16,6 +16,7 @@ import (
 
 	"github.com/isacloud/ha-manager/pkg/certtest"
 	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/porttest"
 	"github.com/isacloud/ha-manager/pkg/spec"
 	"github.com/isacloud/ha-manager/services/prober/check"
 	"github.com/isacloud/ha-manager/services/prober/check/checktest"
@@ -219,10 +220,7 @@ func TestFullQueueIsSilence(t *testing.T) {
 
 func TestARefusalIsSoftWhereThatIsDeclared(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := l.Addr().String()
-	require.NoError(t, l.Close())
+	address := porttest.Hold(t)
 	look, _ := looking(t, at(address, func(c *spec.TCPCheck) { c.Soft = true }))
 	r := look()
 	require.Equal(t, message.Down, r.Answer)
