@@ -54,6 +54,8 @@ func (r StreamReport) Most() (int64, bool) {
 type Disk struct {
 	// Used is what they hold, PerDay what they take in a day as far as it is known, Reserved what the bounded ones may come to take. In bytes, of one copy.
 	Used, PerDay, Reserved int64
+	// Measured: at least one stream has run for long enough to say what it takes in a day.
+	Measured bool
 	// Unbounded is what those without a bound take in a day; Left is for how long the room that is not reserved lasts for them, zero: unknown.
 	Unbounded int64
 	Left      time.Duration
@@ -71,6 +73,7 @@ func (r Report) Disk() Disk {
 		d.Used += int64(s.Bytes)
 		perDay, known := s.PerDay()
 		d.PerDay += perDay
+		d.Measured = d.Measured || known
 		if most, ok := s.Most(); ok {
 			d.Reserved += most
 		} else {

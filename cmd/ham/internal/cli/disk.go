@@ -15,7 +15,11 @@ func (k *checkup) disk(ctx context.Context, b *bus.Bus) {
 		return
 	}
 	d := r.Disk()
-	k.ok("disk", "the streams hold %s, take %s a day as measured, and may come to hold %s", bus.Size(d.Used), bus.Size(d.PerDay), bus.Size(d.Reserved))
+	if d.Measured {
+		k.ok("disk", "the streams hold %s, take %s a day as measured, and may come to hold %s", bus.Size(d.Used), bus.Size(d.PerDay), bus.Size(d.Reserved))
+	} else {
+		k.ok("disk", "the streams hold %s, too little yet to say what they take a day, and may come to hold %s", bus.Size(d.Used), bus.Size(d.Reserved))
+	}
 	for _, w := range d.Warnings {
 		k.warn("disk", w, "")
 	}
@@ -55,7 +59,11 @@ func (a *app) showBus(ctx context.Context, b *bus.Bus) error {
 	}
 	table(a.Out, "", rows)
 	d := r.Disk()
-	a.tell("The streams hold %s, take %s a day as measured, and may come to hold %s.", bus.Size(d.Used), bus.Size(d.PerDay), bus.Size(d.Reserved))
+	if d.Measured {
+		a.tell("The streams hold %s, take %s a day as measured, and may come to hold %s.", bus.Size(d.Used), bus.Size(d.PerDay), bus.Size(d.Reserved))
+	} else {
+		a.tell("The streams hold %s, too little yet to say what they take a day, and may come to hold %s.", bus.Size(d.Used), bus.Size(d.Reserved))
+	}
 	for _, w := range d.Warnings {
 		a.printf("%s", a.paint(yellow, w))
 	}

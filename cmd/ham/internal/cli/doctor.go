@@ -180,16 +180,21 @@ func (k *checkup) groups(ctx context.Context, a *app, b *bus.Bus) {
 		k.bad("groups", err.Error(), "")
 	}
 	for _, s := range all {
-		k.group(ctx, b, s)
+		k.group(s)
 		if applied, err := store.Get(ctx, b, s.Group); err == nil && applied.Spec != nil {
+			k.vantages(applied.Spec, s)
 			k.leased(ctx, b, applied.Spec, s, up)
 		}
 	}
 }
 
-func (k *checkup) group(ctx context.Context, b *bus.Bus, s *message.GroupStatus) {
+func (k *checkup) group(s *message.GroupStatus) {
 	what := "group " + s.Group
-	if s.Epoch == 0 {
+	switch {
+	case s.Pool != nil:
+		k.pool(what, s)
+		return
+	case s.Epoch == 0:
 		k.bad(what, "no roles are adopted: "+s.Sentence, "`ham explain "+s.Group+"`")
 		return
 	}
@@ -206,6 +211,24 @@ func (k *checkup) group(ctx context.Context, b *bus.Bus, s *message.GroupStatus)
 		}
 		level(what, r.Code+" "+r.Sentence, "`ham explain "+s.Group+"`")
 	}
+	k.routes(what, s)
+}
+
+// pool says whether enough of a pool serve. It has no primary, and nothing of it is swapped.
+func (k *checkup) pool(what string, s *message.GroupStatus) {
+	if len(s.Pool.Serve) < s.Pool.Minimum {
+		k.bad(what, s.Sentence, "`ham explain "+s.Group+"`")
+	} else {
+		k.ok(what, "%s", s.Sentence)
+	}
+	if s.Mode == string(spec.DryRun) {
+		k.warn(what, "in dry run: `ham drain` touches no proxy, and what a reload forgets stays so", "apply the spec with mode: auto")
+	}
+	k.routes(what, s)
+}
+
+// routes looks whether each proxy is in reach and serves somebody.
+func (k *checkup) routes(what string, s *message.GroupStatus) {
 	for _, r := range s.Routes {
 		if !r.Reachable {
 			k.bad(what, "no executor reaches "+r.Proxy+" of route "+r.Route+": "+r.Problem, "check the proxy and its runtime API socket (level admin)")
@@ -215,12 +238,13 @@ func (k *checkup) group(ctx context.Context, b *bus.Bus, s *message.GroupStatus)
 			k.bad(what, "route "+r.Route+" on "+r.Proxy+" serves nobody: its clients get errors", unserved(s))
 		}
 	}
-	k.vantages(ctx, b, s)
 }
 
 // unserved says what leads a route to the primary again. The executors do so by themselves, unless somebody holds them back.
 func unserved(s *message.GroupStatus) string {
 	switch {
+	case s.Pool != nil:
+		return "`ham explain " + s.Group + "` says who of the pool is up; in dry run, or paused, no proxy is touched"
 	case s.Swap != nil && s.Swap.State == message.StatePaused:
 		return "a stopped swap touches no route: `ham retry " + s.Group + "`, `ham skip " + s.Group + "` or `ham abort " + s.Group + "`"
 	case s.Paused:
@@ -232,13 +256,9 @@ func unserved(s *message.GroupStatus) string {
 }
 
 // vantages looks whether every declared vantage was heard.
-func (k *checkup) vantages(ctx context.Context, b *bus.Bus, s *message.GroupStatus) {
-	applied, err := store.Get(ctx, b, s.Group)
-	if err != nil || applied.Spec == nil {
-		return // told by status already
-	}
+func (k *checkup) vantages(declared *spec.Group, s *message.GroupStatus) {
 	silent := map[string]bool{}
-	for _, v := range applied.Spec.Vantages() {
+	for _, v := range declared.Vantages() {
 		silent[v] = true
 	}
 	for _, m := range s.Members {
@@ -256,8 +276,8 @@ func (k *checkup) vantages(ctx context.Context, b *bus.Bus, s *message.GroupStat
 	if len(names) > 0 {
 		k.bad("group "+s.Group, "no prober speaks for vantage "+strings.Join(names, ", "), "start `ham prober` there with ham.prober.vantages, or take it out of `from`")
 	}
-	if n := len(applied.Spec.Vantages()); n < 3 {
-		k.warn("group "+s.Group, fmt.Sprintf("vantages that look: %d; with fewer than three a broken link looks like a dead primary", n), "add a prober at a witness site")
+	if n := len(declared.Vantages()); n < 3 {
+		k.warn("group "+s.Group, fmt.Sprintf("vantages that look: %d; with fewer than three a broken link looks like a dead server", n), "add a prober at a witness site")
 	}
 }
 

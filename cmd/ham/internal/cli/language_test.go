@@ -63,6 +63,18 @@ func TestStatusAndExplainInPortuguese(t *testing.T) {
 	require.Contains(t, out.String(), "lease de 1,5s por d1")
 }
 
+// Of a pool nothing is said about a primary that it does not have.
+func TestExplainOfAPool(t *testing.T) {
+	for lang, says := range map[words.Lang]string{words.English: "A pool has no primary: nothing of it is swapped.", words.Portuguese: "Um pool não tem primário: nada nele é trocado."} {
+		var out bytes.Buffer
+		a := &app{lang: lang}
+		a.Out = &out
+		a.showWhy(&message.GroupStatus{Group: "web", Pool: &message.PoolStatus{Minimum: 2, Active: 3}})
+		require.Contains(t, out.String(), says)
+		require.NotContains(t, out.String(), "Nothing stands against")
+	}
+}
+
 // What the members hold is named by `ham explain` as by `ham status`, with what makes a member down.
 func TestExplainNamesResources(t *testing.T) {
 	for _, test := range []struct {

@@ -181,6 +181,8 @@ func (a *app) showDownWhen(s *message.GroupStatus) {
 
 func (a *app) showWhy(s *message.GroupStatus) {
 	switch {
+	case s.Pool != nil:
+		a.tell("A pool has no primary: nothing of it is swapped. `ham drain %s MEMBER` takes one out.", s.Group)
 	case len(s.Refusals) == 0:
 		a.tell("Nothing stands against an automatic swap if %s dies.", s.Primary)
 	case s.Primary == "":
