@@ -30,6 +30,45 @@ func brisk(g *spec.Group) *spec.Group {
 	return g
 }
 
+// withSteps is the pair with what makes people or executors wait: by number nothing, a ladder, an approval step before the looks, or a ladder and an
+// approval step after the routes.
+func withSteps(n uint64) *spec.Group {
+	g := pair()
+	if n%2 == 1 {
+		g.Remedy, g.RemedyReset = []spec.Rung{
+			{Restart: "systemd:app", Times: 2, Wait: 2 * time.Second, Timeout: 2 * time.Second},
+			{Restart: "docker:cache", Times: 1, Wait: time.Second, Timeout: 2 * time.Second},
+		}, 15*time.Second
+	}
+	if n%4 >= 2 {
+		g.Steps = []spec.Step{{Name: "check", Place: []string{spec.BeforeLooks, spec.AfterRoutes}[n%2], When: spec.WhenGraceful, On: "any", Timeout: 3 * time.Second,
+			OnFailure: message.FailPause, Approve: &spec.ApproveArgs{Text: "all is well"}}}
+	}
+	return g
+}
+
+// stepMischiefs are what can become of tries and of approvals.
+var stepMischiefs = []mischief{
+	{"tries lead to something else", func(w *world, d dice) {
+		w.exec.mends = pick(d, "nothing", "helps", "helps", "fails", "worse", "dies", "gone")
+	}},
+	{"somebody answers a step", func(w *world, d dice) {
+		w.request(&message.Request{ID: fmt.Sprintf("rq%d", w.order), Group: "web", Actor: "bob", Verb: pick(d, message.VerbApprove, message.VerbApprove, message.VerbReject)})
+	}},
+	{"somebody asks for a swap that waits, and its new primary dies", func(w *world, d dice) {
+		_, c := w.newest()
+		if c == nil {
+			return
+		}
+		w.request(&message.Request{ID: fmt.Sprintf("rq%d", w.order), Group: "web", Actor: "ana", Verb: message.VerbSwitchover, ExpectEpoch: &c.Epoch})
+		w.after(time.Duration(1000+d(14000))*time.Millisecond, func() {
+			if _, now := w.newest(); now.Kind == message.KindSwitchover {
+				w.set(now.Primary, conditions["refused"])
+			}
+		})
+	}},
+}
+
 // mischief is something that happens to the world.
 type mischief struct {
 	what string
@@ -196,7 +235,10 @@ var leasedMischiefs = []mischief{
 
 // mischiefs are those of the world's group.
 func (w *world) mischiefs() []mischief {
-	if w.keepers == nil {
+	switch {
+	case w.keepers == nil && len(w.spec.Remedy)+len(w.spec.Steps) > 0:
+		return slices.Concat(mischiefs, stepMischiefs, stepMischiefs)
+	case w.keepers == nil:
 		return mischiefs
 	}
 	return slices.Concat(mischiefs, leasedMischiefs, leasedMischiefs)
@@ -260,7 +302,7 @@ func (w *world) heal() {
 	g := *w.spec
 	g.Mode, g.Revision = spec.Auto, g.Revision+1
 	w.apply(&g)
-	w.exec.mode = "on"
+	w.exec.mode, w.exec.mends, w.exec.approved = "on", "fails", true
 	if w.exec.wait != nil {
 		w.exec.begin(w.exec.wait)
 	}
@@ -268,6 +310,7 @@ func (w *world) heal() {
 	w.request(&message.Request{ID: "heal-resume", Group: "web", Actor: "ana", Verb: message.VerbResume})
 	w.run(w.now + time.Second)
 	w.request(&message.Request{ID: "heal-retry", Group: "web", Actor: "ana", Verb: message.VerbRetry})
+	w.request(&message.Request{ID: "heal-approve", Group: "web", Actor: "bob", Verb: message.VerbApprove})
 	w.run(w.now + 10*time.Second)
 	if _, c := w.newest(); c != nil { // executors set the routes right
 		w.route("front", "tcp://192.0.2.2:9999", c.Primary)
@@ -306,19 +349,24 @@ func failsOver(w *world) (wrong []string) {
 		w.keepers.crash(before.Primary, true)
 	}
 	w.run(w.now + time.Second)
+	next := before.Epoch + 1
+	if len(w.spec.Remedy) > 0 { // the first try fails
+		w.run(w.now + time.Second)
+		next++
+	}
 	_, after := w.newest()
 	held := false
 	for _, e := range w.chain {
 		switch m := e.m.(type) {
 		case *message.Command:
-			if m.Epoch == before.Epoch+1 {
+			if m.Epoch == next {
 				after = m // a third member may have joined since
 			}
 		case *message.Held:
-			held = held || m.Epoch == before.Epoch+1
+			held = held || m.Epoch == next
 		}
 	}
-	if !held || after.Kind != message.KindFailover || after.From != before.Primary || after.Epoch != before.Epoch+1 {
+	if !held || after.Kind != message.KindFailover || after.From != before.Primary || after.Epoch != next {
 		wrong = append(wrong, fmt.Sprintf("%s died at %s, and a second later the newest command is %s of epoch %d", before.Primary, began, after.Kind, after.Epoch))
 	}
 	return wrong
@@ -332,12 +380,50 @@ func TestSimulation(t *testing.T) {
 	for seed := range uint64(*seeds) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			t.Parallel()
-			rest(t, simulate(seed))
+			rest(t, simulateWith(seed, withSteps(seed), func(*world) {}))
 			if t.Failed() {
 				t.Logf("again: go test ./services/decider/core -run 'TestSimulation/seed=%d$' -args -seeds %d", seed, seed+1)
 			}
 		})
 	}
+}
+
+// TestNobodyIsDeadInSilence: whatever a swap waits for, and whichever side dies meanwhile: somebody takes over, or a critical event says why nobody does.
+func TestNobodyIsDeadInSilence(t *testing.T) {
+	for seed := range uint64(48) {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			t.Parallel()
+			w := strandedBySeed(seed)
+			for _, line := range append(w.unsaid(), audit(w)...) {
+				t.Error(line)
+			}
+		})
+	}
+}
+
+// strandedBySeed is a world in which a swap is asked for that its executor does not carry through, a side of it dies, and perhaps somebody aborts it. Each way of
+// waiting meets each side of each group within 48 seeds.
+func strandedBySeed(seed uint64) *world {
+	g := brisk(withSteps(seed / 12 % 4))
+	g.Mode = []spec.Mode{spec.Auto, spec.Auto, spec.Manual}[seed%3]
+	g.Policy.SwapLimit = 30 * time.Second
+	w := newWorld(g)
+	w.net = rand.New(rand.NewPCG(seed, 11))
+	w.start("d1")
+	w.route("front", "tcp://192.0.2.2:9999", "a")
+	w.run(8 * time.Second)
+	w.exec.mode = []string{"pauses", "stalls", "off", "pauses-look", "on", "aborts-late"}[seed%6]
+	w.exec.mends = []string{"nothing", "dies", "gone", "worse"}[seed%4]
+	w.request(&message.Request{ID: "swap", Group: "web", Actor: "ana", Verb: message.VerbSwitchover})
+	dies := w.now + time.Duration(200+w.net.IntN(12000))*time.Millisecond
+	w.after(dies-w.now, func() { w.set([]string{"b", "a"}[seed/6%2], conditions["refused"]) })
+	if seed%5 == 0 {
+		w.after(dies-w.now+time.Duration(w.net.IntN(5000))*time.Millisecond, func() {
+			w.request(&message.Request{ID: "abort", Group: "web", Actor: "ana", Verb: message.VerbAbort})
+		})
+	}
+	w.run(dies + time.Second)
+	return w
 }
 
 // TestLeasedSimulation is the same for groups with a lease: besides, no failover goes to a member that was not promotable, none loses an
@@ -368,7 +454,7 @@ func leasedBySeed(seed uint64) *spec.Group {
 // rest heals the world, and says all that was or is not as it should be.
 func rest(t *testing.T, w *world) {
 	t.Helper()
-	wrong := audit(w)
+	wrong := append(audit(w), w.unsaid()...)
 	w.heal()
 	wrong = append(wrong, settled(w)...)
 	wrong = append(wrong, failsOver(w)...)
@@ -445,7 +531,7 @@ func drawn(t *rapid.T, g *spec.Group, deciders int) *world {
 // itself while anything refuses it or without a quorum that saw the primary down (6, 8).
 func TestSafety(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		for _, line := range audit(drawn(t, pair(), 2)) {
+		for _, line := range audit(drawn(t, withSteps(rapid.Uint64Range(0, 3).Draw(t, "group")), 2)) {
 			t.Error(line)
 		}
 	})
@@ -456,7 +542,10 @@ func TestSafety(t *testing.T) {
 // Whatever went wrong: once it is over, a group comes to rest, its deciders agree, and a dead primary is replaced.
 func TestLiveness(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := drawn(t, pair(), 2)
+		w := drawn(t, withSteps(rapid.Uint64Range(0, 3).Draw(t, "group")), 2)
+		for _, line := range w.unsaid() {
+			t.Error(line)
+		}
 		w.heal()
 		for _, line := range append(settled(w), failsOver(w)...) {
 			t.Error(line)

@@ -97,13 +97,24 @@ func TestADrillNeedsNoRequest(t *testing.T) {
 	require.Empty(t, audit(w))
 }
 
-// TestSimulationsRehearse: an oracle that never sees a drill holds nothing to anything.
+// TestSimulationsRehearse: an oracle that never sees a drill, a try of a ladder or a step that waits for approval holds nothing to anything.
 func TestSimulationsRehearse(t *testing.T) {
-	there, back, over := 0, 0, 0
-	for seed := range uint64(6) {
-		for _, e := range simulate(seed).chain {
+	there, back, over, tries, waits := 0, 0, 0, 0, 0
+	for seed := range uint64(8) {
+		w := simulateWith(seed, withSteps(seed), func(*world) {})
+		for _, in := range w.log {
+			if read, ok := in.(SafetyRead); ok {
+				if r, ok := read.Message.(*message.StepResult); ok && r.State == message.StateWaiting {
+					waits++
+				}
+			}
+		}
+		for _, e := range w.chain {
 			switch m := e.m.(type) {
 			case *message.Command:
+				if m.Remedy != nil && m.Remedy.Over == "" {
+					tries++
+				}
 				if m.Drill != nil && m.Drill.Way == message.WayThere {
 					there++
 				} else if m.Drill != nil {
@@ -115,5 +126,6 @@ func TestSimulationsRehearse(t *testing.T) {
 		}
 	}
 	require.True(t, there > 2 && back > 0, "%d drills, %d ways back, %d ended where they were", there, back, over)
-	t.Logf("%d drills, %d ways back, %d ended where they were", there, back, over)
+	require.True(t, tries > 2 && waits > 2, "%d tries of ladders, %d steps that waited for approval", tries, waits)
+	t.Logf("%d drills, %d ways back, %d ended where they were; %d tries, %d approvals", there, back, over, tries, waits)
 }

@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/message"
@@ -23,7 +24,10 @@ func audit(w *world) (wrong []string) {
 		pending *swap
 		mark    *message.Mark
 		marked  int64
-		auto    []int64 // when the automatic ones were stored
+		auto    []int64          // when the automatic ones were stored
+		stays   *message.Command // the last that was held, while what came since leaves the roles as they are
+		since   int64            // when the newest command was stored
+		tries   = map[string][]try{}
 	)
 	for _, e := range w.chain {
 		switch m := e.m.(type) {
@@ -34,7 +38,7 @@ func audit(w *world) (wrong []string) {
 			if command == nil || m.Epoch != command.Epoch || held {
 				bad("held %d stands where it must not", m.Epoch)
 			}
-			held = true
+			held, stays = true, command
 			if pending != nil && pending.epoch == m.Epoch {
 				pending.at.stream = e.stored
 				holder = pending
@@ -48,8 +52,14 @@ func audit(w *world) (wrong []string) {
 			}
 			wasHeld := held
 			held = false
+			if m.Kind == message.KindRemedy {
+				w.auditTry(bad, m, e.stored, tries, mark, marked)
+			}
 			if m.Kind == message.KindFailover || m.Kind == message.KindSwitchover {
-				w.auditSwap(bad, m, e.stored, before, wasHeld, mark, marked)
+				// A try of a ladder, and a resume that had its time, leave the roles as they are and may go unheld.
+				passed := m.Kind == message.KindFailover && !wasHeld && before != nil && stays != nil && before.Primary == stays.Primary &&
+					(before.Kind == message.KindRemedy || before.Kind == message.KindResume && e.stored-since >= (resumePatience-slack).Microseconds())
+				w.auditSwap(bad, m, e.stored, before, wasHeld || passed, mark, marked)
 				if m.Request == "" && m.Drill == nil {
 					w.auditAutomatic(bad, m, e.stored, holder, auto)
 				}
@@ -60,6 +70,7 @@ func audit(w *world) (wrong []string) {
 			if m.Request == "" && (m.Kind == message.KindFailover || m.Rule == ruleOverdue) {
 				auto = append(auto, e.stored)
 			}
+			since = e.stored
 		}
 	}
 	w.auditOutcomes(bad)
@@ -85,6 +96,92 @@ func (w *world) auditSwap(bad complain, m *message.Command, stored int64, before
 	if !w.everWas(stored, func(g *spec.Group) bool { return g.Mode != spec.DryRun }) {
 		bad("epoch %d was decided in dry run", m.Epoch)
 	}
+}
+
+// try is one try of a ladder, or its end.
+type try struct {
+	rung int
+	over bool
+	at   int64
+}
+
+// auditTry: a ladder makes each of its tries once, one after the other, before it begins anew, none after its end, none while paused, in dry run or on a
+// member that is well, and roles stay as they are.
+func (w *world) auditTry(bad complain, m *message.Command, stored int64, all map[string][]try, mark *message.Mark, marked int64) {
+	r := m.Remedy
+	if m.From != m.Primary || m.Request != "" {
+		bad("epoch %d mends %s and moves %s to %s, asked by %q", m.Epoch, r.Member, m.From, m.Primary, m.Request)
+	}
+	tries := all[r.Member]
+	if n := len(tries); n > 0 && stored-tries[n-1].at >= w.spec.RemedyReset.Microseconds() {
+		tries = nil
+	}
+	made := 0
+	for _, t := range tries {
+		if t.over {
+			bad("epoch %d mends %s, whose ladder is over", m.Epoch, r.Member)
+		}
+		if t.rung == r.Rung && !t.over {
+			made++
+		}
+	}
+	all[r.Member] = append(tries, try{r.Rung, r.Over != "", stored})
+	if r.Over != "" {
+		return
+	}
+	if r.Rung > len(w.spec.Remedy) || made >= w.spec.Remedy[r.Rung-1].Times || r.Try != made+1 {
+		bad("epoch %d is try %d on rung %d of %s, of which %d were made", m.Epoch, r.Try, r.Rung, r.Member, made)
+	}
+	if mark != nil && mark.Paused && (mark.For == 0 || stored-marked < mark.For.Std().Microseconds()) {
+		bad("epoch %d mends %s while paused", m.Epoch, r.Member)
+	}
+	if !w.everWas(stored, func(g *spec.Group) bool { return g.Mode != spec.DryRun }) {
+		bad("epoch %d mends %s in dry run", m.Epoch, r.Member)
+	}
+	at := time.Duration(stored-epochStart.UnixMicro()) * time.Microsecond
+	if w.sayDown(r.Member, at) == 0 {
+		bad("epoch %d mends %s, which nobody saw down", m.Epoch, r.Member)
+	}
+}
+
+// unsaid lets time pass in which nothing more goes wrong and nobody answers anything, and says whether a primary that a quorum sees dead all the while is
+// passed over in silence: nobody takes over, and no critical event of the open incident says so.
+func (w *world) unsaid() (wrong []string) {
+	if w.keepers != nil {
+		return nil
+	}
+	w.chaos = false
+	w.run(w.now + 6*time.Second) // whoever is frozen thaws
+	primary := func() string {
+		for _, e := range slices.Backward(w.chain) {
+			if h, ok := e.m.(*message.Held); ok {
+				return h.Primary
+			}
+		}
+		return ""
+	}
+	dead, began := primary(), w.now
+	w.run(w.now + 45*time.Second)
+	if dead == "" || primary() != dead || w.sayDown(dead, w.now) < w.spec.Policy.Quorum {
+		return nil
+	}
+	for t := began + slack; t < w.now; t += time.Second {
+		if w.stillDown(dead, t) < w.spec.Policy.Quorum || w.dissents(dead, t) != "" {
+			return nil
+		}
+	}
+	for _, d := range w.deciders {
+		if !d.up || !d.linked {
+			continue
+		}
+		id := d.s.incident.id("web")
+		said := slices.ContainsFunc(w.critical, func(e *message.Event) bool { return e.Incident == id })
+		if id == "" || !said {
+			now, _, _ := strings.Cut(d.s.WhyNot(d.time(), ""), "\n")
+			wrong = append(wrong, fmt.Sprintf("%s is dead, and %s says nothing of it at %s, incident %q: %s (%s)", dead, d.name, w.now, id, now, d.s.Sentence(d.time())))
+		}
+	}
+	return wrong
 }
 
 // auditAutomatic: invariants 6 and 8. Nothing that refuses held, and a quorum really saw the primary down.

@@ -37,8 +37,9 @@ type world struct {
 	log      []Input
 	incident *message.Incident
 	revision uint64
-	holding  bool          // proposals get no answer
-	backdate time.Duration // how long ago the stream says that what is written next was stored
+	critical []*message.Event // that nobody takes over, or that somebody does, or would
+	holding  bool             // proposals get no answer
+	backdate time.Duration    // how long ago the stream says that what is written next was stored
 	held     []func()
 	// thresholds are what the table holds of figures, told the events that it was stored with; figures are what is measured, by check, member and figure.
 	thresholds *message.Thresholds
@@ -348,6 +349,9 @@ func (d *decider) do(o Output) {
 		if err := message.Validate(o.Event); err != nil {
 			panic(err)
 		}
+		if o.Event.Severity == message.Critical && o.Event.Kind != message.EventVerdict {
+			w.critical = append(w.critical, o.Event)
+		}
 		if o.Event.Kind == message.EventShadow {
 			w.append(ShadowRead{o.Event.Command})
 		}
@@ -637,6 +641,7 @@ type executor struct {
 	wait  *message.Command
 	// asks is the command that waits at its approval step, passed one that was approved.
 	asks, passed *message.Command
+	approved     bool // people approve every step at once
 }
 
 func (x *executor) heard(m message.Message) {
@@ -712,7 +717,7 @@ func (x *executor) look(c *message.Command) {
 		return
 	}
 	x.run(c, message.StateStarted, "", "began")
-	if len(c.Plan.Steps) > 0 && c.Plan.Steps[0].Driver == message.DriverApprove && x.passed != c {
+	if len(c.Plan.Steps) > 0 && c.Plan.Steps[0].Driver == message.DriverApprove && x.passed != c && !x.approved {
 		step := c.Plan.Steps[0]
 		x.asks = c
 		x.step(c, step.Name, message.StateWaiting, "")
@@ -775,7 +780,7 @@ func (x *executor) act(c *message.Command) {
 			}
 			return
 		}
-		if i := slices.IndexFunc(c.Plan.Steps, func(p message.Step) bool { return p.Driver == message.DriverApprove && p.Phase == message.PhaseAct }); i >= 0 && x.passed != c {
+		if i := slices.IndexFunc(c.Plan.Steps, func(p message.Step) bool { return p.Driver == message.DriverApprove && p.Phase == message.PhaseAct }); i >= 0 && x.passed != c && !x.approved {
 			x.pause(c, c.Plan.Steps[i].Name)
 			return
 		}
@@ -855,6 +860,12 @@ func (x *executor) refused(c *message.Command, why string) {
 
 func (x *executor) instructed(m *message.Instruction) {
 	if c := x.asks; c != nil && c.Epoch == m.Epoch && !x.stopped(c) {
+		if after := m.Verb == message.VerbReject && x.passed != c && slices.ContainsFunc(c.Plan.Steps, func(p message.Step) bool { return p.Name == m.Step && p.Phase == message.PhaseAct }); after {
+			x.asks = nil
+			x.step(c, m.Step, message.StatePaused, "rejected")
+			x.run(c, message.StatePaused, m.Step, "step "+m.Step+" failed and waits for a person")
+			return
+		}
 		if m.Verb == message.VerbReject {
 			x.refused(c, "rejected at step "+m.Step+" by "+m.Actor+"; nothing was changed; the earlier primary stays")
 			return
