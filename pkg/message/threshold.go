@@ -64,6 +64,17 @@ type ThresholdStatus struct {
 	Evidence string `json:"evidence,omitempty" validate:"max=512"`
 }
 
+// Beyond says that the value is at its bound or beyond now, whether or not that was told: it may not have been so for as long as declared.
+func (t *ThresholdStatus) Beyond() bool {
+	switch {
+	case !t.Measured:
+		return false
+	case t.Below:
+		return t.Value <= t.Max
+	}
+	return t.Value >= t.Max
+}
+
 func (m *Thresholds) MessageID() string {
 	return "thresholds." + m.Group + "." + strconv.FormatUint(m.N, 10) + "." + strconv.FormatUint(m.Told, 10)
 }

@@ -31,6 +31,8 @@ type (
 	Group  = page.Group
 	Mark   = page.Mark
 	Member = page.Member
+	// Planned is what comes next that a person planned.
+	Planned = page.Planned
 	// Plan is what a swap would do; PlanStep one of its steps.
 	Plan     = page.PlanView
 	PlanStep = page.PlanStep

@@ -87,7 +87,7 @@ func (a *app) showStatus(s *message.GroupStatus) {
 		role = a.t("a pool: %d of %d serve, the minimum is %d", len(p.Serve), p.Active, p.Minimum)
 	} else if s.Epoch > 0 {
 		role = a.t("epoch %d, %s is primary", s.Epoch, s.Primary)
-		if !s.Held {
+		if !s.Held && s.Kind != message.KindRemedy {
 			role = a.t("epoch %d, %s is becoming primary", s.Epoch, s.Primary)
 		}
 	}
@@ -98,10 +98,21 @@ func (a *app) showStatus(s *message.GroupStatus) {
 	a.printf("%s", head)
 	a.printf("%s", a.say(s.Sentence))
 	a.sayLines(desk.Clients(s))
-	rows := [][]string{a.titles("MEMBER", "SITE", "ROLE", "VERDICT", "READY", "SEEN BY")}
+	fit := "READY"
+	if s.Pool != nil {
+		fit = "SERVES"
+	}
+	rows := [][]string{a.titles("MEMBER", "SITE", "ROLE", "VERDICT", fit, "SEEN BY")}
 	for _, m := range s.Members {
 		ready := "–"
-		if m.Role != message.RolePrimary {
+		switch {
+		case s.Pool != nil && (slices.Contains(s.Pool.Serve, m.Name) || slices.Contains(s.Pool.Backups, m.Name)):
+			ready = a.t("yes")
+		case s.Pool != nil && m.Role == message.RoleBackup && m.Ready:
+			ready = a.t("if nobody else does")
+		case s.Pool != nil:
+			ready = a.t("no")
+		case m.Role != message.RolePrimary:
 			ready = a.t("yes")
 			if !m.Ready {
 				ready = a.t("no")
@@ -154,7 +165,7 @@ func (a *app) showResources(s *message.GroupStatus) {
 		for _, m := range r.Members {
 			is = append(is, m.Member+" "+a.t(string(m.Verdict)))
 		}
-		rows = append(rows, []string{r.Name, a.say(r.Says), strings.Join(r.After, ", "), strings.Join(is, ", ")})
+		rows = append(rows, []string{r.Name, a.say(r.Says), cmp.Or(strings.Join(r.After, ", "), "–"), cmp.Or(strings.Join(is, ", "), "–")})
 	}
 	table(a.Out, "  ", rows)
 	for _, r := range s.Resources {

@@ -78,6 +78,8 @@ func Figures(s *message.GroupStatus) []Line {
 		switch {
 		case f.Condition != message.ThresholdWell:
 			out = append(out, Line{Tone: Warn, Text: f.Sentence})
+		case f.Beyond():
+			out = append(out, Line{Tone: Plain, Text: f.Sentence})
 		case len(s.Thresholds) <= fewFigures:
 			out = append(out, Line{Tone: Faint, Text: f.Sentence})
 		default:

@@ -56,11 +56,17 @@ func (m Model) groupLines(w int) []line {
 	}
 	if g.Status != nil {
 		for _, l := range slices.Concat(desk.Clients(g.Status), desk.Figures(g.Status)) {
-			add(paragraph(map[desk.Tone]tone{desk.Warn: bad, desk.Faint: off}[l.Tone], "", l.Text, w)...)
+			add(paragraph(map[desk.Tone]tone{desk.Warn: bad, desk.Faint: off}[l.Tone], "", map[bool]string{true: "! "}[l.Tone == desk.Warn]+l.Text, w)...)
 		}
 	}
 	if v.Paused != "" {
 		add(paragraph(warn, "", "‖ paused "+v.Paused, w)...)
+	}
+	if v.Frozen != "" {
+		add(paragraph(warn, "", "‖ changes are frozen until "+v.FrozenUntil+": "+v.Frozen, w)...)
+	}
+	if x := v.Swap; x != nil {
+		add(paragraph(info, "", plannedText(x), w)...)
 	}
 	add(m.runLines(v, w)...)
 	if g.Status != nil {
@@ -103,6 +109,12 @@ func (m Model) groupLines(w int) []line {
 		if b.Maintenance != "" {
 			add(paragraph(warn, "    ", b.Maintenance, w)...)
 		}
+		for _, text := range b.Drains {
+			add(paragraph(off, "    ", text, w)...)
+		}
+		if b.Mending != "" {
+			add(paragraph(warn, "    ", "its ladder: "+b.Mending, w)...)
+		}
 		if b.LagState != "" {
 			add(paragraph(off, "    ", b.LagState, w)...)
 		}
@@ -120,6 +132,8 @@ func (m Model) groupLines(w int) []line {
 			add(l)
 		}
 	}
+	add(resourceLines(v, w)...)
+	add(ladderLines(v, w)...)
 	if x := v.Lease; x != nil {
 		add(row(t(strong, "LEASE  "), mark(x.Mark)))
 		text := fmt.Sprintf("of %s by %s; a primary that falls silent may act for another %s", x.TTL, x.Deciders, x.Wait)
@@ -148,7 +162,7 @@ func (m Model) groupLines(w int) []line {
 		for _, part := range []struct {
 			title string
 			lines []desk.Line
-		}{{"DRILLS", desk.Drills(s, s.At)}, {"SHADOW LEDGER", desk.Ledger(s)}} {
+		}{{"DRILLS AND PLANS", desk.Drills(s, s.At)}, {"SHADOW LEDGER", desk.Ledger(s)}} {
 			if len(part.lines) > 0 {
 				add(row(t(strong, part.title), t(off, was)))
 			}
@@ -166,14 +180,18 @@ func (m Model) groupLines(w int) []line {
 		}
 	}
 	f := v.Figures
-	add(row(t(strong, "FIGURES")))
+	if v.Pool == nil {
+		add(row(t(strong, "FIGURES")))
+	}
 	if f.RTO != "" || f.RPO != "" {
 		add(paragraph(plain, "  ", "wanted: back within "+cmp.Or(f.RTO, "no declared time")+"; lost at most "+cmp.Or(f.RPO, "not declared"), w)...)
 	}
 	if f.LastSwap != "" {
 		add(paragraph(plain, "  ", "last swap: "+strings.TrimSpace(f.LastSwap+" "+f.LastMet), w)...)
 	}
-	add(row(t(plain, "  last drill: "+f.LastDrill+"  "), mark(f.DrillMark)))
+	if v.Pool == nil {
+		add(row(t(plain, "  last drill: "+f.LastDrill+"  "), mark(f.DrillMark)))
+	}
 	if len(v.Promises) > 0 {
 		add(row(t(strong, "WHAT HAPPENS WHEN")))
 		for _, p := range v.Promises {
@@ -189,6 +207,69 @@ func (m Model) groupLines(w int) []line {
 		}
 	}
 	add(row(t(off, "told by decider "+cmp.Or(v.Decider, "nobody")+", answer "+cmp.Or(v.Age, "–")+" old")))
+	return out
+}
+
+func plannedText(x *glance.Planned) string {
+	text := "⇄ planned: " + x.Verb
+	if x.To != "" {
+		text += " to " + x.To
+	}
+	text += " at " + x.When + ", in " + x.In + ", by " + x.Actor
+	if x.Blocked != "" {
+		text += "; it would be refused then: " + x.Blocked
+	}
+	return text
+}
+
+// resourceLines are what each member holds, in the order in which it comes up.
+func resourceLines(v *glance.Group, w int) []line {
+	if v.Resources == nil {
+		return nil
+	}
+	out := []line{row(t(strong, "RESOURCES"), t(off, "  they come up in this order"))}
+	name := 6
+	for _, r := range v.Resources.List {
+		name = max(name, min(len(r.Name)+2, 20))
+	}
+	for _, r := range v.Resources.List {
+		l := row(t(off, fmt.Sprintf("  %d ", r.N)), cell(strong, r.Name, name))
+		for _, m := range r.At {
+			l = append(l, mark(m.Mark), t(plain, " "+m.Member+"  "))
+		}
+		if len(r.At) == 0 {
+			l = append(l, t(off, "no check of its own  "))
+		}
+		out = append(out, append(l, t(off, r.Says)))
+		for _, m := range r.At {
+			if m.Why != "" {
+				out = append(out, paragraph(bad, "      ", m.Why, w)...)
+			}
+		}
+	}
+	return out
+}
+
+// ladderLines are what is tried before anybody takes over, and how much of it is used.
+func ladderLines(v *glance.Group, w int) []line {
+	if v.Ladder == nil {
+		return nil
+	}
+	out := []line{row(t(strong, "TRIED FIRST"), t(off, "  on a member that is down, before anybody takes over"))}
+	for _, r := range v.Ladder.Rungs {
+		times := "once"
+		if r.Times > 1 {
+			times = fmt.Sprintf("up to %d times", r.Times)
+		}
+		out = append(out, row(t(off, fmt.Sprintf("  %d ", r.N)), t(plain, r.Does), t(off, "  "+times+", waits "+r.Wait)))
+	}
+	for _, m := range v.Ladder.Members {
+		l := row(t(plain, "  "), t(strong, m.Member), t(plain, "  "), mark(m.Mark), t(plain, fmt.Sprintf("  %d of %d tries used", m.Tried, m.Tries)))
+		if m.Again != "" {
+			l = append(l, t(off, ", counted anew from "+m.Again))
+		}
+		out = append(out, l)
+	}
 	return out
 }
 

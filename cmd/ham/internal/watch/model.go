@@ -336,6 +336,10 @@ func (m Model) act(key string) (Model, []effect) {
 	v := glance.Of(g, m.now, m.me)
 	switch key {
 	case "m":
+		if g.Status != nil && g.Status.Pool != nil {
+			m.said = &said{m.now, warn, name + " is a pool: it has no roles to move. `ham drain " + name + " MEMBER` takes one out, `ham undrain` puts it back.", name}
+			return m, nil
+		}
 		s := newSwap(name, g.Status, m.newID())
 		m.swap, m.screen, m.group, m.scroll = s, swapPage, name, 0
 		return m, []effect{askPlan{s.question, name, s.wish}}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/isacloud/ha-manager/pkg/ask"
 	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/spec/file"
 	"github.com/isacloud/ha-manager/services/console/glance"
 )
 
@@ -171,6 +172,64 @@ func (w *world) two() *world {
 	return w.happens(all(w.now, known(pay(), w.now, "!a is down: 2 of 3 vantages say so"), known(web(), w.now, "b is ready to take over")))
 }
 
+// pool is one that lacks two: w1 is taken out and still has clients, w2 is down.
+func pool(at time.Time) glance.Known {
+	three := 3
+	s := &message.GroupStatus{
+		Group: "shop", Mode: "auto", Decider: "d1", Sentence: "1 of 3 serve; none may be taken out: w1 is in maintenance by ana (new kernel); w2 is down: 2 of 2 seeing vantages say so by check alive, rj and sp (connection refused); the quorum is 2.",
+		Pool: &message.PoolStatus{Minimum: 1, Active: 3, Serve: []string{"w3"}},
+		Members: []message.MemberStatus{
+			{Name: "spare", Site: "sp", Role: message.RoleBackup, Verdict: message.VerdictUp, Ready: true, Views: []message.View{view("sp", "up", 9)}},
+			{Name: "w1", Site: "sp", Role: message.RoleDrained, Verdict: message.VerdictUp, Ready: true, Views: []message.View{view("sp", "up", 9)},
+				Maintenance: &message.MaintenanceStatus{By: "ana", Reason: "new kernel", Since: at.Add(-10 * time.Minute).UnixMicro(), Until: at.Add(50 * time.Minute).UnixMicro()}},
+			{Name: "w2", Site: "sp", Role: message.RoleActive, Verdict: message.VerdictDown, Views: []message.View{{Member: "w2", Vantage: "sp", Check: "alive", Says: "down", Hard: true, InARow: 4, AgoMS: 90, Evidence: "connection refused"}}},
+			{Name: "w3", Site: "sp", Role: message.RoleActive, Verdict: message.VerdictUp, Ready: true, Views: []message.View{view("sp", "up", 9)}},
+		},
+		Routes:  []message.RouteSeen{{Route: "front", Proxy: "tcp://192.0.2.1:9999", Reachable: true, Serves: []string{"w3"}, Servers: []message.ServerSeen{{Member: "w1", Server: "s1", Admin: "drain", Says: "up", Sessions: &three}, {Member: "w3", Server: "s3", Admin: "ready", Says: "up"}}}},
+		Blocked: []message.BlockedWindow{{From: at.Add(-time.Hour).UnixMicro(), Until: at.Add(time.Hour).UnixMicro(), Why: "month end", Freeze: true}},
+		At:      at.UnixMicro(),
+	}
+	return known(s, at, "ana takes w1 of shop out for maintenance for 1h (new kernel)")
+}
+
+// infrastructure is a group with resources whose main process has died: its ladder is at its second try.
+func infrastructure(t *testing.T, at time.Time) glance.Known {
+	g, err := file.ParseGroup("automation", `group: automation
+members:
+  sp: {site: sp, url: "http://192.0.2.10:5678"}
+  rj: {site: rj, url: "http://198.51.100.10:5678"}
+adopt: sp
+resources:
+  main: {run: systemd:automation-main, check: {http: /healthz, every: 1s, timeout: 300ms, from: [sp, rj, outside]}}
+  worker: {run: systemd:automation-worker, after: main}
+checks: {host: {tcp: {}, every: 1s, timeout: 300ms, from: [sp, rj, outside]}}
+down_when: any of [main]
+remedy:
+  - {restart: systemd:automation-main, times: 2, wait: 20s, timeout: 20s}
+`)
+	require.NoError(t, err)
+	s := web()
+	s.Group, s.Primary, s.Incident, s.Routes = "automation", "sp", "automation-4", nil
+	s.Sentence = "sp is down and is being mended: restart systemd:automation-main is under way (try 2 of 2); if that does not help, rj takes over."
+	s.Members[0].Name, s.Members[1].Name = "sp", "rj"
+	s.Members[0].Verdict = message.VerdictDown
+	s.Members[0].Remedy = &message.RemedyStatus{State: message.RemedyTrying, Tried: 2, Tries: 2, AgainAt: at.Add(time.Hour).UnixMicro(), Sentence: "restart systemd:automation-main is under way (try 2 of 2)"}
+	s.Members[1].Remedy = &message.RemedyStatus{State: message.RemedyReady, Tries: 2, Sentence: "nothing was tried lately; it would begin with: restart systemd:automation-main"}
+	s.Resources = []message.ResourceStatus{
+		{Name: "main", Says: "process automation-main", Down: true, Members: []message.ResourceMember{{Member: "sp", Verdict: message.VerdictDown, Why: "sp is down: 3 of 3 seeing vantages say so by check main, outside, rj and sp (connection refused); the quorum is 2"}}},
+		{Name: "worker", Says: "process automation-worker", After: []string{"main"}},
+	}
+	s.Clients = &message.ClientsStatus{
+		Target: "https://automation.example.org/", Sentence: "clients of automation are not served: 41 of 41 looks failed within 41s, asked from outside",
+		Outage: &message.ClientsOutage{ID: "o2", From: at.Add(-41 * time.Second).UnixMicro()},
+	}
+	s.Agenda = []message.AgendaEntry{{Verb: message.VerbSwitchover, At: at.Add(3 * time.Hour).UnixMicro(), Target: "rj", Actor: "ana", Name: "automation-at-x"}}
+	s.At = at.UnixMicro()
+	k := known(s, at, "!sp is down: 3 of 3 vantages say so")
+	k.Spec = g
+	return k
+}
+
 func preview() planned {
 	s := web()
 	return planned{
@@ -207,6 +266,13 @@ func TestScreens(t *testing.T) {
 	newWorld(t, "pay").happens(tea.WindowSizeMsg{Width: 40, Height: 12}).two().golden("group-narrow")
 	newWorld(t).happens(tea.WindowSizeMsg{Width: 120, Height: 40}).two().golden("overview-wide")
 	newWorld(t, "web").two().press("p").golden("pause")
+	troubled := func(w *world) *world { return w.happens(all(w.now, infrastructure(t, w.now), pool(w.now))) }
+	troubled(newWorld(t)).golden("overview-features")
+	troubled(newWorld(t).happens(tea.WindowSizeMsg{Width: 120, Height: 40})).golden("overview-features-wide")
+	troubled(newWorld(t, "shop")).golden("pool").press("m").golden("pool-moves-nothing")
+	troubled(newWorld(t, "shop").happens(tea.WindowSizeMsg{Width: 40, Height: 12})).golden("pool-narrow")
+	troubled(newWorld(t, "automation")).golden("infrastructure")
+	troubled(newWorld(t, "automation").happens(tea.WindowSizeMsg{Width: 120, Height: 40})).golden("infrastructure-wide")
 	atThePlan(t, nil).golden("plan")
 	atThePlan(t, func(p *planned) { p.preview.DryRun = true }).golden("plan-dry-run")
 	atThePlan(t, nil).press("enter", "we").golden("arming")

@@ -271,6 +271,9 @@ func (m Model) overviewLines(w, room int) []line {
 				}
 			}
 			primary := cmp.Or(v.Primary, "nobody")
+			if v.Pool != nil {
+				primary = fmt.Sprintf("%d of %d", v.Pool.Serve, v.Pool.Active)
+			}
 			if !v.Fresh {
 				primary = "was " + primary
 			}
@@ -351,6 +354,9 @@ func (m Model) groupKeys() []string {
 	out := []string{"m", "move the roles"}
 	if g := m.find(m.group); g != nil {
 		v := glance.Of(g, m.now, m.me)
+		if v.Pool != nil {
+			out = nil
+		}
 		switch {
 		case v.Stopped != nil:
 			out = []string{"r", "retry", "s", "skip", "a", "abort"}

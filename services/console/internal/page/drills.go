@@ -112,7 +112,9 @@ func (p *Pages) coming(person *who.Person) (next []coming, quiet []string) {
 			v.Now = drillNow(g.Status.Drill, now)
 		}
 		if a := &v.Agenda; v.Now == nil && len(a.Next) == 0 && len(a.Windows) == 0 && a.Within == "" {
-			quiet = append(quiet, g.Name)
+			if g.Status == nil || g.Status.Pool == nil { // a pool has nothing to rehearse
+				quiet = append(quiet, g.Name)
+			}
 			continue
 		}
 		next = append(next, v)

@@ -51,6 +51,11 @@ var (
 		{"It is paused, or in dry run", "No proxy is touched.", "services/executor/pool_test.go:TestPoolIsLeftAlone"},
 		{"A proxy is restarted or reloaded", "Who was taken out is taken out there again within moments.", "services/executor/pool_test.go:TestPoolIsKeptRight"},
 	}
+	// promisesMended stand in for the first two of those, where something is tried before anybody takes over.
+	promisesMended = []Promise{
+		{"The primary's process dies, freezes or falls silent", "It is mended where it is, as often as the ladder says. The standby takes over when that did not help, or made it worse.", "services/decider/core/testdata/remedy_ladder.txt"},
+		{"What is tried makes it worse", "The ladder ends at once: nothing more is tried.", "services/decider/core/testdata/remedy_worse.txt"},
+	}
 	promiseNeverLose = Promise{"The standby is lost, then the primary", "Nobody takes over: no acknowledged write is given up.", "services/decider/core/testdata/lease_standby_lost.txt"}
 	promiseNeverStop = Promise{"The primary dies while the standby lags", "The loss is shown at all times; beyond the objective a person decides, seeing the figures.", "services/decider/core/testdata/lease_never_stop.txt"}
 )
@@ -65,6 +70,8 @@ func promises(g *board.Group) []Promise {
 	}
 	var out []Promise
 	switch {
+	case g.Spec.Lease == nil && len(g.Spec.Remedy) > 0:
+		out = append(append(out, promisesMended...), promisesRouted[2:]...)
 	case g.Spec.Lease == nil:
 		out = append(out, promisesRouted...)
 	default:

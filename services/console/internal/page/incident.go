@@ -181,13 +181,13 @@ func swapOf(s incident.Swap, objective time.Duration, records []incident.Record)
 	c := s.Command
 	v := swapView{
 		ID: c.ID, Kind: string(c.Kind), Way: c.Primary, Sentence: cmp.Or(s.Sentence, c.Sentence), At: stamp(s.At), Decider: c.Decider, Rule: c.Rule, Actor: c.Actor, Why: c.Why,
-		Epoch: c.Epoch, Spec: c.SpecRevision, DryRun: s.DryRun, Mark: runMark(s.State, s.DryRun), Overridden: c.Reasons, Evidence: c.Evidence,
+		Epoch: c.Epoch, Spec: c.SpecRevision, DryRun: s.DryRun, Mark: runMark(c.Kind, s.State, s.DryRun), Overridden: c.Reasons, Evidence: c.Evidence,
 		Detect: part(s.Times.Detect), Decide: part(s.Times.Decide), Execute: part(s.Times.Execute), Verify: part(s.Times.Verify), Total: part(s.Times.Total()),
 	}
 	if c.From != "" && c.From != c.Primary {
 		v.Way = c.From + " → " + c.Primary
 	}
-	if objective > 0 && s.State == message.StateDone && !s.DryRun && c.Kind != message.KindReconfigure {
+	if objective > 0 && s.State == message.StateDone && !s.DryRun && c.Kind != message.KindReconfigure && c.Kind != message.KindRemedy {
 		v.Met = "objective met"
 		if s.Times.Total() > objective {
 			v.Met = "objective missed"

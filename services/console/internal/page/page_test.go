@@ -17,7 +17,7 @@ import (
 
 // What the guarantee card calls a proof is one: the story or the test is there.
 func TestEveryPromiseHasItsProof(t *testing.T) {
-	all := append(append(append([]Promise{promiseNeverLose, promiseNeverStop}, promisesAll...), promisesRouted...), append(promisesLeased, promisesPool...)...)
+	all := append(append(append([]Promise{promiseNeverLose, promiseNeverStop}, promisesAll...), promisesRouted...), append(append(promisesLeased, promisesPool...), promisesMended...)...)
 	for _, p := range all {
 		file, test, named := strings.Cut(p.Proof, ":")
 		text, err := os.ReadFile(filepath.Join("..", "..", "..", "..", filepath.FromSlash(file)))

@@ -184,7 +184,7 @@ func ladder(g *board.Group, fresh bool) *Ladder {
 	}
 	v.Anew = age(g.Spec.RemedyReset)
 	for i, r := range g.Spec.Remedy {
-		v.Rungs = append(v.Rungs, Rung{N: i + 1, Does: does(r, g), Times: r.Times, Wait: took(r.Wait), For: strings.Join(r.For, ", ")})
+		v.Rungs = append(v.Rungs, Rung{N: i + 1, Does: does(r, g), Times: r.Times, Wait: age(r.Wait), For: strings.Join(r.For, ", ")})
 	}
 	return v
 }
@@ -224,10 +224,13 @@ func clients(s *message.GroupStatus, since time.Duration, fresh bool) *Clients {
 	return v
 }
 
-// plannedSwap is what a person planned for a time that comes next: a swap or a drill; nil: nothing.
+// shortly is how near something planned is told before all else.
+const shortly = 24 * time.Hour
+
+// plannedSwap is what a person planned that comes shortly: a swap or a drill; nil: nothing.
 func plannedSwap(g *board.Group, now time.Time) *Planned {
 	for _, e := range g.Status.Agenda {
-		if e.Name != "" {
+		if e.Name != "" && time.UnixMicro(e.At).Sub(now) < shortly {
 			v := planned(g.Name, e, now)
 			return &v
 		}

@@ -58,6 +58,8 @@ func mark(g *board.Group, now time.Time) Mark {
 	switch {
 	case s.Swap != nil && s.Swap.State == message.StatePaused:
 		return waits
+	case s.Swap != nil && s.Swap.Kind == message.KindRemedy:
+		return mending
 	case s.Swap != nil:
 		return swapping
 	case s.Epoch == 0 || s.Primary == "":
@@ -188,7 +190,10 @@ func stepMark(s message.State) Mark {
 }
 
 // runMark shows the state of a run.
-func runMark(s message.State, dry bool) Mark {
+func runMark(kind message.Kind, s message.State, dry bool) Mark {
+	if kind == message.KindRemedy && s == message.StateDone && !dry {
+		return Mark{"was tried", "note", "info"} // whether it helped, the member's verdict says
+	}
 	switch s {
 	case message.StateDone:
 		if dry {

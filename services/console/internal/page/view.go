@@ -13,10 +13,11 @@ import (
 	"github.com/isacloud/ha-manager/services/console/internal/tongue"
 )
 
-// Measured is a figure of a member, in a sentence. Warns: it went too far, or cannot be measured.
+// Measured is a figure of a member, in a sentence. Warns: it went too far, or cannot be measured; Beyond: it is beyond its bound, and not yet for as
+// long as it takes to warn.
 type Measured struct {
-	Sentence string
-	Warns    bool
+	Sentence      string
+	Warns, Beyond bool
 }
 
 // Group is a group as it is shown. It is made of a snapshot of the board and the time alone.
@@ -227,11 +228,11 @@ func view(g *board.Group, now time.Time, p *who.Person) *Group {
 	for _, warns := range []bool{true, false} {
 		for _, f := range s.Thresholds {
 			if warns == (f.Condition != message.ThresholdWell) {
-				v.Measured = append(v.Measured, Measured{f.Sentence, warns})
+				v.Measured = append(v.Measured, Measured{f.Sentence, warns, f.Beyond()})
 			}
 		}
 	}
-	v.Sentence, v.Mode, v.DryRun, v.Epoch, v.Primary, v.Held = s.Sentence, s.Mode, s.Mode == "dry-run", s.Epoch, s.Primary, s.Held
+	v.Sentence, v.Mode, v.DryRun, v.Epoch, v.Primary, v.Held = s.Sentence, s.Mode, s.Mode == "dry-run", s.Epoch, s.Primary, s.Held || s.Kind == message.KindRemedy
 	v.Waiting = waitings(s, now, p)
 	v.Incident, v.Decider, v.Blind, v.Refusals = s.Incident, s.Decider, s.Blind, s.Refusals
 	if s.Paused {
@@ -421,7 +422,7 @@ func runView(g *board.Group, now time.Time) *RunView {
 			return nil // its end was not told, and no decider knows of it any more
 		}
 		c := r.Command
-		v := &RunView{Kind: string(c.Kind), From: c.From, To: c.Primary, Epoch: c.Epoch, DryRun: c.DryRun, Mark: runMark(r.State, c.DryRun), Over: r.Over(), Sentence: r.Sentence, Incident: c.Incident}
+		v := &RunView{Kind: string(c.Kind), From: c.From, To: c.Primary, Epoch: c.Epoch, DryRun: c.DryRun, Mark: runMark(c.Kind, r.State, c.DryRun), Over: r.Over(), Sentence: r.Sentence, Incident: c.Incident}
 		if r.Over() {
 			v.Ago = age(now.Sub(r.Ended))
 		}
@@ -441,7 +442,7 @@ func runView(g *board.Group, now time.Time) *RunView {
 		}
 		return v
 	}
-	v := &RunView{Kind: string(w.Kind), From: w.From, To: w.To, Epoch: w.Epoch, Mark: runMark(w.State, false)}
+	v := &RunView{Kind: string(w.Kind), From: w.From, To: w.To, Epoch: w.Epoch, Mark: runMark(w.Kind, w.State, false)}
 	for _, step := range w.Steps {
 		v.Steps = append(v.Steps, StepView{Name: step.Name, Says: step.Says, Mark: stepMark(step.State), Attempt: step.Attempt, Executor: step.Executor, Problem: step.Problem})
 	}
