@@ -45,6 +45,23 @@ const (
 	PlanCancelled = "cancelled"
 )
 
+// What an event says of something planned: that it stands, that it was taken back, and besides these.
+const (
+	PlanSoon    = "soon"    // it begins soon
+	PlanRefused = "refused" // its time came, and it does not happen
+)
+
+// PlanChange is the payload of a planned event. That it began is told by the decision that it led to.
+type PlanChange struct {
+	Name  string `json:"name" validate:"required,max=128,id"`
+	Stage string `json:"stage" validate:"required,oneof=planned cancelled soon refused"`
+	Verb  Verb   `json:"verb" validate:"required,verb"`
+	// Due is when it begins, in Unix microseconds of the stream's clock.
+	Due int64 `json:"due_us" validate:"min=0"`
+	// Planner is who planned it.
+	Planner string `json:"planner" validate:"required,name"`
+}
+
 // Planned is an entry of the group's chain: a person planned a drill, a switchover or a failback for a time, or somebody took it back. It stands in
 // the chain, so that whichever decider runs then asks for it, and a decider that has not read that it was taken back proposes it in vain. Nothing is
 // decided by it: that happens when it is due, with everything that refuses what is asked for then.

@@ -56,6 +56,7 @@ const (
 	EventNote        EventKind = "note"       // what a person wrote down
 	EventNotify      EventKind = "notify"     // a channel failed, recovered, or gave a message up
 	EventClients     EventKind = "clients"    // the clients' canary begins to fail, or is served again
+	EventPlanned     EventKind = "planned"    // something was planned for a time, taken back, begins soon, or was refused when it was due
 	EventThreshold   EventKind = "threshold"  // a measured figure went too far, resolved, or cannot be measured; a certificate ends soon
 )
 
@@ -63,7 +64,7 @@ const (
 var EventKinds = []EventKind{
 	EventVerdict, EventReadiness, EventIncident, EventDecision, EventOutcome, EventRefused, EventShadow, EventStep, EventRun, EventRoute,
 	EventDrift, EventDrill, EventRemedy, EventApproval, EventJudged, EventMode, EventMaintenance, EventSpec, EventDeadLetter, EventService, EventNote, EventNotify,
-	EventClients,
+	EventClients, EventPlanned,
 	EventThreshold,
 }
 
@@ -106,6 +107,8 @@ type Event struct {
 	Judged   *Judgement      `json:"judged,omitempty"`
 	// Clients is what clients lost, in an event of that kind: Until is 0 where it has only begun.
 	Clients *ClientsOutage `json:"clients,omitempty"`
+	// Planned is set in an event of that kind.
+	Planned *PlanChange `json:"planned,omitempty"`
 	// Item is set in a note that is about an action item.
 	Item *Item `json:"item,omitempty"`
 	// Threshold is set in an event of that kind that is about a figure of a member.

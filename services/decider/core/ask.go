@@ -293,11 +293,13 @@ func (s *State) refuseAsk(at Time, a *ask, reasons []message.Reason) {
 // answer hands the outcome out and remembers it, so that the same request is never worked on twice.
 func (s *State) answer(at Time, o *message.Outcome, code string) {
 	var actor, via, from string
-	planned := false
+	var plan *message.Planned
 	s.asks = slices.DeleteFunc(s.asks, func(a *ask) bool {
 		if a.request.ID == o.Request {
 			actor, via, from = a.request.Actor, a.request.Via, a.request.From
-			planned = s.scheduled(a.request) && a.request.Verb != message.VerbDrill
+			if a.request.Actor == message.ActorSchedule && s.asPlanned(a.request) {
+				plan = s.plannedAs(a.request.Of)
+			}
 			return true
 		}
 		return false
@@ -307,8 +309,9 @@ func (s *State) answer(at Time, o *message.Outcome, code string) {
 	}
 	severity, sentence := message.Info, o.Sentence
 	if !o.Accepted {
-		if severity = message.Notice; planned {
-			severity = message.Warning // somebody relies on it, and nobody is there to be told no
+		severity = message.Notice
+		if plan != nil {
+			s.tellPlanRefused(at, plan, o)
 		}
 		sentence = actor + " asked for " + string(o.Verb) + " of " + s.group + ": " + o.Sentence
 		if len(o.Reasons) > 0 {

@@ -45,7 +45,7 @@ type chain struct {
 	// tries are the commands of kind remedy, oldest first.
 	tries []tried
 	// planned are the drills that persons planned and that have no outcome, in the order in which they were planned.
-	planned []*message.Planned
+	planned []standing
 	// upkeep are the members in maintenance, sorted.
 	upkeep []upkeep
 }
@@ -154,7 +154,7 @@ func (c *chain) take(at Time, in ChainRead) (bool, error) {
 	case *message.Approval:
 		c.approvalTaken(e, now)
 	case *message.Planned:
-		c.planTaken(e)
+		c.planTaken(e, now)
 	case *message.Maintenance:
 		c.maintenanceTaken(e, now)
 	case *message.DrillEnd:

@@ -150,6 +150,7 @@ func (s *State) remind(at Time) {
 			"what": u.what(), "member": m.name, "then": "if " + m.name + " is up", "end": "ham undrain " + s.group + " " + m.name, "why": m.sentence(at),
 		}, m.verdict != message.VerdictUp)
 	}
+	s.remindPlanned(at)
 	if k := s.chain.mark; k != nil && k.Paused {
 		s.remindOf(at, k.ID, message.EventMode, "", s.chain.marked, k.For.Std(), words{
 			"what": "the pause of " + s.group + " by " + k.Actor, "then": "whatever is done by then", "end": "ham resume " + s.group,

@@ -20,13 +20,19 @@ const (
 	planForget = 32 * 24 * time.Hour
 )
 
+// standing is a plan that stands, with when it was made.
+type standing struct {
+	*message.Planned
+	at moment
+}
+
 // planTaken follows the chain.
-func (c *chain) planTaken(e *message.Planned) {
+func (c *chain) planTaken(e *message.Planned, now moment) {
 	c.asked = remember(c.asked, asked{request: e.Request, epoch: c.epoch(), approved: e.Approver != ""})
 	c.settle(e.Request)
-	c.planned = slices.DeleteFunc(slices.Clone(c.planned), func(p *message.Planned) bool { return p.Name == e.Name })
+	c.planned = slices.DeleteFunc(slices.Clone(c.planned), func(p standing) bool { return p.Name == e.Name })
 	if e.State == message.PlanStands {
-		c.planned = remember(c.planned, e)
+		c.planned = remember(c.planned, standing{e, now})
 	}
 }
 
@@ -40,19 +46,23 @@ func (s *State) planID(p *message.Planned) string {
 	return agendaMark + s.group + "." + strconv.FormatInt(p.Asks.Due/1e6, 10) + "." + hash(p.Request)
 }
 
+func plannedIn(all []standing, name string) int {
+	return slices.IndexFunc(all, func(p standing) bool { return p.Name == name })
+}
+
 // plannedAs is what is planned under this name; nil: nothing.
 func (s *State) plannedAs(name string) *message.Planned {
-	i := slices.IndexFunc(s.chain.planned, func(p *message.Planned) bool { return p.Name == name })
+	i := plannedIn(s.chain.planned, name)
 	if i < 0 {
 		return nil
 	}
-	return s.chain.planned[i]
+	return s.chain.planned[i].Planned
 }
 
 // keepPlanned sends what is due, and lets go of what has become of it.
 func (s *State) keepPlanned(at Time) {
 	for i := 0; i < len(s.chain.planned); i++ {
-		p := s.chain.planned[i]
+		p := s.chain.planned[i].Planned
 		id := s.planID(p)
 		_, known := s.Outcome(id)
 		_, led := s.chain.of(id)
@@ -154,6 +164,77 @@ func (s *State) askedCancel(at Time, a *ask, q question, rule *requestRule) {
 		ID: s.group + ".planned." + hash(s.decider, epoch(s.chain.seq), r.ID), Group: s.group, Name: r.Of, State: message.PlanCancelled,
 		Sentence: clip(says, 1000), Actor: r.Actor, Reason: r.Reason, Request: r.ID, Decider: s.decider, At: at.Wall,
 	})
+}
+
+// tellPlanned tells an entry that was read; before are the plans that stood until then.
+func (s *State) tellPlanned(at Time, e *message.Planned, before []standing) {
+	p, code := e, ""
+	if e.State == message.PlanCancelled {
+		i := plannedIn(before, e.Name)
+		if i < 0 {
+			return
+		}
+		p = before[i].Planned
+	}
+	switch {
+	case e.State == message.PlanCancelled:
+		code = "R418"
+	case p.Asks.Verb == message.VerbSwitchover:
+		code = "R470"
+	case p.Asks.Verb == message.VerbFailback:
+		code = "R471"
+	default:
+		code = "R417"
+	}
+	s.tell(at, message.Event{
+		ID: "planned." + e.ID, Kind: message.EventPlanned, Severity: message.Notice, Epoch: s.chain.epoch(), Code: code, Sentence: e.Sentence,
+		Request: e.Request, Actor: e.Actor, Planned: planChange(p, e.State),
+	})
+}
+
+func planChange(p *message.Planned, stage string) *message.PlanChange {
+	return &message.PlanChange{Name: p.Name, Stage: stage, Verb: p.Asks.Verb, Due: p.Asks.Due, Planner: p.Actor}
+}
+
+// remindPlanned tells once what begins soon, and whether anything would refuse it as things are.
+func (s *State) remindPlanned(at Time) {
+	for i := range s.chain.planned {
+		p := &s.chain.planned[i]
+		left, wait := time.Duration(p.Asks.Due-at.Stream)*time.Microsecond, time.Duration(p.Asks.Due-p.at.stream)*time.Microsecond
+		lead, key := min(remindAhead, wait/4), p.ID+".soon"
+		if wait < remindLeast || left <= 0 || left > lead || slices.Contains(s.reminded, key) {
+			continue
+		}
+		s.reminded = remember(s.reminded, key)
+		if lead-left >= retellLimit {
+			continue // it was told by somebody else, or nobody was there to tell it
+		}
+		w := words{"group": s.group, "planned": string(p.Asks.Verb), "left": span(left), "actor": p.Actor, "reason": because(p.Reason), "name": p.Name, "then": "as things are, nothing refuses it"}
+		e := message.Event{ID: "planned." + key, Kind: message.EventPlanned, Severity: message.Notice, Epoch: s.chain.epoch(), Code: planSoon.Code, Planned: planChange(p.Planned, message.PlanSoon)}
+		e.Reasons = s.refusedNow(at, &message.AgendaEntry{Verb: p.Asks.Verb, At: p.Asks.Due, Target: p.Asks.Target, Name: p.Name})
+		if blocked := s.shut(p.Asks); blocked != "" {
+			e.Severity, w["then"] = message.Warning, "it will be refused, because nothing planned begins at that time: "+clip(blocked, 300)
+		} else if len(e.Reasons) > 0 {
+			e.Severity, w["then"] = message.Warning, "as things are it would be refused, because "+clip(sentences(e.Reasons), 1000)
+		}
+		e.Sentence = fill(planSoon.Says, w)
+		s.tell(at, e)
+	}
+}
+
+// tellPlanRefused tells that something planned does not happen: whoever relies on it is not there to be told no.
+func (s *State) tellPlanRefused(at Time, p *message.Planned, o *message.Outcome) {
+	e := message.Event{
+		ID: "planned." + p.ID + "." + message.PlanRefused, Kind: message.EventPlanned, Severity: message.Warning, Epoch: o.Epoch, Reasons: o.Reasons,
+		Incident: o.Incident, Request: o.Request, Planned: planChange(p, message.PlanRefused),
+	}
+	if len(o.Reasons) > 0 {
+		e.Code = o.Reasons[0].Code
+	}
+	e.Sentence = fill("the {planned} of {group} that {actor} planned for {due} UTC does not happen, and is not tried again: {why}", words{
+		"planned": string(p.Asks.Verb), "group": s.group, "actor": p.Actor, "due": dueWords(p.Asks.Due), "why": clip(o.Sentence, 1500),
+	})
+	s.tell(at, e)
 }
 
 // --- the rows of the table

@@ -147,6 +147,10 @@ var reminderRules = []reminderRule{
 		"{what} has lasted for {since} and has no end: say {end} when it is no longer needed"}},
 }
 
+// planSoon is told beside what is decided, too.
+var planSoon = reminderRule{Rule{"R475", "something planned begins soon", "tell once: whether anything would refuse it now",
+	"the {planned} of {group} that {actor} planned begins in {left}{reason}: {then}; ham planned cancel {name} takes it back"}}
+
 // who asks a question, and thereby which refusals concern it.
 type who uint32
 
@@ -557,5 +561,5 @@ func Rules() []Rule {
 	for _, r := range figureRules {
 		out = append(out, r.Rule)
 	}
-	return append(out, clientsBegin, clientsOver, clientsUnseen)
+	return append(out, planSoon.Rule, clientsBegin, clientsOver, clientsUnseen)
 }

@@ -161,7 +161,7 @@ func (s *State) declare(at Time, g *spec.Group) {
 
 // read takes an entry of the chain and tells what it brought.
 func (s *State) read(at Time, in ChainRead) {
-	before := s.chain.waiting
+	before, plans := s.chain.waiting, s.chain.planned
 	taken, err := s.chain.take(at, in)
 	if err != nil {
 		s.emit(Reject{Seq: in.Seq, Entry: in.Entry, Reason: err.Error()})
@@ -190,6 +190,10 @@ func (s *State) read(at Time, in ChainRead) {
 	case *message.Mark:
 		if retell {
 			s.tellMark(at, e)
+		}
+	case *message.Planned:
+		if retell {
+			s.tellPlanned(at, e, plans)
 		}
 	case *message.Maintenance:
 		if retell {

@@ -78,6 +78,17 @@ func commands(e *message.Event) []Command {
 		return nil
 	case message.EventRemedy:
 		return []Command{{"ham explain " + g, "what was tried, and what follows"}}
+	case message.EventPlanned:
+		planned := Command{"ham planned " + g, "what is planned, and what would refuse it now"}
+		switch p := e.Planned; {
+		case p == nil || p.Stage == message.PlanCancelled:
+			return []Command{planned}
+		case p.Stage == message.PlanRefused:
+			return []Command{explain, planned}
+		case message.IsName(p.Name):
+			return []Command{{"ham planned cancel " + p.Name, "take it back"}, planned}
+		}
+		return []Command{planned}
 	case message.EventMaintenance:
 		if e.Request == "" && message.IsName(e.Member) && e.Code != "R260" { // a reminder
 			return []Command{{"ham undrain " + g + " " + e.Member, "put it back, if it is no longer needed"}}

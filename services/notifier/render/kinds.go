@@ -79,6 +79,8 @@ func title(sp *words.Speaker, e *message.Event) string {
 		return sp.T("pause or mode changed")
 	case message.EventMaintenance:
 		return sp.T("maintenance of %s", e.Member)
+	case message.EventPlanned:
+		return planTitle(sp, e.Planned)
 	case message.EventThreshold:
 		return thresholdTitle(sp, e)
 	case message.EventSpec:
@@ -150,6 +152,21 @@ func thresholdTitle(sp *words.Speaker, e *message.Event) string {
 	default:
 		return sp.T("%s of %s is well again", figure, st.Member)
 	}
+}
+
+func planTitle(sp *words.Speaker, p *message.PlanChange) string {
+	if p == nil {
+		return sp.T("a plan changed")
+	}
+	switch p.Stage {
+	case message.PlanStands:
+		return sp.T("%s planned", p.Verb)
+	case message.PlanCancelled:
+		return sp.T("%s taken back", p.Verb)
+	case message.PlanSoon:
+		return sp.T("%s begins soon", p.Verb)
+	}
+	return sp.T("planned %s does not happen", p.Verb)
 }
 
 func drillTitle(sp *words.Speaker, d *message.DrillStatus) string {

@@ -218,9 +218,13 @@ func (d *Decision) ending(e *message.Event, told func(Target) bool) {
 	d.Why = fmt.Sprintf("incident %s was told here, and this is how it goes on", e.Incident)
 }
 
-// Urgency is how urgent e is for a target. A figure that is well again is told wherever the warning that it ends was.
+// Urgency is how urgent e is for a target. A figure that is well again is told wherever the warning that it ends was, and what is planned wherever
+// the decision that it leads to will be: whoever is told that roles moved may know before.
 func Urgency(e *message.Event) message.Severity {
 	if e.Kind == message.EventThreshold && e.Threshold != nil && e.Threshold.Condition == message.ThresholdWell {
+		return message.Warning
+	}
+	if e.Kind == message.EventPlanned && !e.Severity.AtLeast(message.Warning) {
 		return message.Warning
 	}
 	return e.Severity
@@ -247,7 +251,7 @@ func Acts(e *message.Event) bool {
 	switch e.Kind {
 	case message.EventOutcome:
 		return e.Outcome != nil && e.Outcome.Accepted
-	case message.EventApproval, message.EventMode, message.EventMaintenance, message.EventNote:
+	case message.EventApproval, message.EventMode, message.EventMaintenance, message.EventNote, message.EventPlanned:
 		return true
 	}
 	return false

@@ -146,3 +146,18 @@ func TestTargetsAndKeys(t *testing.T) {
 		t.Errorf("key %q is no name", long)
 	}
 }
+
+// What is planned reaches whoever hears that roles moved, before they do; who wants critical things alone is left in peace.
+func TestWhatIsPlannedIsTold(t *testing.T) {
+	t.Parallel()
+	table := route.Table{Channels: []spec.Channel{{Name: "slack", Kind: "slack", Default: "#ops"}, {Name: "pager", Kind: "pagerduty"}}}
+	for _, stage := range []string{message.PlanStands, message.PlanSoon, message.PlanCancelled} {
+		e := &message.Event{Group: "web", Kind: message.EventPlanned, Severity: message.Notice, Actor: "ana", Planned: &message.PlanChange{Stage: stage}}
+		if d := table.For(e, route.Target{Channel: "slack", To: "#ops"}, false); !d.Send {
+			t.Errorf("%s is not told in the chat: %s", stage, d.Why)
+		}
+		if d := table.For(e, route.Target{Channel: "pager"}, false); d.Send {
+			t.Errorf("%s wakes somebody: %s", stage, d.Why)
+		}
+	}
+}

@@ -116,6 +116,12 @@ func story() []Sample {
 			Kind: message.EventMaintenance, Severity: message.Warning, Member: "b", Epoch: 7, Code: "R263",
 			Sentence: "the maintenance of b by ana should be over, and lasts until b is up: b is down; mend it, or say ham undrain web b",
 		}},
+		{"planned", planned(message.PlanStands, "R470", message.Notice, "ana planned a switchover of web for 2026-03-15 03:00:00 UTC: a standby takes over from a (new kernel)")},
+		{"planned-soon", planned(message.PlanSoon, "R475", message.Notice,
+			"the switchover of web that ana planned begins in 15m (new kernel): as things are, nothing refuses it; ham planned cancel web-at-20260315-030000 takes it back")},
+		{"planned-refused", planned(message.PlanRefused, "R322", message.Warning,
+			"the switchover of web that ana planned for 2026-03-15 03:00:00 UTC does not happen, and is not tried again: refused: web was paused by bob, until somebody resumes it: say ham resume web first")},
+		{"planned-cancelled", planned(message.PlanCancelled, "R418", message.Notice, "bob took back the switchover of web planned for 2026-03-15 03:00:00 UTC (wrong night)")},
 		{"spec", &message.Event{
 			Kind: message.EventSpec, Severity: message.Info, Actor: "ana", Sentence: "ana applied revision 12 of the spec of web: mode dry-run became auto.",
 		}},
@@ -280,4 +286,21 @@ func lostByClients(until int64) *message.ClientsOutage {
 		v.Looks, v.Failed = 9, 9
 	}
 	return &message.ClientsOutage{ID: "web.clients.5f0c1d2e", Target: target, From: v.From, Until: until, Vantages: []message.ClientsLoss{v}}
+}
+
+// planned is an event about what ana planned; bob took it back.
+func planned(stage, code string, severity message.Severity, sentence string) *message.Event {
+	e := &message.Event{
+		Kind: message.EventPlanned, Severity: severity, Epoch: 7, Code: code, Sentence: sentence,
+		Planned: &message.PlanChange{
+			Name: "web-at-20260315-030000", Stage: stage, Verb: message.VerbSwitchover, Planner: "ana", Due: time.Date(2026, 3, 15, 3, 0, 0, 0, time.UTC).UnixMicro(),
+		},
+	}
+	switch stage {
+	case message.PlanStands:
+		e.Actor, e.Request = "ana", "rq-4"
+	case message.PlanCancelled:
+		e.Actor, e.Request = "bob", "rq-5"
+	}
+	return e
 }
