@@ -133,7 +133,7 @@ func several(err error) bool {
 	if err == nil {
 		return false
 	}
-	for _, words := range []string{"overriding", "and in no other", "no more than there are", "one of members", "primary now", "no other step has", "stands before this one", "look steps first", "executor:<name>", "only a drill", "a drill moves roles", "before the drill", "the drill is to end", "only a switchover, a failback and a drill", "only what the schedule", "made when it is due", "only judge judges", "an incident of ", "only a note is an action item", "planned drill", "planned.asks: want", "planned.asks.group", "planned.asks.verb", "planned.asks.due_us", "planned.asks.id", "only approve", "the id of the", "the member to ", "one of right, wrong, miss", "a reason: a judgement", "the request that waits", "as of says", "approval.waits.group", "request.judge: got \"\""} {
+	for _, words := range []string{"overriding", "and in no other", "no more than there are", "one of members", "primary now", "no other step has", "stands before this one", "look steps first", "executor:<name>", "only a drill", "only a drain", "a drill moves roles", "before the drill", "the drill is to end", "only a switchover, a failback and a drill", "only what the schedule", "made when it is due", "only judge judges", "an incident of ", "only a note is an action item", "planned drill", "planned.asks: want", "planned.asks.group", "planned.asks.verb", "planned.asks.due_us", "planned.asks.id", "only approve", "the id of the", "the member to ", "one of right, wrong, miss", "a reason: a judgement", "the request that waits", "as of says", "approval.waits.group", "request.judge: got \"\""} {
 		if strings.Contains(err.Error(), words) {
 			return true
 		}

@@ -12,7 +12,7 @@ type Maintenance struct {
 	ID     string `json:"id" validate:"required,max=128,id"`
 	Group  string `json:"group" validate:"required,name"`
 	Member string `json:"member" validate:"required,name"`
-	// Begins is false where it ends.
+	// Begins is false where it ends. A member that is in maintenance already stays in it, by this entry from now on: it is renewed.
 	Begins bool `json:"begins"`
 	// For is how long it is to last from its stream timestamp; zero: until somebody ends it. After that time it ends once the member is up.
 	For Duration `json:"for,omitempty" validate:"min=0"`
@@ -23,15 +23,19 @@ type Maintenance struct {
 	Actor   string `json:"actor,omitempty" validate:"max=64"`
 	Reason  string `json:"reason,omitempty" validate:"max=1024"`
 	Request string `json:"request,omitempty" validate:"max=128"`
-	Decider string `json:"decider" validate:"required,name"`
-	At      int64  `json:"at_us" validate:"min=0"`
+	// Reasons are the refusals that were set aside.
+	Reasons []Reason `json:"reasons,omitempty" validate:"max=64,dive"`
+	Decider string   `json:"decider" validate:"required,name"`
+	At      int64    `json:"at_us" validate:"min=0"`
 }
 
 // MaintenanceStatus is the maintenance that a member is in.
 type MaintenanceStatus struct {
+	// ID is that of the entry of the chain which it is in by: another once it is renewed.
+	ID     string `json:"id,omitempty" validate:"max=128"`
 	By     string `json:"by" validate:"max=64"`
 	Reason string `json:"reason,omitempty" validate:"max=1024"`
-	// Since and Until are when it began and when it is to end, in Unix microseconds of the stream's clock; Until 0: when somebody ends it.
+	// Since and Until are when the member was taken out and when it is to end, in Unix microseconds of the stream's clock; Until 0: when somebody ends it.
 	Since int64 `json:"since_us" validate:"min=0"`
 	Until int64 `json:"until_us,omitempty" validate:"min=0"`
 	// Over says that its time has passed and that it lasts all the same, because the member is not up.

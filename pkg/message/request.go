@@ -64,11 +64,14 @@ type Request struct {
 	// End ends the drill that runs: "back" at once, "stay" as the roles are now; "cancel" takes back the planned one that Of names. Empty: the drill begins.
 	End string `json:"end,omitempty" validate:"omitempty,oneof=back stay cancel"`
 	// Of is the id of what approve, reject and judge are about: a request that waits, an approval step (empty: the one that waits), an entry of the shadow ledger; or the name of a planned drill. A
-	// note is about the incident that Of names, or an action item of one; empty: the one that is open.
+	// note is about the incident that Of names, or an action item of one; empty: the one that is open. What renews a maintenance renews the one that Of
+	// names (MaintenanceStatus.ID) and no other; empty: whichever there is.
 	Of string `json:"of,omitempty" validate:"omitempty,max=128,id"`
 	// Due plans a drill for that time, in Unix microseconds, instead of beginning it. In a request of the schedule, which the deciders send, it is when
 	// that was to happen.
 	Due int64 `json:"due_us,omitempty" validate:"min=0"`
+	// Renew lets drain renew the maintenance of a member that is out: by this actor, for this reason and this time from now on. Without it that is refused.
+	Renew bool `json:"renew,omitempty"`
 	// Item makes a note an action item: todo adds one to the incident that Of names, done says that the item that Of names is done.
 	Item string `json:"item,omitempty" validate:"omitempty,oneof=todo done"`
 	// Judge is how an entry of the shadow ledger is judged: right or wrong; miss adds one that should have been.

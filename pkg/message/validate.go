@@ -192,6 +192,8 @@ func (m *Request) about() *Invalid {
 		return field("plan_hash", m.PlanHash, "nothing: the plan is made when it is due")
 	case m.Item != "" && m.Verb != VerbNote:
 		return field("item", m.Item, "nothing: only a note is an action item")
+	case m.Renew && m.Verb != VerbDrain:
+		return field("renew", "true", "nothing: only a drain renews a maintenance")
 	case m.Judge != "" && m.Verb != VerbJudge:
 		return field("judge", m.Judge, "nothing: only judge judges")
 	}
@@ -214,8 +216,8 @@ func (m *Request) about() *Invalid {
 		switch {
 		case m.Target == "":
 			return field("target", "", "the member to "+string(m.Verb)+": ham status "+m.Group+" lists them")
-		case m.Of != "":
-			return field("of", strconv.Quote(m.Of), "nothing: only approve, reject and judge are about something")
+		case m.Of != "" && !m.Renew:
+			return field("of", strconv.Quote(m.Of), "nothing: only a drain that renews a maintenance is about one")
 		}
 	case VerbDrill:
 		switch {

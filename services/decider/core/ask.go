@@ -74,8 +74,11 @@ func ends(r *message.Request) string {
 
 func (s *State) requestRule(of *message.Request) *requestRule {
 	verb, end := of.Verb, ends(of)
-	if s.ofStep(of) {
+	switch {
+	case s.ofStep(of):
 		end = endStep
+	case s.renews(of):
+		end = endRenews
 	}
 	i := slices.IndexFunc(requestRules, func(r requestRule) bool { return r.verb == verb && r.end == end })
 	if i < 0 {
@@ -142,7 +145,7 @@ func (s *State) asking(at Time, a *ask, rule *requestRule) question {
 			q.to, q.drill = back.to, back.drill
 		}
 		return q
-	case drillEnds, cancelAsked, drainAsked, undrainAsked:
+	case drillEnds, cancelAsked, drainAsked, undrainAsked, renewAsked:
 		return q
 	case planAsked:
 		q.kind = ""                                 // no plan is made before it is due

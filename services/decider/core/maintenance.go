@@ -16,6 +16,8 @@ import (
 type upkeep struct {
 	entry *message.Maintenance
 	at    moment
+	// began is when the member was taken out: earlier than at where the entry renewed it.
+	began moment
 }
 
 // Reminders are told once for each of these.
@@ -33,9 +35,13 @@ func (c *chain) maintenanceTaken(e *message.Maintenance, now moment) {
 	if e.Request != "" {
 		c.asked = remember(c.asked, asked{request: e.Request, epoch: c.epoch()})
 	}
+	began := now
+	if u := c.upkeepOf(e.Member); u != nil {
+		began = u.began
+	}
 	c.leaveMaintenance(e.Member)
 	if e.Begins {
-		c.upkeep = append(c.upkeep, upkeep{entry: e, at: now})
+		c.upkeep = append(c.upkeep, upkeep{entry: e, at: now, began: began})
 		slices.SortFunc(c.upkeep, func(a, b upkeep) int { return cmp.Compare(a.entry.Member, b.entry.Member) })
 	}
 }
@@ -60,9 +66,9 @@ func (u *upkeep) over(at Time) bool {
 }
 
 func (u *upkeep) status(at Time) *message.MaintenanceStatus {
-	out := &message.MaintenanceStatus{By: u.entry.Actor, Reason: u.entry.Reason, Since: max(0, u.at.stream), Over: u.over(at)}
+	out := &message.MaintenanceStatus{ID: u.entry.ID, By: u.entry.Actor, Reason: u.entry.Reason, Since: max(0, u.began.stream), Over: u.over(at)}
 	if u.entry.For > 0 {
-		out.Until = out.Since + u.entry.For.Std().Microseconds()
+		out.Until = max(0, u.at.stream) + u.entry.For.Std().Microseconds()
 	}
 	return out
 }
@@ -80,9 +86,20 @@ func forHowLong(d time.Duration) string {
 	return "for " + span(d)
 }
 
+// renews says whether the request renews the maintenance that its target is in, so that nobody is taken out by it. Whoever means a certain one, and
+// it is another now, asks for a new one, and is refused.
+func (s *State) renews(r *message.Request) bool {
+	u := s.chain.upkeepOf(r.Target)
+	return r.Verb == message.VerbDrain && r.Renew && u != nil && (r.Of == "" || r.Of == u.entry.ID)
+}
+
 func (s *State) askedMaintenance(at Time, a *ask, q question, rule *requestRule) {
 	r := a.request
-	says := clip(fill(rule.Says, s.words(a, q)), 1000)
+	w := s.words(a, q)
+	if u := s.chain.upkeepOf(q.to); u != nil {
+		w["what"] = u.what()
+	}
+	says := clip(fill(rule.Says, w), 1000)
 	if s.pool() && s.dryRun() {
 		o := s.outcome(a)
 		o.Accepted, o.DryRun, o.Sentence = true, true, "accepted as a dry run, nothing is applied: "+says
@@ -92,7 +109,7 @@ func (s *State) askedMaintenance(at Time, a *ask, q question, rule *requestRule)
 	a.sentence = "accepted: " + says
 	s.propose(at, &message.Maintenance{
 		ID: s.group + ".maintenance." + hash(s.decider, epoch(s.chain.seq), r.ID), Group: s.group, Member: q.to, Begins: r.Verb == message.VerbDrain,
-		For: r.For, Rule: rule.Code, Sentence: says, Actor: r.Actor, Reason: r.Reason, Request: r.ID, Decider: s.decider, At: at.Wall,
+		For: r.For, Rule: rule.Code, Sentence: says, Actor: r.Actor, Reason: r.Reason, Request: r.ID, Reasons: a.aside, Decider: s.decider, At: at.Wall,
 	})
 }
 
@@ -121,7 +138,7 @@ func (s *State) endMaintenance(at Time, r *situationRule, w words) {
 func (s *State) tellMaintenance(at Time, e *message.Maintenance) {
 	s.tell(at, message.Event{
 		ID: "maintenance." + e.ID, Kind: message.EventMaintenance, Severity: message.Notice, Member: e.Member, Epoch: s.chain.epoch(), Code: e.Rule,
-		Sentence: e.Sentence, Request: e.Request, Actor: e.Actor,
+		Sentence: e.Sentence, Request: e.Request, Actor: e.Actor, Reasons: e.Reasons,
 	})
 }
 
@@ -142,13 +159,13 @@ func (s *State) remind(at Time) {
 	}
 	for i := range s.chain.upkeep {
 		u := &s.chain.upkeep[i]
-		m := s.member(u.entry.Member)
-		if m == nil {
-			continue
+		name, why, stays := u.entry.Member, "the spec does not declare it any more", true
+		if m := s.member(name); m != nil {
+			why, stays = m.sentence(at), m.verdict != message.VerdictUp
 		}
-		s.remindOf(at, u.entry.ID, message.EventMaintenance, m.name, u.at, u.entry.For.Std(), words{
-			"what": u.what(), "member": m.name, "then": "if " + m.name + " is up", "end": "ham undrain " + s.group + " " + m.name, "why": m.sentence(at),
-		}, m.verdict != message.VerdictUp)
+		s.remindOf(at, u.entry.ID, message.EventMaintenance, name, u.at, u.entry.For.Std(), words{
+			"what": u.what(), "member": name, "then": "if " + name + " is up", "end": "ham undrain " + s.group + " " + name, "why": why,
+		}, stays)
 	}
 	s.remindPlanned(at)
 	if k := s.chain.mark; k != nil && k.Paused {
@@ -197,7 +214,7 @@ func alreadyOut(s *State, at Time, q question) words {
 	if u == nil {
 		return nil
 	}
-	return words{"to": q.to, "who": u.entry.Actor, "ago": span(at.since(u.at)), "reason": because(u.entry.Reason)}
+	return words{"to": q.to, "who": u.entry.Actor, "ago": span(at.since(u.began)), "reason": because(u.entry.Reason)}
 }
 
 func notOut(s *State, _ Time, q question) words {

@@ -249,7 +249,7 @@ func primaryUndeclared(s *State, _ Time, q question) words {
 }
 
 func noMember(s *State, _ Time, q question) words {
-	if s.spec == nil || q.to == "" {
+	if s.spec == nil || q.to == "" || q.who&undrainAsked != 0 && s.chain.upkeepOf(q.to) != nil { // who left the spec in maintenance can leave that too
 		return nil
 	}
 	members, of := s.spec.MemberNames(), ""

@@ -179,9 +179,10 @@ const (
 	stepJudged  // an approval step is approved or rejected
 	drainAsked  // a member is to be taken out for maintenance
 	undrainAsked
-	mender // a try of a ladder, by itself
+	renewAsked // a maintenance is to be renewed
+	mender     // a try of a ladder, by itself
 
-	anyAsked = stepJudged | drainAsked | undrainAsked | planAsked | cancelAsked | approveAsked | rejectAsked | judgeAsked | drillAsked | drillBack | drillEnds | swapAsked | adoptAsked | pauseAsked | resumeAsked | abortAsked | stepAsked | noteAsked | otherAsked
+	anyAsked = stepJudged | drainAsked | undrainAsked | renewAsked | planAsked | cancelAsked | approveAsked | rejectAsked | judgeAsked | drillAsked | drillBack | drillEnds | swapAsked | adoptAsked | pauseAsked | resumeAsked | abortAsked | stepAsked | noteAsked | otherAsked
 	anySwap  = itself | swapAsked | drillAsked | drillBack
 )
 
@@ -431,7 +432,7 @@ var refusalRules = []refusalRule{
 		"{group} is a pool and has no primary, so there is nothing to {verb}: take single members out with ham drain {group} <member>"},
 		poolLess, false, poolHasNone},
 	{Rule{"R431", "a member is to be taken out, and it is out", "",
-		"{to} is in maintenance already, by {who}{reason} for {ago}: say ham undrain {group} {to} first"},
+		"{to} is in maintenance already, by {who}{reason} for {ago}: say ham undrain {group} {to} first, or renew it with ham drain {group} {to}"},
 		drainAsked, false, alreadyOut},
 	{Rule{"R432", "a member is to be put back, and it is not out", "",
 		"{to} is in no maintenance, so there is nothing to put back"},
@@ -444,7 +445,7 @@ var refusalRules = []refusalRule{
 		drainAsked, false, belowMinimum},
 	{Rule{"R435", "no executor reaches any proxy of a route of the pool", "",
 		"no executor reaches any proxy of route {route} ({where}), so nothing could keep clients from {to}: bring a proxy, an executor or the way between them back"},
-		drainAsked, false, poolCutOff},
+		drainAsked, true, poolCutOff},
 	{Rule{"R436", "the standby is in maintenance", "",
 		"{to} is not ready: it is in maintenance by {who}{reason} for {ago}; say ham undrain {group} {to}"},
 		anySwap | standby, true, inMaintenance},
@@ -532,7 +533,12 @@ var requestRules = []requestRule{
 		"{actor} takes {to} of {group} out for maintenance {lasts}{reason}"}, message.VerbDrain, "", drainAsked, (*State).askedMaintenance},
 	{Rule{"R447", "a member is to be put back", "entry in the chain: it ends",
 		"{actor} puts {to} of {group} back{reason}"}, message.VerbUndrain, "", undrainAsked, (*State).askedMaintenance},
+	{Rule{"R448", "the maintenance of a member is to be renewed", "entry in the chain: it goes on",
+		"{actor} renews {what}, {lasts}{reason}"}, message.VerbDrain, endRenews, renewAsked, (*State).askedMaintenance},
 }
+
+// endRenews stands in the table for a drain of who is out already.
+const endRenews = "@renews"
 
 // endLater stands in the table for what is planned for a time.
 const endLater = "@time"

@@ -518,7 +518,7 @@ func (s *script) happen(t *testing.T, what string) {
 		default:
 			v.state = flags[1]
 		}
-	case "ask": // ask failover [target=b] [expect=1] [plan=shown] [override=R322,R323] [reason=…] [for=10m] [hold=2m] [end=back|stay|cancel] [at=1h [times=3]] [id=x] [by=ana] [of=rq1] [judge=right] [age=1h]
+	case "ask": // ask failover [target=b] [expect=1] [plan=shown] [override=R322,R323] [reason=…] [for=10m] [hold=2m] [end=back|stay|cancel] [at=1h [times=3]] [id=x] [by=ana] [of=rq1] [judge=right] [age=1h] [renew]
 		s.asked++
 		r := &message.Request{ID: "rq" + strconv.Itoa(s.asked), Group: "web", Verb: message.Verb(flags[0]), Actor: "ana", Target: args["target"], Reason: args["reason"], Step: args["step"]}
 		if id := args["id"]; id != "" {
@@ -540,6 +540,7 @@ func (s *script) happen(t *testing.T, what string) {
 		if o := args["override"]; o != "" {
 			r.Override = strings.Split(o, ",")
 		}
+		r.Renew = slices.Contains(flags, "renew")
 		r.End, r.Of, r.Judge, r.Item = args["end"], args["of"], args["judge"], args["item"]
 		if entries := s.d.s.ledger.Entries(); r.Of == "newest" {
 			r.Of = entries[len(entries)-1].ID

@@ -22,7 +22,7 @@ func (a *app) maintenanceCommands() []*cobra.Command {
 		c := &cobra.Command{
 			Use: string(verb) + " GROUP MEMBER", Short: short, Long: long, Args: cobra.ExactArgs(2),
 			RunE: func(c *cobra.Command, args []string) error {
-				k.to = args[1]
+				k.to, k.renew = args[1], verb == message.VerbDrain
 				return a.maintain(c.Context(), args[0], verb, k)
 			},
 		}
@@ -38,7 +38,7 @@ func (a *app) maintenanceCommands() []*cobra.Command {
 		command(message.VerbDrain, "Take a member out of service for maintenance",
 			"In a pool no proxy leads new clients to it any more; those that are on it stay until they have gone. It is refused where fewer than the pool's minimum\n"+
 				"would be left. In a pair it takes a standby from those that are counted on: nobody is woken when it goes down. With --for it ends by itself, once the\n"+
-				"member is up; without, until `ham undrain`.",
+				"member is up; without, until `ham undrain`. Of a member that is out already it renews the maintenance: by you, for your reason and your --for, from now on.",
 			func(c *cobra.Command, k *wish) {
 				c.Flags().DurationVar(&k.pauseFor, "for", 0, "end it by itself after this time, once the member is up")
 			}),

@@ -23,6 +23,7 @@ type wish struct {
 	expectEpoch                int64
 	override                   []string
 	pauseFor                   time.Duration
+	renew                      bool
 	noWait                     bool
 	hold                       *message.Duration
 	end                        string
@@ -46,7 +47,7 @@ func (k *wish) request(group string, verb message.Verb, actor string) *message.R
 	r := &message.Request{
 		ID: ask.RequestID(), Group: group, Verb: verb, Actor: actor, Via: "cli", Target: k.to, Reason: k.reason,
 		PlanHash: k.planHash, Override: k.override, Step: k.step, For: message.Duration(k.pauseFor), Hold: k.hold, End: k.end,
-		Of: k.of, Judge: k.judge, Due: k.due,
+		Of: k.of, Renew: k.renew, Judge: k.judge, Due: k.due,
 	}
 	if k.expectEpoch >= 0 {
 		e := uint64(k.expectEpoch)
