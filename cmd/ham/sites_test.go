@@ -198,6 +198,13 @@ esac
 	w.until("the bus answers", func() bool { _, code := w.run("status"); return code == 0 })
 	sp.up()
 	rj.up()
+	// A second executor serves both sites, from another host. It must start and stop nothing: its units are not those of the members.
+	elsewhere := filepath.Join(w.dir, "elsewhere")
+	require.NoError(t, os.MkdirAll(elsewhere, 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(elsewhere, "systemctl"), []byte(fmt.Sprintf(
+		"#!/bin/sh\ncase $1 in start|stop) echo \"$*\" >> %s/told ;; *) echo inactive; exit 3 ;; esac\n", elsewhere)), 0o700))
+	w.startIn([]string{"PATH=" + elsewhere + ":" + os.Getenv("PATH")}, ham, "executor", "--config", w.file("spare.yaml", fmt.Sprintf(
+		"ham: {name: spare, site: sp, http: \"off\", state_dir: %q, bus: {urls: [%q]}, executor: {sites: [sp, rj]}}\n", filepath.Join(elsewhere, "state"), w.server)))
 	w.until("sp is adopted and served", func() bool { return settled(w.status("automation"), "sp") && front("sp") })
 	w.until("what ran at rj is stopped", func() bool { return !rj.runs("automation-main") })
 	ready := func(group, member string) func() bool {
@@ -280,4 +287,6 @@ esac
 			return strings.Contains(e.Message.(*message.Event).Sentence, "process worker of automation still ran beside rj although sp is primary, and was stopped")
 		})
 	})
+	told, err := os.ReadFile(filepath.Join(elsewhere, "told"))
+	require.ErrorIs(t, err, os.ErrNotExist, "the second executor at the sites has started or stopped something: %s", told)
 }

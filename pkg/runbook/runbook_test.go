@@ -313,7 +313,7 @@ func TestAnUnknownDriver(t *testing.T) {
 
 // TestTheLadderComesFirst: what ham would try before anybody takes over stands before that.
 func TestTheLadderComesFirst(t *testing.T) {
-	f, err := file.Parse("web.yaml", []byte(strings.NewReplacer("//A", "//192.0.2.10", "//B", "//198.51.100.10", "PROXY", "tcp://192.0.2.2:9999").Replace(web)+"remedy: [{restart: systemd:app, times: 2, wait: 5s}, {restart: docker:app, times: 1, wait: 5s}]\n"))
+	f, err := file.Parse("web.yaml", []byte(strings.NewReplacer("//A", "//192.0.2.10", "//B", "//198.51.100.10", "PROXY", "tcp://192.0.2.2:9999", "{site: ", "{executor: sp1, site: ").Replace(web)+"remedy: [{restart: systemd:app, times: 2, wait: 5s}, {restart: docker:app, times: 1, wait: 5s}]\n"))
 	require.NoError(t, err)
 	page, err := Write(f.Groups[0].Group)
 	require.NoError(t, err)

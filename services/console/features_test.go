@@ -36,8 +36,8 @@ const sitesSpec = `group: automation
 mode: auto
 objectives: {rto: 2m}
 members:
-  sp: {site: sp, url: "http://127.0.0.1:1", vars: {unit: app}}
-  rj: {site: rj, url: "http://127.0.0.1:2", vars: {unit: app}}
+  sp: {site: sp, executor: sp1, url: "http://127.0.0.1:1", vars: {unit: app}}
+  rj: {site: rj, executor: rj1, url: "http://127.0.0.1:2", vars: {unit: app}}
 adopt: sp
 resources:
   queue: {group: automation-queue}

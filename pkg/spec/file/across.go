@@ -33,6 +33,7 @@ func (r *reader) acrossGroup(g *spec.Group) {
 	}
 	r.pool(g)
 	r.remedies(g)
+	r.hosts(g)
 	r.steps(g)
 	for i, c := range g.Gather {
 		for k, m := range c.Members {

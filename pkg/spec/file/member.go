@@ -15,7 +15,7 @@ var memberObject = object[spec.Member]{
 		required(nameKey("site", "Its failure domain: data centre, region, rack.", func(m *spec.Member) *string { return &m.Site })),
 		addressKey("url", "an address: http://, https:// or tcp://", "Where its checks look unless they say otherwise, such as http://192.0.2.10:8080.",
 			func(s string) string { return badURL(s, "http", "https", "tcp") }, func(m *spec.Member) *string { return &m.URL }),
-		nameKey("executor", "The name of the process of ham beside it. In a group with a lease that one alone changes it.", func(m *spec.Member) *string { return &m.Executor }),
+		nameKey("executor", "The name of the process of ham beside it. That one alone changes it. Needed where the group has a lease, a resource with run, or a ladder that restarts.", func(m *spec.Member) *string { return &m.Executor }),
 		addressKey("peer", "host:port", "Where that process answers the processes beside the other members (its executor.peer).", badHostPort, func(m *spec.Member) *string { return &m.Peer }),
 		{
 			name: "ports", form: "a list of ports", limits: "1 to 15 of them", means: "The TCP ports at which clients reach it: its guard shuts them.",

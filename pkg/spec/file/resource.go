@@ -406,6 +406,31 @@ func (r *reader) mapped(g *spec.Group, members []string) {
 	}
 }
 
+// hosts: what is started and stopped on a member's host, by its service manager or by commands there, is so by one executor, which the spec names. Of two that may,
+// one would find stopped on its host what the other runs on another, or start what the other is stopping.
+func (r *reader) hosts(g *spec.Group) {
+	what := ""
+	for _, res := range g.Ordered() {
+		if res.Run != nil {
+			what = fmt.Sprintf("process %s is started and stopped", res.Name)
+			break
+		}
+	}
+	for _, rung := range g.Remedy {
+		if what == "" && rung.Restart != "" {
+			what = rung.Restart + " is restarted"
+		}
+	}
+	if what == "" || g.Lease != nil || g.Pool != nil { // those say it for themselves, or have nothing of the kind
+		return
+	}
+	for _, m := range g.Members {
+		if m.Executor == "" {
+			r.failAt("members."+m.Name+".executor", "is missing, want the name of the process of ham on its host: %s there, by that one alone", what)
+		}
+	}
+}
+
 // inline reads the groups that resources with a preset make, as documents of their own.
 func (p *parser) inline(c cursor, of string) {
 	all := value(c.node, "resources")

@@ -269,6 +269,7 @@ func TestAnInfrastructure(t *testing.T) {
 
 // TestALadderCostsItsTime: where an executor stands beside the primary it tries for as long as it may; where the host is gone, nobody does.
 func TestALadderCostsItsTime(t *testing.T) {
+	web := strings.NewReplacer("{site: sp,", "{site: sp, executor: sp1,", "{site: rj,", "{site: rj, executor: rj1,").Replace(web)
 	g := ask(t, Options{}, web)
 	without := g.row(t, "check alive at a")
 	g = ask(t, Options{}, web+"remedy: [{restart: systemd:app, times: 2, wait: 5s}]\n")

@@ -72,6 +72,9 @@ type Input struct {
 	Now func() time.Time
 	// Attempt counts how often the step was begun anew, from 1.
 	Attempt int
+	// Current says, by the chain as its leader has it, that the command is the newest of its group: an error where it is not, or where nobody can say. It
+	// is asked before something whose late effect nobody takes back by itself. Nil where there is no chain.
+	Current func(ctx context.Context) error
 	// Groups asks the deciders about other groups. Nil where nobody can be asked.
 	Groups Groups
 	// Lease is what may be done about the lease of the group. Nil where it has none, or where another executor keeps it.
@@ -100,6 +103,23 @@ type Lease interface {
 	Renewed(ctx context.Context, member string) bool
 	// Busy keeps the resource for the driver alone until release is called: it is not settled meanwhile.
 	Busy(ctx context.Context) (release func(), err error)
+}
+
+// Own says that the step may be done beside its member: by this executor, because the step names it, and for the newest command. The error is [ErrUnasked].
+//
+// Invariant: nothing is started or stopped on a host for a command that has been overtaken, or by an executor that was not named for it, however long the one
+// that begins to had stood still.
+func (in Input) Own(ctx context.Context) error {
+	if in.Step.Executor != in.Executor {
+		return Unasked("the step is executor %q's, and this one is %s: members name the executor on their host (members.%s.executor)", in.Step.Executor, in.Executor, in.Member())
+	}
+	if in.Current == nil {
+		return nil
+	}
+	if err := in.Current(ctx); err != nil {
+		return Unasked("%w", err)
+	}
+	return nil
 }
 
 // Role is what the member that the step is about becomes: primary, standby, or "" where the step is about no member.

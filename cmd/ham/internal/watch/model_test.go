@@ -196,8 +196,8 @@ func pool(at time.Time) glance.Known {
 func infrastructure(t *testing.T, at time.Time) glance.Known {
 	g, err := file.ParseGroup("automation", `group: automation
 members:
-  sp: {site: sp, url: "http://192.0.2.10:5678"}
-  rj: {site: rj, url: "http://198.51.100.10:5678"}
+  sp: {site: sp, executor: sp1, url: "http://192.0.2.10:5678"}
+  rj: {site: rj, executor: rj1, url: "http://198.51.100.10:5678"}
 adopt: sp
 resources:
   main: {run: systemd:automation-main, check: {http: /healthz, every: 1s, timeout: 300ms, from: [sp, rj, outside]}}

@@ -70,7 +70,7 @@ func Run(t *testing.T, kind driver.Kind, open func(t *testing.T) Target) {
 func In(t testing.TB, with string) driver.Input {
 	return driver.Input{
 		Command: &message.Command{ID: "suite", Group: "web", Epoch: 7, Kind: message.KindFailover, From: "a", Primary: "b", Members: []string{"a", "b"}},
-		Step: &message.Step{Name: "suite", Phase: message.PhaseAct, On: "new", With: json.RawMessage(with), Timeout: message.Duration(10 * time.Second),
+		Step: &message.Step{Name: "suite", Phase: message.PhaseAct, On: "new", Executor: "suite", With: json.RawMessage(with), Timeout: message.Duration(10 * time.Second),
 			OnFailure: message.FailPause, Says: "be tried"},
 		Executor: "suite", Log: slog.New(slog.DiscardHandler), Now: time.Now,
 		Secrets: driver.NewSecrets(func(kind, name string) (string, error) {

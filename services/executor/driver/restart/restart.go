@@ -140,6 +140,9 @@ func (r *restart) Do(ctx context.Context, in driver.Input) (deed driver.Deed, er
 	if r.own != nil {
 		deed, err = r.own.Do(ctx, in)
 	} else {
+		if err := in.Own(ctx); err != nil {
+			return driver.Deed{}, err
+		}
 		program, name, _ := service(r.args.Service)
 		argv := []string{program, "restart", name}
 		if program == "systemctl" {

@@ -155,6 +155,17 @@ func TestAsksServiceManagers(t *testing.T) {
 			t.Errorf("%s was asked for %q, %v; want %q", c.program, got, err, c.found)
 		}
 	}
+	for _, edit := range []func(*driver.Input){ // not by another executor, and not for a command that is overtaken
+		func(in *driver.Input) { in.Step.Executor = "" },
+		func(in *driver.Input) { in.Current = func(context.Context) error { return errors.New("newer") } },
+	} {
+		target := standIn(t, "systemctl", "systemd:app")
+		d, in := bound(t, target.With)
+		edit(&in)
+		if deed, err := d.Do(t.Context(), in); !errors.Is(err, driver.ErrUnasked) || deed.Applied || target.Changes() != 0 {
+			t.Errorf("restarted all the same: %+v, %v", deed, err)
+		}
+	}
 	dir := t.TempDir()
 	script(t, filepath.Join(dir, "systemctl"), `printf 'LoadState=not-found\nActiveState=inactive\n'`)
 	t.Setenv("PATH", dir)

@@ -146,6 +146,9 @@ func (p *Process) Do(ctx context.Context, in driver.Input) (driver.Deed, error) 
 	if !p.free(ctx, 0) {
 		return driver.Deed{}, driver.Unasked("%s is being stopped still: %w", p.args.Resource, context.Cause(ctx))
 	}
+	if err := in.Own(ctx); err != nil {
+		return driver.Deed{}, err
+	}
 	return p.act(ctx, env)
 }
 

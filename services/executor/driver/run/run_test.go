@@ -1,7 +1,9 @@
 package run_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -83,6 +85,32 @@ func bind(t *testing.T, with string) (driver.Driver, driver.Input) {
 		t.Fatal(err)
 	}
 	return d, in
+}
+
+// One executor starts and stops a process, and for the newest command alone.
+func TestOwn(t *testing.T) {
+	for _, action := range []string{"start", "stop"} {
+		for name, edit := range map[string]func(*driver.Input){
+			"another executor is named": func(in *driver.Input) { in.Step.Executor = "other" },
+			"none is named":             func(in *driver.Input) { in.Step.Executor = "" },
+			"the command is overtaken": func(in *driver.Input) {
+				in.Current = func(context.Context) error { return errors.New("a newer command stands in the chain") }
+			},
+		} {
+			p := newProgram(t, "app")
+			d, in := bind(t, p.with(action))
+			edit(&in)
+			if deed, err := d.Do(t.Context(), in); !errors.Is(err, driver.ErrUnasked) || deed.Applied || p.changes() != 0 {
+				t.Errorf("%s, where %s: %+v, %v, %d changes", action, name, deed, err, p.changes())
+			}
+		}
+		p := newProgram(t, "app")
+		d, in := bind(t, p.with(action))
+		in.Current = func(context.Context) error { return nil }
+		if deed, err := d.Do(t.Context(), in); err != nil || !deed.Applied || p.changes() != 1 {
+			t.Errorf("%s: %+v, %v, %d changes", action, deed, err, p.changes())
+		}
+	}
 }
 
 // A start that dies at once is found by the look that follows it.

@@ -17,14 +17,14 @@ const maxLook = 10 * time.Second
 
 // attempt makes one attempt of a step: look, do, look. Report is false where the executor stops: the attempt is then left to be
 // taken up again, as after a crash. Ready is the driver that was prepared for it, if one was.
-func (e *Engine) attempt(ctx context.Context, cmd *message.Command, w plan.Work, ready prepared) (o plan.Outcome, report bool) {
+func (e *Engine) attempt(ctx context.Context, job Job, w plan.Work, ready prepared) (o plan.Outcome, report bool) {
 	began := e.Clock.Mono()
 	if ready.driver == nil {
 		ready.secrets = driver.NewSecrets(e.Secrets)
 	}
 	a := attempt{engine: e, step: w.Step, doubt: w.Doubt, out: plan.Outcome{Step: w.Step.Name, Attempt: w.Attempt, Take: w.Take}}
-	a.in = e.input(cmd, w.Step, ready.secrets)
-	a.in.Attempt = w.Attempt
+	a.in = e.input(job.Command, w.Step, ready.secrets)
+	a.in.Attempt, a.in.Current = w.Attempt, job.Current
 	a.in.Log = a.in.Log.With("attempt", w.Attempt)
 	a.make(ctx, ready.driver, ready.glance)
 	a.out.Took = e.Clock.Mono() - began

@@ -62,6 +62,8 @@ type Job struct {
 	Before func(context.Context) error
 	// Hold writes `held`; it returns when that stands in the chain, or cannot any more.
 	Hold func(context.Context) error
+	// Current says that no newer command stands in the chain, as its leader has it. Nil: nobody can say.
+	Current func(context.Context) error
 	// Over is called once, as soon as the run is known to be over.
 	Over func(plan.Record)
 	// Tell queues messages in their order and does not block; Told waits until all of them are stored.

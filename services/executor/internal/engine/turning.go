@@ -102,7 +102,7 @@ func (t *turning) begin(w plan.Work) {
 		}
 		log := t.log.With("step", w.Step.Name, "attempt", w.Attempt)
 		log.Info("step begun")
-		o, report := t.engine.attempt(ctx, t.job.Command, w, ready)
+		o, report := t.engine.attempt(ctx, t.job, w, ready)
 		log.Info("step ended", "result", o.Verdict, "took", o.Took, "problem", o.Problem)
 		if report {
 			t.outcomes <- o

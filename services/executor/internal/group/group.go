@@ -375,8 +375,9 @@ func (g *Group) begin(ctx context.Context, runs *sync.WaitGroup, fresh bool) {
 				g.report(ctx, runs, closed)
 				return err
 			},
-			Hold: func(ctx context.Context) error { return g.hold(ctx, cmd) },
-			Over: func(rec plan.Record) { g.Journal(journal.Entry{Record: rec}) },
+			Hold:    func(ctx context.Context) error { return g.hold(ctx, cmd) },
+			Current: func(ctx context.Context) error { return g.current(ctx, cmd) },
+			Over:    func(rec plan.Record) { g.Journal(journal.Entry{Record: rec}) },
 		})
 		if err != nil && ctx.Err() == nil {
 			g.log.Error("the run cannot go on", "epoch", cmd.Epoch, "error", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -29,7 +30,53 @@ type stage struct {
 	told  chan message.Message
 	runs  []*message.RunResult // taken from told
 	bound chan string
-	still atomic.Pointer[time.Time] // what the desk's clock shows while it stands still; nil: it goes
+	asked chan func(context.Context) error // what the driver asks is told
+	still atomic.Pointer[time.Time]        // what the desk's clock shows while it stands still; nil: it goes
+}
+
+// asks is a driver that hands over how it asks whether its command is current.
+type asks struct{ s *stage }
+
+func (a asks) Look(context.Context, driver.Input) (driver.Sight, error) {
+	return driver.Sight{Done: driver.No, Found: "nothing", Wanted: "something"}, nil
+}
+
+func (a asks) Do(ctx context.Context, in driver.Input) (driver.Deed, error) {
+	select {
+	case a.s.asked <- in.Current:
+	case <-ctx.Done():
+	}
+	<-ctx.Done()
+	return driver.Deed{}, driver.Unasked("over")
+}
+
+// A command is current while nothing newer stands in the chain as its leader has it, also where this executor has not heard of it, and marks do not count.
+func TestCurrent(t *testing.T) {
+	s := newStage(t)
+	step := message.Step{Name: "stop", Phase: message.PhaseRelease, Driver: "asks", On: "any", Timeout: message.Duration(time.Minute), OnFailure: message.FailPause, Says: "stop"}
+	first := s.propose(command(1, step), 0)
+	s.deliver(first)
+	var current func(context.Context) error
+	select {
+	case current = <-s.asked:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the step is not begun")
+	}
+	if err := current(t.Context()); err != nil {
+		t.Errorf("the newest command is not current: %v", err)
+	}
+	second := s.propose(command(2), first.Seq)
+	asking, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := current(asking); err == nil {
+		t.Error("current, although a newer command stands in the chain")
+	}
+	answer := make(chan error, 1)
+	go func() { answer <- current(t.Context()) }()
+	s.deliver(second)
+	if err := <-answer; err == nil || !strings.Contains(err.Error(), "newer command") {
+		t.Errorf("it says %v", err)
+	}
 }
 
 // newStage is a desk on a real bus, to which the test delivers what it likes.
@@ -47,7 +94,7 @@ func unread(t *testing.T) *stage {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	s := &stage{t: t, bus: b, seen: store, told: make(chan message.Message, 100), bound: make(chan string, 100)}
+	s := &stage{t: t, bus: b, seen: store, told: make(chan message.Message, 100), bound: make(chan string, 100), asked: make(chan func(context.Context) error)}
 	log := slog.New(slog.DiscardHandler)
 	began := time.Now()
 	tell := func(ms ...message.Message) {
@@ -59,6 +106,9 @@ func unread(t *testing.T) *stage {
 		Me: plan.Me{Name: "x1", Boot: 1}, Limits: plan.Limits{TakeOver: time.Second, Yield: 10 * time.Millisecond}, Every: 50 * time.Millisecond,
 		Journal: journal.New(b), Log: log, Chance: func() float64 { return 0 },
 		Bind: func(step *message.Step) (driver.Driver, error) {
+			if step.Driver == "asks" {
+				return asks{s}, nil
+			}
 			s.bound <- step.Name
 			return nil, driver.Refused("no driver")
 		},

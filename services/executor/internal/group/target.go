@@ -3,6 +3,8 @@ package group
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/isacloud/ha-manager/pkg/bus"
 	"github.com/isacloud/ha-manager/pkg/message"
@@ -100,6 +102,32 @@ func (g *Group) UnderWay() bool {
 	}
 	rec, over := g.over[g.view.Held.Epoch]
 	return !g.view.IsHeld() || !over || rec.State != message.StateDone && rec.State != message.StateAborted
+}
+
+// current waits until everything is read that the chain's leader has, and says whether cmd is the newest command there.
+func (g *Group) current(ctx context.Context, cmd *message.Command) error {
+	e, err := g.deps.Chain.Last(ctx, subject.StreamCommands, subject.Command(g.name))
+	if err != nil {
+		return fmt.Errorf("whether epoch %d is the newest of %s: %w", cmd.Epoch, g.name, err)
+	}
+	for {
+		g.mu.Lock()
+		last, newest := g.view.Last, g.view.Epoch()
+		g.mu.Unlock()
+		switch {
+		case newest > cmd.Epoch:
+			return errNewer
+		case last >= e.Seq:
+			return nil
+		}
+		timer := time.NewTimer(10 * time.Millisecond)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return fmt.Errorf("the newest entry of the chain of %s has not come: %w", g.name, context.Cause(ctx))
+		}
+	}
 }
 
 // Confirm reads the newest entry of the chain through the stream's leader: the routes may be set right for that order only if that is an

@@ -17,7 +17,7 @@ import (
 	"github.com/isacloud/ha-manager/services/executor/internal/group"
 )
 
-// process is one resource of a group beside one member, watched by the executors at its side: it must not run there while another member is primary. One
+// process is one resource of a group beside one member, watched by the executor that the member names: it must not run there while another member is primary. One
 // does that was not reached when the roles swapped, or that a boot or a hand has started.
 //
 // A process that runs is not waited for by anybody, and asking costs a command: so it is asked less often than a proxy is looked at.
@@ -77,8 +77,8 @@ func (r *Reconciler) processes() map[string]*process {
 				continue
 			}
 			for _, m := range t.Spec.Members {
-				if m.Executor != "" && m.Executor != r.opts.Name || m.Executor == "" && !r.opts.Serves(m.Site) {
-					continue
+				if m.Executor != r.opts.Name {
+					continue // one alone starts and stops it
 				}
 				out[strings.Join([]string{name, res.Name, m.Name}, "\x00")] = &process{
 					r: r, desk: desk, group: name, name: res.Name, member: m, run: *res.Run, look: make(chan struct{}, 1),

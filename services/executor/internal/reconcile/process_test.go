@@ -137,6 +137,25 @@ func TestAProcessIsLeftAlone(t *testing.T) {
 	}
 }
 
+// Of two executors at a site the one alone stops a process that the member names.
+func TestOneExecutorStopsAProcess(t *testing.T) {
+	g := &spec.Group{
+		Name: "web", Members: []spec.Member{{Name: "a", Site: "sp", Executor: "ex1"}, {Name: "b", Site: "rj", Executor: "ex3"}},
+		Resources: []spec.Resource{{Name: "app", Run: &spec.RunResource{Unit: "app", Standby: spec.StandbyStopped, Timeout: time.Minute}}},
+	}
+	for name, want := range map[string]string{"ex1": "a", "ex2": "", "ex3": "b"} {
+		r := New(Options{Name: name, Serves: func(string) bool { return true }, Log: slog.New(slog.DiscardHandler)})
+		r.Add("web", &oneDesk{target: group.Target{Group: "web", Spec: g}})
+		var watched []string
+		for _, p := range r.processes() {
+			watched = append(watched, p.member.Name)
+		}
+		if got := strings.Join(watched, " "); got != want {
+			t.Errorf("%s watches the process beside %q, want %q", name, got, want)
+		}
+	}
+}
+
 // One that cannot be stopped is alarmed about once, and told again when it is gone.
 func TestAProcessThatCannotBeStopped(t *testing.T) {
 	b := newBeside(t)
@@ -166,7 +185,7 @@ func TestASwapBackWaitsForTheStop(t *testing.T) {
 	}
 	defer driver.Close(step)
 	in := driver.Input{
-		Command: &message.Command{Group: "web", Epoch: 5, Primary: "a", From: "b"}, Step: &message.Step{Name: "start-app", Driver: "run"},
+		Command: &message.Command{Group: "web", Epoch: 5, Primary: "a", From: "b"}, Step: &message.Step{Name: "start-app", Driver: "run", Executor: "ex1"},
 		Executor: "ex1", Now: time.Now, Log: slog.New(slog.DiscardHandler), Secrets: driver.NewSecrets(nil),
 	}
 	type seen struct {
