@@ -73,11 +73,46 @@ func (p *pageOf) fits(where string) {
 	}
 }
 
+// poolAndSite are a pool, and a group with everything beside its roles. Nothing is changed by them.
+const poolAndSite = `group: shop
+mode: dry-run
+members:
+  w1: {site: sp, url: "http://%[1]s"}
+  w2: {site: sp, url: "http://%[2]s"}
+  spare: {site: sp, url: "http://%[1]s", backup: true}
+pool: {minimum: 1}
+checks:
+  alive: {http: /alive, every: 2s, timeout: 1800ms, from: [sp]}
+routes:
+  front: {haproxy: "tcp://127.0.0.1:1", backend: web, servers: {w1: s1, w2: s2, spare: s3}}
+---
+group: site
+mode: dry-run
+members:
+  a: {site: sp, url: "http://%[1]s"}
+  b: {site: rj, url: "http://%[2]s"}
+adopt: b
+checks:
+  alive: {http: /alive, every: 2s, timeout: 1800ms, from: [sp]}
+  backlog: {members: [a], queue: {redis: "127.0.0.1:1", list: jobs, max: 10}, every: 5s, timeout: 2s, from: [sp]}
+resources:
+  main: {run: {start: ["true"], stop: ["true"], running: ["true"]}, check: {http: /alive, every: 2s, timeout: 1800ms, from: [sp]}}
+  worker: {run: {start: ["true"], stop: ["true"], running: ["true"]}, after: main}
+down_when: any of [main]
+verify: {http: "http://%[2]s/", from: sp1}
+canary: {http: "http://%[2]s/", every: 2s, timeout: 1800ms, from: [sp]}
+remedy:
+  - {exec: {command: ["true"], done: ["true"]}, times: 2, wait: 20s, for: [main]}
+freeze:
+  - {from: 2000-01-01T00:00:00Z, until: 2100-01-01T00:00:00Z, why: month end}
+`
+
 // Every page, light and dark, wide and on a phone: nobody is kept out, and nothing has to be pushed sideways.
 func TestEverybodyCanUseEveryPage(t *testing.T) {
 	t.Parallel()
 	w := begin(t, options{users: []spec.ConsoleUser{user(t, "ana", "admin")}})
 	p := sit(t, w.base, browser.Options{})
+	themes := []string{"light", "dark"}
 	look := func(path string, sure ...string) {
 		t.Helper()
 		for _, screen := range []struct {
@@ -85,7 +120,7 @@ func TestEverybodyCanUseEveryPage(t *testing.T) {
 			phone         bool
 		}{{1280, 900, false}, {360, 740, true}} {
 			p.must(p.Screen(screen.width, screen.height, screen.phone))
-			for _, theme := range []string{"light", "dark"} {
+			for _, theme := range themes {
 				p.must(p.Theme(theme))
 				if path != "" {
 					p.open(path)
@@ -109,6 +144,12 @@ func TestEverybodyCanUseEveryPage(t *testing.T) {
 	look("/", "b is primary")
 	look("/g/web", "Members", "b is primary")
 	look("/g/web/swap?verb=switchover", "It is refused now")
+	w.also(poolAndSite)
+	themes = []string{"dark"} // the colours are those of the other pages
+	look("/g/shop", "the minimum is 1", "Somebody takes out one too many")
+	look("/g/site", "Resources", "What is tried first", "What clients get", "What is measured")
+	look("/g/site/runbook", "By hand: site", "Part A")
+	themes = []string{"light", "dark"}
 	look("/incidents", "web-1")
 	look("/drills", "Drills")
 	look("/i/web-1", "Timeline", "detect")

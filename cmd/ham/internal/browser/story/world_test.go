@@ -195,6 +195,17 @@ func (w *world) declare(o options) {
 	})
 }
 
+// also declares more groups: %[1]s and %[2]s in the text are the addresses of the two servers.
+func (w *world) also(text string) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for _, one := range strings.Split(fmt.Sprintf(text, w.a.addr, w.b.addr), "---\n") {
+		_, err := store.Put(ctx, w.ask.Bus, one, "test", "", store.AnyRevision)
+		require.NoError(w.t, err)
+	}
+}
+
 // mode declares the group in another mode.
 func (w *world) mode(name string) {
 	w.t.Helper()
