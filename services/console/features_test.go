@@ -213,3 +213,21 @@ func TestTheRunbookIsAPage(t *testing.T) {
 	}
 	require.NotContains(t, w.get("/").body, "automation")
 }
+
+// Whatever the checks say: where clients are not served, no page is calm about it.
+func TestClientsThatAreNotServedAreLoud(t *testing.T) {
+	w := begin(t, false, "web")
+	w.until("/", "All is well.", "Covered")
+	w.set(func() {
+		w.status = func(group string) *message.GroupStatus {
+			s := healthy(group)
+			s.Clients = automation().Clients
+			return s
+		}
+	})
+	p := w.until("/", "41 of 41 looks failed")
+	require.Contains(t, p.body, "web needs you.")
+	require.Contains(t, p.body, "Clients not served")
+	require.NotContains(t, p.body, "Covered")
+	require.NotContains(t, w.until("/g/web", "41 of 41 looks failed").body, "Covered")
+}
