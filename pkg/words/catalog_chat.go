@@ -16,6 +16,7 @@ var chatTexts = map[string]string{
 	"Asked for by a person, %s now: %s":                                                 "Pedido por uma pessoa, %s agora: %s",
 	"%s, asked by a person: %s":                                                         "%s, pedido por uma pessoa: %s",
 	"Nothing stands against a swap now.":                                                "Nada está contra uma troca agora.",
+	"Waits for a person, in the swap of %s: %s":                                         "Espera por uma pessoa, na troca de %s: %s",
 	"Waits for a second person, asked by %s: %s":                                        "Espera por uma segunda pessoa, pedido por %s: %s",
 	"The step %s waits for a person: %s":                                                "O passo %s espera por uma pessoa: %s",
 	"%s · the buttons are good until %s":                                                "%s · os botões valem até %s",

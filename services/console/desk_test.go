@@ -55,6 +55,41 @@ func TestASwapWaitsForASecondPerson(t *testing.T) {
 	require.NotContains(t, p.body, `value="reject"`)
 }
 
+// A step of a swap asks a person: everybody sees what it asks, of whose swap, and until when; also who asked for the swap may answer it.
+func TestAStepAsksAPerson(t *testing.T) {
+	w := begin(t, false, "web")
+	w.set(func() {
+		w.status = func(g string) *message.GroupStatus {
+			s := waiting(g)
+			s.Swap = &message.SwapStatus{Command: "c5", Epoch: 5, Kind: message.KindSwitchover, From: "a", To: "b", State: message.StateStarted, Steps: []message.StepStatus{{Name: "backup", State: message.StateWaiting}}}
+			a := &s.Approvals[0]
+			a.Request, a.Step, a.Actor, a.Via = message.StepApproval(g, 5, "backup"), "backup", "ana", ""
+			a.Sentence = "step backup of the switchover of web from a to b asks: the backup of a is from today"
+			return s
+		}
+	})
+	w.until("/", "web needs you.", "the backup of a is from today", "Waits for you")
+	p := w.until("/g/web", "The step backup waits for a person", "the backup of a is from today", "asked by ana", "Approve: go on", "Reject: end the swap there", `name="of" value="step.web.5.backup"`)
+	require.NotContains(t, p.body, "Exactly the plan that was asked for")
+	require.NotContains(t, p.body, "Waits for a second person")
+	nothingInline(t, "/g/web", p.body)
+
+	w.requests()
+	f := url.Values{"verb": {"approve"}, "of": {"step.web.5.backup"}, "reason": {"seen it"}}
+	require.Equal(t, http.StatusBadRequest, w.post("/g/web/do", f).code, "nobody said that it was looked at")
+	f.Set("armed", "yes")
+	require.Equal(t, http.StatusSeeOther, w.post("/g/web/do", f).code)
+	require.Equal(t, http.StatusSeeOther, w.post("/g/web/do", url.Values{"verb": {"reject"}, "of": {"step.web.5.backup"}, "reason": {"it is not"}}).code)
+	asked := w.requests()
+	require.Len(t, asked, 2)
+	require.Equal(t, []any{message.VerbApprove, "step.web.5.backup", "ana", "console", "seen it"}, []any{asked[0].Verb, asked[0].Of, asked[0].Actor, asked[0].Via, asked[0].Reason})
+	require.Equal(t, []any{message.VerbReject, "step.web.5.backup", "ana", "it is not"}, []any{asked[1].Verb, asked[1].Of, asked[1].Actor, asked[1].Reason})
+	w.as("eve", map[string]who.Role{"*": who.Viewer})
+	p = w.get("/g/web")
+	require.Contains(t, p.body, "The step backup waits for a person")
+	require.NotContains(t, p.body, `value="approve"`)
+}
+
 // That it waits for a second person is no refusal: who pressed is led to the group's page, where it stands.
 func TestPressedAndWaiting(t *testing.T) {
 	w := begin(t, false, "web")

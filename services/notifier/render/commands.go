@@ -78,6 +78,16 @@ func commands(e *message.Event) []Command {
 		return nil
 	case message.EventRemedy:
 		return []Command{{"ham explain " + g, "what was tried, and what follows"}}
+	case message.EventApproval:
+		a := e.Approval
+		if a == nil || a.State != message.ApprovalWaits {
+			return []Command{status}
+		}
+		of := ""
+		if message.IsName(a.Request) {
+			of = " " + a.Request // where there is one, as of a step, it need not be named
+		}
+		return []Command{{"ham approve " + g + of, "it goes on"}, {"ham reject " + g + of, "it ends there"}}
 	case message.EventPlanned:
 		planned := Command{"ham planned " + g, "what is planned, and what would refuse it now"}
 		switch p := e.Planned; {

@@ -79,6 +79,8 @@ func title(sp *words.Speaker, e *message.Event) string {
 		return sp.T("pause or mode changed")
 	case message.EventMaintenance:
 		return sp.T("maintenance of %s", e.Member)
+	case message.EventApproval:
+		return approvalTitle(sp, e.Approval)
 	case message.EventPlanned:
 		return planTitle(sp, e.Planned)
 	case message.EventThreshold:
@@ -152,6 +154,28 @@ func thresholdTitle(sp *words.Speaker, e *message.Event) string {
 	default:
 		return sp.T("%s of %s is well again", figure, st.Member)
 	}
+}
+
+func approvalTitle(sp *words.Speaker, a *message.ApprovalStatus) string {
+	if a == nil {
+		return sp.T("an approval changed")
+	}
+	what := sp.T("the %s of %s", a.Verb, Clean(a.Actor))
+	if a.Step != "" {
+		what = sp.T("the step %s", Clean(a.Step))
+	}
+	switch a.State {
+	case message.ApprovalApproved:
+		return sp.T("%s was approved by %s", what, Clean(a.By))
+	case message.ApprovalRejected:
+		return sp.T("%s was rejected by %s", what, Clean(a.By))
+	case message.ApprovalExpired:
+		return sp.T("nobody approved %s in time", what)
+	}
+	if a.Step == "" {
+		return sp.T("%s waits for a second person", what)
+	}
+	return sp.T("%s waits for a person", what)
 }
 
 func planTitle(sp *words.Speaker, p *message.PlanChange) string {

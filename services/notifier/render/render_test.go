@@ -25,6 +25,7 @@ func TestPlainOfEveryKind(t *testing.T) {
 		message.EventVerdict, message.EventReadiness, message.EventIncident, message.EventDecision, message.EventOutcome, message.EventRefused,
 		message.EventShadow, message.EventStep, message.EventRun, message.EventRoute, message.EventDrift, message.EventMode, message.EventSpec,
 		message.EventDeadLetter, message.EventService, message.EventNote, message.EventNotify, message.EventClients, message.EventThreshold, message.EventPlanned,
+		message.EventApproval,
 	} {
 		if !seen[k] {
 			t.Errorf("no sample of kind %s", k)

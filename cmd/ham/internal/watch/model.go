@@ -357,7 +357,7 @@ func (m Model) act(key string) (Model, []effect) {
 	case "y", "x":
 		switch {
 		case g.Stale(m.now):
-			m.said = &said{m.now, warn, "It is not known what of " + name + " waits for a second person, so nothing was asked.", name}
+			m.said = &said{m.now, warn, "It is not known what of " + name + " waits for a person, so nothing was asked.", name}
 		case len(g.Status.Approvals) == 0:
 			m.said = &said{m.now, off, "Nothing of " + name + " waits for a person.", name}
 		case key == "y":
@@ -366,7 +366,11 @@ func (m Model) act(key string) (Model, []effect) {
 			return m, []effect{askPlan{s.question, name, s.wish}}
 		default:
 			w := g.Status.Approvals[0]
-			open("Reject "+w.Request+" of "+w.Actor+": it does not happen", w.Sentence, message.VerbReject, false)
+			title := "Reject " + w.Request + " of " + w.Actor + ": it does not happen"
+			if w.Step != "" {
+				title = "Reject step " + w.Step + ": the swap of " + w.Actor + " ends there"
+			}
+			open(title, w.Sentence, message.VerbReject, false)
 			m.prompt.request.Of = w.Request
 		}
 	case "r", "s", "a":

@@ -573,3 +573,35 @@ func TestASecondPerson(t *testing.T) {
 	w = newWorld(t, "web").two().press("y", "x")
 	require.Empty(t, w.effects, "nothing waits")
 }
+
+// asking is a swap whose step backup asks a person.
+func asking() *message.GroupStatus {
+	s := web()
+	s.At = noon.UnixMicro()
+	s.Swap = &message.SwapStatus{Command: "web.4.1", Epoch: s.Epoch, Kind: message.KindSwitchover, From: "a", To: "b", State: message.StateStarted, Steps: []message.StepStatus{{Name: "backup", State: message.StateWaiting}}}
+	s.Approvals = []message.ApprovalStatus{{
+		Request: message.StepApproval("web", s.Epoch, "backup"), Step: "backup", State: message.ApprovalWaits, Verb: message.VerbSwitchover, From: "a", Target: "b", Actor: "ana",
+		Sentence: "step backup of the switchover of web from a to b asks: the backup of a is from today", Until: noon.Add(30 * time.Minute).UnixMicro(),
+	}}
+	return s
+}
+
+// A step that asks a person is shown with what it asks, approved through the button, and rejected with a reason.
+func TestAStepAsksAPerson(t *testing.T) {
+	w := newWorld(t, "web").happens(tea.WindowSizeMsg{Width: 100, Height: 30}).happens(all(noon, known(asking(), noon))).golden("step").press("y")
+	asked := w.effects[len(w.effects)-1].(askPlan)
+	require.Equal(t, wish{verb: message.VerbApprove, of: "step.web.4.backup"}, asked.wish)
+	p := preview()
+	p.question, p.status, p.preview.Verb, p.preview.Sentence = asked.question, asking(), message.VerbApprove, "ana approved step backup of the switchover of web from a to b: the backup of a is from today"
+	w.happens(p).press("enter", "web", "enter")
+	require.Empty(t, w.sent())
+	w.hold(2 * time.Second)
+	r := w.sent()[0]
+	require.Equal(t, []any{message.VerbApprove, "step.web.4.backup", uint64(4)}, []any{r.Verb, r.Of, *r.ExpectEpoch})
+	require.NoError(t, message.Validate(r))
+
+	w = newWorld(t, "web").happens(all(noon, known(asking(), noon))).press("x").golden("step-rejected").press("from last week", "enter")
+	r = w.sent()[0]
+	require.Equal(t, []any{message.VerbReject, "step.web.4.backup", "from last week"}, []any{r.Verb, r.Of, r.Reason})
+	require.NoError(t, message.Validate(r))
+}

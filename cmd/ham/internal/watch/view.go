@@ -403,7 +403,7 @@ func helpLines(w int) []line {
 		{"m", "move the roles: the plan, what stands against it, then the button"},
 		{"p", "pause the group, or end its pause"},
 		{"n", "write a note into the record"},
-		{"y x", "approve or reject what waits for a second person: the plan as it was shown, then the button"},
+		{"y x", "approve or reject what waits for a person, a swap or a step of one: the plan as it was shown, then the button"},
 		{"r s a", "retry, skip, abort: where a swap waits for a person"},
 		{"q ctrl+c", "leave; what was asked goes on"},
 		{"", ""},

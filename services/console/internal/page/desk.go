@@ -12,13 +12,14 @@ import (
 	"github.com/isacloud/ha-manager/services/console/internal/board"
 )
 
-// Waiting is a swap that waits for a second person.
+// Waiting is a swap that waits for a second person, or a step of one that waits for a person.
 type Waiting struct {
 	Request, Verb, From, To  string
 	Actor, Via, Reason, Hash string
 	Sentence                 string
 	Since, Until, Left       string
-	Mine                     bool // the person who looks asked for it, and may not approve it
+	Step                     string // the step; empty: a whole swap
+	Mine                     bool   // the person who looks asked for it, and may not approve it
 }
 
 // Planned is a rehearsal, or a swap that a person planned, that is to come.
@@ -76,7 +77,7 @@ type ShadowRow struct {
 	By, Why                                             string // who judged it, and what they wrote
 }
 
-// waitings are those that wait for a second person.
+// waitings are those that wait for a person.
 func waitings(s *message.GroupStatus, now time.Time, p *who.Person) []Waiting {
 	var out []Waiting
 	for _, a := range s.Approvals {
@@ -86,6 +87,7 @@ func waitings(s *message.GroupStatus, now time.Time, p *who.Person) []Waiting {
 		until := time.UnixMicro(a.Until)
 		out = append(out, Waiting{
 			Request: a.Request, Verb: string(a.Verb), From: a.From, To: a.Target, Actor: a.Actor, Via: a.Via, Reason: a.Reason, Hash: a.PlanHash, Sentence: a.Sentence,
+			Step:  a.Step,
 			Since: clock(time.UnixMicro(a.Since)) + " UTC", Until: clock(until) + " UTC", Left: age(until.Sub(now)), Mine: a.Step == "" && p != nil && p.Name == a.Actor,
 		})
 	}

@@ -45,6 +45,13 @@ var (
 	allServe  = Mark{"All serve", "ok", "ok"}
 )
 
+// asksForApproval: a step of the swap under way waits until a person approves it.
+func asksForApproval(s *message.GroupStatus) bool {
+	return slices.ContainsFunc(s.Approvals, func(a message.ApprovalStatus) bool {
+		return a.Step != "" && a.State == message.ApprovalWaits
+	})
+}
+
 // mark is the one state of a group: the first that holds.
 func mark(g *board.Group, now time.Time) Mark {
 	s := g.Status
@@ -60,6 +67,8 @@ func mark(g *board.Group, now time.Time) Mark {
 		return waits
 	case s.Swap != nil && s.Swap.Kind == message.KindRemedy:
 		return mending
+	case s.Swap != nil && asksForApproval(s):
+		return waits
 	case s.Swap != nil:
 		return swapping
 	case s.Epoch == 0 || s.Primary == "":

@@ -116,6 +116,12 @@ func story() []Sample {
 			Kind: message.EventMaintenance, Severity: message.Warning, Member: "b", Epoch: 7, Code: "R263",
 			Sentence: "the maintenance of b by ana should be over, and lasts until b is up: b is down; mend it, or say ham undrain web b",
 		}},
+		{"approval", approval(message.ApprovalWaits, "", "ana asked for a switchover of web from a to b; that waits for a second person for 10m: ham approve web rq-6, or ham reject web rq-6")},
+		{"approval-expired", approval(message.ApprovalExpired, "", "nobody approved it within 10m, so it does not happen: ana asked for a switchover of web from a to b")},
+		{"step-waits", approval(message.ApprovalWaits, "backup", "step backup of the switchover of web from a to b waits for a person, for 30m: the backup of a is from today; ham approve web, or ham reject web")},
+		{"step-approved", approval(message.ApprovalApproved, "backup", "bob approved step backup of the switchover of web from a to b: the backup of a is from today")},
+		{"step-rejected", approval(message.ApprovalRejected, "backup", "bob rejected step backup of the switchover of web from a to b: the backup of a is from today")},
+		{"step-expired", approval(message.ApprovalExpired, "backup", "nobody approved step backup of the switchover of web from a to b within 30m: the backup of a is from today")},
 		{"planned", planned(message.PlanStands, "R470", message.Notice, "ana planned a switchover of web for 2026-03-15 03:00:00 UTC: a standby takes over from a (new kernel)")},
 		{"planned-soon", planned(message.PlanSoon, "R475", message.Notice,
 			"the switchover of web that ana planned begins in 15m (new kernel): as things are, nothing refuses it; ham planned cancel web-at-20260315-030000 takes it back")},
@@ -302,5 +308,22 @@ func planned(stage, code string, severity message.Severity, sentence string) *me
 	case message.PlanCancelled:
 		e.Actor, e.Request = "bob", "rq-5"
 	}
+	return e
+}
+
+// approval is an event about what ana asked for, and bob answered: the whole switchover, or one step of it.
+func approval(state, step, sentence string) *message.Event {
+	a := &message.ApprovalStatus{
+		Request: "rq-6", State: state, Verb: message.VerbSwitchover, From: "a", Target: "b", Actor: "ana", Step: step, Sentence: "ana asked for a switchover of web from a to b",
+		Since: Start.UnixMicro(), Until: Start.Add(10 * time.Minute).UnixMicro(),
+	}
+	e := &message.Event{Kind: message.EventApproval, Severity: message.Warning, Member: "a", Epoch: 7, Code: "R360", Sentence: sentence, Approval: a}
+	if step != "" {
+		e.Code, a.Request, a.Sentence, a.Until = "R465", message.StepApproval("web", 7, step), "step backup of the switchover of web from a to b asks: the backup of a is from today", Start.Add(30*time.Minute).UnixMicro()
+	}
+	if state == message.ApprovalApproved || state == message.ApprovalRejected {
+		a.By, e.Severity = "bob", message.Notice
+	}
+	e.Request = a.Request
 	return e
 }

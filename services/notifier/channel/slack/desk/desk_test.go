@@ -479,6 +479,43 @@ func TestStepThatGoesOnIsNotSkipped(t *testing.T) {
 	})
 }
 
+// A step that asks a person is answered like a swap that waits: the button says what is asked, the request names the step, and the message who pressed.
+func TestAStepIsApproved(t *testing.T) {
+	inWorld(t, func(w *world) {
+		of := message.StepApproval("web", 3, "backup")
+		a := message.ApprovalStatus{
+			Request: of, Step: "backup", State: message.ApprovalWaits, Actor: "ana", Sentence: "step backup of the switchover of web from a to b asks: the backup is from today", Until: time.Now().Add(time.Hour).UnixMicro(),
+		}
+		asks := &message.Event{Group: "web", Kind: message.EventApproval, Epoch: 3, At: time.Now().UnixMicro(), Approval: &a}
+		offers := button.OfEvent(asks, time.Now())
+		if len(offers) != 2 || offers[0].Will != a.Sentence {
+			t.Fatalf("offers %+v", offers)
+		}
+		w.status.Approvals = []message.ApprovalStatus{a}
+		p := w.post("1", offers)
+		w.press(w.desk(), ana, p["Approve"])
+		w.press(w.desk(), rui, w.post("2", offers)["Reject"])
+		if len(w.asked) != 2 || w.asked[0].Verb != message.VerbApprove || w.asked[0].Of != of || w.asked[0].Actor != "ana" || w.asked[0].Via != "chat" ||
+			w.asked[1].Verb != message.VerbReject || w.asked[1].Of != of || w.asked[1].Actor != "rui" {
+			t.Fatalf("asked %+v, whispers %q", w.asked, w.whispers)
+		}
+		for _, r := range w.asked {
+			if err := message.Validate(r); err != nil {
+				t.Error(err)
+			}
+		}
+		if s := w.shown[p["Approve"].At.ID]; strings.Contains(s, `"button"`) || !strings.Contains(s, "ana pressed approve") {
+			t.Errorf("shows %s", s)
+		}
+		w.status.Approvals = nil // answered, or its time is over
+		w.press(w.desk(), rui, w.post("3", offers)["Approve"])
+		w.told(rui, "decided elsewhere, or nobody approved it in time")
+		if len(w.asked) != 2 {
+			t.Errorf("asked %+v", w.asked[2:])
+		}
+	})
+}
+
 // An approval that is sent again, by whom ever, is one approval: after it was answered nothing is asked at all.
 func TestReplayedApprovalIsOne(t *testing.T) {
 	inWorld(t, func(w *world) {

@@ -124,7 +124,11 @@ func (d *Desk) panel(s *message.GroupStatus, v *message.Preview, incident string
 		if u := time.UnixMicro(a.Until); u.Before(until) {
 			b.Until = u.Unix()
 		}
-		panel.Lines = append(panel.Lines, d.w.T("Waits for a second person, asked by %s: %s", a.Actor, d.w.Say(a.Sentence)))
+		waits := "Waits for a second person, asked by %s: %s"
+		if a.Step != "" {
+			waits = "Waits for a person, in the swap of %s: %s"
+		}
+		panel.Lines = append(panel.Lines, d.w.T(waits, a.Actor, d.w.Say(a.Sentence)))
 		offers = append(offers, button.Approval(b, a.Sentence)...)
 	}
 	if s.Swap != nil {
