@@ -53,6 +53,9 @@ func TestTheMarkOfAGroup(t *testing.T) {
 		"dry run":  {edit: func(s *message.GroupStatus) { s.Mode = "dry-run" }, want: dryRun},
 		"paused":   {edit: func(s *message.GroupStatus) { s.Paused = true }, want: paused},
 		"swapping": {edit: func(s *message.GroupStatus) { s.Swap = &message.SwapStatus{State: message.StateStarted} }, want: swapping},
+		"a step asks a person": {edit: func(s *message.GroupStatus) {
+			s.Swap, s.Approvals = &message.SwapStatus{State: message.StateStarted}, []message.ApprovalStatus{{Step: "backup", State: message.ApprovalWaits}}
+		}, want: waits},
 		"stopped, and dry, paused": {edit: func(s *message.GroupStatus) {
 			s.Mode, s.Paused, s.Swap = "dry-run", true, &message.SwapStatus{State: message.StatePaused}
 		}, want: waits},
