@@ -89,8 +89,8 @@ routes:
 group: site
 mode: dry-run
 members:
-  a: {site: sp, url: "http://%[1]s"}
-  b: {site: rj, url: "http://%[2]s"}
+  a: {site: sp, url: "http://%[1]s", executor: sp1}
+  b: {site: rj, url: "http://%[2]s", executor: sp1}
 adopt: b
 checks:
   alive: {http: /alive, every: 2s, timeout: 1800ms, from: [sp]}
