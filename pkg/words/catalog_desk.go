@@ -7,7 +7,7 @@ var deskTexts = map[string]string{
 	"What is to be done": "O que fazer", "Nobody wrote an action item down yet.": "Ninguém anotou uma ação ainda.", "It is done": "Está feito", "What is to be done, by whom, until when": "O que fazer, quem, até quando", "Add it": "Acrescentar", "done": "feito",
 	"Stop it": "Parar", "Before it takes effect the old primary stays; after that the new one does, without the steps that are left.": "Antes de valer, fica o primário antigo; depois, o novo, sem os passos que restam.",
 	"Or plan it for later": "Ou planejar para depois", "Once, at that time: what holds then decides. It is told where it is refused, and it is not made up for.": "Uma vez, nessa hora: decide o que valer então. Se for recusado, isso é dito, e não é compensado depois.",
-	"When, by UTC": "Quando, em UTC", "Plan the drill": "Planejar o ensaio", "take it back": "retirar", "now it would be refused": "agora seria recusado",
+	"When, by UTC": "Quando, em UTC", "Plan the %s": "Planejar: %s", "take it back": "retirar", "now it would be refused": "agora seria recusado",
 	"I have read what would happen. Exactly the plan that was asked for is fired, or none.": "Li o que aconteceria. Dispara-se exatamente o plano pedido, ou nenhum.",
 	"It should have swapped, and did not.":                                                  "Deveria ter trocado, e não trocou.", "It would have been right": "Teria sido certo", "It would have been wrong": "Teria sido errado", "Judge it anew": "Julgar de novo", "Judge it": "Julgar",
 	"Nothing is planned.": "Nada planejado.", "No group rehearses: each swaps by itself, or by hand, and wants no proof of it.": "Nenhum grupo simula: cada um troca sozinho, ou à mão, e não pede prova disso.",

@@ -163,6 +163,39 @@ func TestADrillIsPlanned(t *testing.T) {
 	require.Equal(t, []any{message.EndCancel, "web-at-20300102-0304"}, []any{asked[1].End, asked[1].Of})
 }
 
+// A switchover and a failback are planned for a time, from their page; at once they begin by the red button alone, and a failover is never planned.
+func TestASwapIsPlanned(t *testing.T) {
+	w := begin(t, false, "web")
+	w.until("/g/web", "Covered")
+	require.Contains(t, w.get("/g/web/swap?verb=switchover").body, `name="when"`)
+	require.NotContains(t, w.get("/g/web/swap?verb=failover").body, `name="when"`)
+	w.requests()
+	for _, f := range []url.Values{
+		{"verb": {"switchover"}}, {"verb": {"failback"}, "when": {"tomorrow"}}, {"verb": {"failover"}, "when": {"2030-01-02T03:04"}}, {"verb": {"failover"}},
+		{"verb": {"switchover"}, "when": {"2030-01-02T03:04"}, "to": {"two words"}},
+	} {
+		require.Equal(t, http.StatusBadRequest, w.post("/g/web/do", f).code, f)
+	}
+	require.Empty(t, w.requests(), "nothing moves roles at once, past the plan")
+	p := w.post("/g/web/do", url.Values{"verb": {"switchover"}, "when": {"2030-01-02T03:04"}, "to": {"b"}, "reason": {"new kernel"}})
+	require.Equal(t, http.StatusSeeOther, p.code)
+	require.Regexp(t, `^/g/web\?rq=`, p.header.Get("Location"))
+	require.Equal(t, http.StatusSeeOther, w.post("/g/web/do", url.Values{"verb": {"failback"}, "when": {"2030-01-02T05:00"}}).code)
+	asked := w.requests()
+	require.Len(t, asked, 2)
+	require.Equal(t, []any{message.VerbSwitchover, time.Date(2030, 1, 2, 3, 4, 0, 0, time.UTC).UnixMicro(), "b", "new kernel", "ana", "console"},
+		[]any{asked[0].Verb, asked[0].Due, asked[0].Target, asked[0].Reason, asked[0].Actor, asked[0].Via})
+	require.Equal(t, []any{message.VerbFailback, time.Date(2030, 1, 2, 5, 0, 0, 0, time.UTC).UnixMicro()}, []any{asked[1].Verb, asked[1].Due})
+	for _, r := range asked {
+		require.Nil(t, r.Hold)
+		require.NoError(t, message.Validate(r))
+	}
+	w.as("eve", map[string]who.Role{"*": who.Viewer})
+	require.NotContains(t, w.get("/g/web/swap?verb=switchover").body, `name="when"`)
+	require.Equal(t, http.StatusForbidden, w.post("/g/web/do", url.Values{"verb": {"switchover"}, "when": {"2030-01-02T03:04"}}).code)
+	require.Empty(t, w.requests())
+}
+
 // What would have happened in dry run is judged by people, with a reason, and the page says what the gate still lacks.
 func TestTheShadowLedger(t *testing.T) {
 	w := begin(t, false, "web")

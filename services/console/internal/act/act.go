@@ -10,6 +10,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -148,6 +149,7 @@ func (d *Desk) refuse(w http.ResponseWriter, r *http.Request, g board.Group, k p
 var asked = map[message.Verb]who.Role{
 	message.VerbRetry: who.Operator, message.VerbSkip: who.Operator, message.VerbAbort: who.Operator, message.VerbPause: who.Operator, message.VerbResume: who.Operator,
 	message.VerbNote: who.Operator, message.VerbDrill: who.Operator, message.VerbApprove: who.Operator, message.VerbReject: who.Operator, message.VerbJudge: who.Operator,
+	message.VerbSwitchover: who.Operator, message.VerbFailback: who.Operator, // for a time: at once they go over their plan
 	message.VerbDrain: who.Operator, message.VerbUndrain: who.Operator, message.VerbAdopt: who.Admin,
 }
 
@@ -218,19 +220,18 @@ func (d *Desk) do(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 		case "":
-			when, err := time.Parse("2006-01-02T15:04", f.Get("when"))
-			if err != nil {
-				bad("a drill is planned for a date and a time, as 2026-11-28T03:00 UTC")
+			if why := later(q, f); why != "" {
+				bad(why)
 				return
 			}
-			k, err := page.WishOf(f)
-			if err != nil {
-				bad(err.Error())
-				return
-			}
-			q.Due, q.Target, q.Hold = when.UnixMicro(), k.To, &k.Hold
 		default:
 			bad("a drill ends back or stays")
+			return
+		}
+	}
+	if verb == message.VerbSwitchover || verb == message.VerbFailback {
+		if why := later(q, f); why != "" {
+			bad(why)
 			return
 		}
 	}
@@ -265,6 +266,22 @@ func (d *Desk) do(w http.ResponseWriter, r *http.Request) {
 		back = "/" + at
 	}
 	http.Redirect(w, r, back+"?rq="+q.ID, http.StatusSeeOther) // the page shows what became of it, out of the record
+}
+
+// later makes of the request one that is planned for the time of the form; "": it is one. Nothing that moves roles passes here without a time.
+func later(q *message.Request, f url.Values) (why string) {
+	when, err := time.Parse("2006-01-02T15:04", f.Get("when"))
+	if err != nil {
+		return "a " + string(q.Verb) + " is planned for a date and a time, as 2026-11-28T03:00 UTC"
+	}
+	k, err := page.WishOf(f)
+	if err != nil {
+		return err.Error()
+	}
+	if q.Due, q.Target = when.UnixMicro(), k.To; q.Verb == message.VerbDrill {
+		q.Hold = &k.Hold
+	}
+	return ""
 }
 
 // send asks; where there is no answer it says so by itself.
