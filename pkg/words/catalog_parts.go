@@ -45,6 +45,9 @@ var partTexts = map[string]string{
 }
 
 var parts = [][2]string{
+	{"{member} is {verdict:word} in {group}", "{member} está {verdict} em {group}"},
+	{"{member} is primary of {group} (epoch {n:n})", "{member} é primário de {group} (época {n})"},
+	{"{program:text}: exit code {n:n} and no output", "{program}: código de saída {n} e nenhuma saída"},
 	{"{names:list} is being mended.", "{names} está em conserto."},
 	{"{names:list} are being mended.", "{names} estão em conserto."},
 	{"{names:list} is not as it should be.", "{names} não está como deveria."},

@@ -148,3 +148,18 @@ func TestTheStyleSheetLoadsNothing(t *testing.T) {
 		}
 	}
 }
+
+// What several checks of a place say alike is said once; what one of them says otherwise is said by its name.
+func TestWhatAPlaceSaysIsSaidOnce(t *testing.T) {
+	up, down := saysMark("up"), saysMark("down")
+	eyes := func(views ...View) (out []string) {
+		for _, e := range (Member{Views: views}).Eyes() {
+			out = append(out, e.Vantage+" "+e.Mark.Word+" ("+e.Check+")"+e.Evidence)
+		}
+		return out
+	}
+	require.Equal(t, []string{"sp up (alive, main)", "rj up (alive)"}, eyes(View{Vantage: "sp", Check: "alive", Mark: up}, View{Vantage: "sp", Check: "main", Mark: up}, View{Vantage: "rj", Check: "alive", Mark: up}))
+	require.Equal(t, []string{"sp up (alive, queue)", "sp main down (main)refused"},
+		eyes(View{Vantage: "sp", Check: "alive", Mark: up}, View{Vantage: "sp", Check: "main", Mark: down, Evidence: "refused"}, View{Vantage: "sp", Check: "queue", Mark: up}))
+	require.Empty(t, eyes())
+}

@@ -110,6 +110,31 @@ type View struct {
 	Evidence       string
 }
 
+// Eyes are the views where there is little room: what all checks of a vantage say alike stands there once, and what some say otherwise by its check.
+func (m Member) Eyes() []View {
+	var out []View
+	several := map[string]bool{} // vantages whose checks differ
+	for _, v := range m.Views {
+		i := slices.IndexFunc(out, func(o View) bool { return o.Vantage == v.Vantage && o.Mark == v.Mark })
+		switch {
+		case i < 0:
+			several[v.Vantage] = slices.ContainsFunc(out, func(o View) bool { return o.Vantage == v.Vantage })
+			out = append(out, v)
+			continue
+		case out[i].Evidence == "":
+			out[i].Evidence = v.Evidence
+		}
+		out[i].Check += ", " + v.Check
+		out[i].Old = cmp.Or(out[i].Old, v.Old)
+	}
+	for i, v := range out {
+		if several[v.Vantage] && !v.Quiet() {
+			out[i].Vantage += " " + v.Check
+		}
+	}
+	return out
+}
+
 // Quiet says that the shape is enough where there is little room: it is well, or all of it is said to be old.
 func (v View) Quiet() bool { return v.Mark.Tone == "ok" || v.Mark.Icon == stale.Icon }
 
