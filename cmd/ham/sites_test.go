@@ -50,12 +50,28 @@ type dataCentre struct {
 	stop      func(os.Signal) int
 }
 
-// systemctl knows start, stop and is-active of units that are files here, tells what it did, and holds a start back while the file hold is there.
+// systemctl knows start, stop, restart, is-active and show of units that are files here, tells what it did, and holds a start back while the file hold is there.
+// While the file broken is there, what it starts dies at once.
 const systemctl = `#!/bin/sh
 dir=%s
+for word; do
+  case "$word" in -*) ;; *) words="$words $word" ;; esac
+done
+set -- $words
 alive() { # read in one go: a dead process waits for its reaper, and may go at any moment
   pid=$(cat "$dir/$1.pid" 2>/dev/null) || return 1
   case "$(sed -n 's/.*) \([A-Za-z]\) .*/\1/p' "/proc/$pid/stat" 2>/dev/null)" in ""|Z|X) return 1 ;; esac
+}
+run() {
+  [ ! -e "$dir/broken" ] || return 0
+  listen=$(cat "$dir/$1.listen" 2>/dev/null)
+  INSTANCE=%s INSTANCE_LISTEN=$listen INSTANCE_OF=%d setsid %s </dev/null >/dev/null 2>&1 &
+  echo $! > "$dir/$1.pid"
+}
+end() {
+  alive "$1" || return 0
+  kill "$(cat "$dir/$1.pid")"
+  while alive "$1"; do sleep 0.02; done
 }
 case "$1" in
 is-active) alive "$2" && { echo active; exit 0; }; echo inactive; exit 3 ;;
@@ -63,29 +79,34 @@ start)
   alive "$2" && exit 0
   echo "%s start $2" >> %s
   while [ -e "$dir/hold" ]; do sleep 0.02; done
-  listen=$(cat "$dir/$2.listen" 2>/dev/null)
-  INSTANCE=%s INSTANCE_LISTEN=$listen INSTANCE_OF=%d setsid %s </dev/null >/dev/null 2>&1 &
-  echo $! > "$dir/$2.pid" ;;
+  run "$2" ;;
 stop)
   alive "$2" || exit 0
   echo "%s stop $2" >> %s
-  kill "$(cat "$dir/$2.pid")"
-  while alive "$2"; do sleep 0.02; done ;;
+  end "$2" ;;
+restart)
+  echo "%s restart $2" >> %s
+  end "$2"
+  run "$2" ;;
+show)
+  alive "$2" && state=active || state=failed
+  printf 'LoadState=loaded\nActiveState=%%s\nSubState=%%s\nResult=signal\n' $state $state ;;
 esac
 `
 
-func (w *world) dataCentre(name string, listen string) *dataCentre {
+// dataCentre makes a site with the units, of which the first listens.
+func (w *world) dataCentre(name, listen string, units ...string) *dataCentre {
 	d := &dataCentre{w: w, name: name, dir: filepath.Join(w.dir, name)}
 	t := w.t
 	require.NoError(t, os.MkdirAll(d.dir, 0o700))
 	self, err := os.Executable()
 	require.NoError(t, err)
 	log := filepath.Join(w.dir, "units.log")
-	script := fmt.Sprintf(systemctl, d.dir, name, log, name, os.Getpid(), self, name, log)
+	script := fmt.Sprintf(systemctl, d.dir, name, os.Getpid(), self, name, log, name, log, name, log)
 	require.NoError(t, os.WriteFile(filepath.Join(d.dir, "systemctl"), []byte(script), 0o700))
-	require.NoError(t, os.WriteFile(filepath.Join(d.dir, "automation-main.listen"), []byte(listen), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(d.dir, units[0]+".listen"), []byte(listen), 0o600))
 	t.Cleanup(func() {
-		for _, unit := range []string{"automation-main", "automation-worker"} {
+		for _, unit := range units {
 			d.kill(unit)
 		}
 	})
@@ -162,7 +183,8 @@ backend queue
 	queues := map[string]*haproxytest.Site{"sp": haproxytest.NewSite(t, "queue-sp"), "rj": haproxytest.NewSite(t, "queue-rj")}
 	config := fmt.Sprintf(proxies, mains["sp"], mains["rj"], queues["sp"].Addr(), queues["rj"].Addr())
 	edges := []*haproxytest.Proxy{haproxytest.Start(t, config), haproxytest.Start(t, config)}
-	sp, rj := w.dataCentre("sp", mains["sp"]), w.dataCentre("rj", mains["rj"])
+	units := []string{"automation-main", "automation-worker"}
+	sp, rj := w.dataCentre("sp", mains["sp"], units...), w.dataCentre("rj", mains["rj"], units...)
 	require.NoError(t, os.WriteFile(filepath.Join(w.dir, "queue"), []byte(fmt.Sprintf(`#!/bin/sh
 case "$1" in
 promote) echo "queue $2" >> %s/units.log; echo "$2" > %s/queue.primary ;;
@@ -188,7 +210,7 @@ esac
 	}
 
 	t.Log("sp serves; at rj somebody has left the application running, which must not be")
-	for _, unit := range []string{"automation-main", "automation-worker"} {
+	for _, unit := range units {
 		require.True(t, sp.systemctl("start", unit))
 	}
 	require.True(t, rj.systemctl("start", "automation-main"))

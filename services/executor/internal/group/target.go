@@ -15,6 +15,9 @@ import (
 // WaitSwap is what is waited for while a run sees to everything.
 const WaitSwap = "a swap is under way"
 
+// WaitFirst is what is waited for before the first epoch: roles are as somebody has left them, and nothing is set right.
+const WaitFirst = "no epoch is held yet"
+
 // Target is how the group's routes should be.
 type Target struct {
 	Group string
@@ -71,7 +74,7 @@ func (g *Group) Target() Target {
 	case g.refused != nil:
 		t.Wait = g.refused.Error()
 	case t.Epoch == 0:
-		t.Wait = "no epoch is held yet"
+		t.Wait = WaitFirst
 	case g.spec == nil:
 		t.Wait = "no spec is applied"
 	case g.spec.Mode == spec.DryRun:

@@ -32,6 +32,7 @@ type process struct {
 	look   chan struct{} // holds one token: look now
 
 	alarm string // what was alarmed about, until it is over
+	first string // what was seen at the last look, before anything was adopted
 }
 
 // processEvery is how many looks at a proxy are made between two at a process.
@@ -106,13 +107,18 @@ func (p *process) watch(ctx context.Context) {
 // once looks, and stops what must not run, where that may be done now.
 func (p *process) once(ctx context.Context) {
 	t := p.desk.Target()
+	if t.Spec != nil && t.Wait == group.WaitFirst {
+		p.before(ctx, t)
+		return
+	}
 	if t.Epoch == 0 || t.Spec == nil || t.Primary == p.member.Name || t.Wait == group.WaitSwap {
 		p.alarm = "" // a run sees to it, or it may run
 		return
 	}
-	args := p.run.For(p.member)
-	args.Action, args.Resource = "stop", p.name
-	d, err := driver.New(args)
+	if p.alarm == "early" || p.alarm == "late" {
+		p.alarm = "" // something is adopted now
+	}
+	d, err := driver.New(p.args("stop"))
 	if err != nil {
 		p.raise(t, "spec", fmt.Sprintf("process %s of %s beside %s cannot be looked at: %v; mend the spec", p.name, p.group, p.member.Name, err))
 		return
@@ -152,6 +158,46 @@ func (p *process) once(ctx context.Context) {
 		Group: p.group, Kind: message.EventDrift, Severity: message.Warning, Epoch: t.Epoch, Member: p.member.Name,
 		Sentence: fmt.Sprintf("process %s of %s still ran beside %s although %s is primary, and was stopped: look what it did meanwhile", p.name, p.group, p.member.Name, t.Primary),
 	})
+}
+
+// before tells, once, what of a process differs from what is declared before anything is adopted. It only looks: what runs was started by somebody who knew
+// nothing of this. What is seen at one look alone may be the moment in which the adoption is under way.
+func (p *process) before(ctx context.Context, t group.Target) {
+	d, err := driver.New(p.args("stop"))
+	if err != nil {
+		return // told once it matters
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.run.Timeout)
+	defer cancel()
+	running, _, err := d.Running(ctx, []string{"HAM_GROUP=" + p.group, "HAM_MEMBER=" + p.member.Name, "HAM_ROLE=unknown", "HAM_EPOCH=0"})
+	if err != nil {
+		return
+	}
+	seen, sentence := "", ""
+	switch declared := t.Spec.Adopt; {
+	case running && p.member.Name != declared:
+		seen = "early"
+		sentence = fmt.Sprintf("process %s of %s runs beside %s, and nothing is adopted yet: it is left alone now, and stopped once another member is adopted",
+			p.name, p.group, p.member.Name)
+	case !running && p.member.Name == declared:
+		seen = "late"
+		sentence = fmt.Sprintf("process %s of %s does not run beside %s, which is to be adopted: adopting starts nothing; start it there, or adopt the member where it runs",
+			p.name, p.group, p.member.Name)
+	}
+	again := seen == p.first
+	if p.first = seen; seen == "" {
+		p.alarm = ""
+	} else if again && p.alarm != seen {
+		p.alarm = seen
+		p.r.event(message.Event{Group: p.group, Kind: message.EventDrift, Severity: message.Notice, Member: p.member.Name, Sentence: clip(sentence)})
+	}
+}
+
+// args are the driver's for the action.
+func (p *process) args(action string) spec.RunArgs {
+	args := p.run.For(p.member)
+	args.Action, args.Resource = action, p.name
+	return args
 }
 
 // raise alarms once of each thing.

@@ -156,6 +156,36 @@ func TestOneExecutorStopsAProcess(t *testing.T) {
 	}
 }
 
+// Before anything is adopted a process that does not run as is declared is told of, once, and left alone: on the wrong side, on both, on none.
+func TestAProcessBeforeTheAdoption(t *testing.T) {
+	b := newBeside(t)
+	b.desk.target.Epoch, b.desk.target.Order, b.desk.target.Primary, b.desk.target.Wait = 0, 0, "", group.WaitFirst
+	declare := func(member string) {
+		b.desk.target.Spec = &spec.Group{Adopt: member}
+		b.first, b.alarm = "", ""
+		b.says(t) // one look alone may be that of a moment
+	}
+	declare("b")
+	b.says(t, "notice runs beside a, and nothing is adopted yet: it is left alone now")
+	b.says(t)
+	declare("a")
+	b.says(t)
+	if !b.has("runs") || b.has("changes") {
+		t.Fatal("it was stopped")
+	}
+	if err := os.Remove(filepath.Join(b.dir, "runs")); err != nil {
+		t.Fatal(err)
+	}
+	declare("a")
+	b.says(t, "notice does not run beside a, which is to be adopted: adopting starts nothing")
+	b.says(t)
+	declare("b")
+	b.says(t)
+	b.write(t, "runs")
+	b.desk.target.Epoch, b.desk.target.Order, b.desk.target.Primary, b.desk.target.Wait = 1, 1, "b", ""
+	b.says(t, "warning was stopped") // b was adopted
+}
+
 // One that cannot be stopped is alarmed about once, and told again when it is gone.
 func TestAProcessThatCannotBeStopped(t *testing.T) {
 	b := newBeside(t)
