@@ -37,8 +37,8 @@ const (
 	// heartbeatDedupe is the dedupe window of the heartbeats: as short as the server lets it be, because readers drop copies by
 	// boot and sequence anyway, and the window costs memory for each message in it.
 	heartbeatDedupe = 100 * time.Millisecond
-	// bucketHistory is how many revisions of a key are kept: enough to tell whose write followed which.
-	bucketHistory = 16
+	// Revisions is how many revisions of a key are kept: enough to tell whose write followed which.
+	Revisions = 16
 )
 
 // asset is one stream that the layout asks for.
@@ -128,7 +128,7 @@ func storedOf(all string) string {
 func bucket(name string, replicas int) asset {
 	return asset{openAge: true, openBytes: true, cfg: jetstream.StreamConfig{
 		Name: "KV_" + name, Subjects: []string{"$KV." + name + ".>"}, Retention: jetstream.LimitsPolicy, Storage: jetstream.FileStorage,
-		Replicas: replicas, Discard: jetstream.DiscardNew, MaxMsgsPerSubject: bucketHistory, MaxMsgs: -1, MaxBytes: -1, MaxConsumers: -1,
+		Replicas: replicas, Discard: jetstream.DiscardNew, MaxMsgsPerSubject: Revisions, MaxMsgs: -1, MaxBytes: -1, MaxConsumers: -1,
 		Duplicates: eventDedupe, AllowRollup: true, DenyDelete: true,
 	}}
 }

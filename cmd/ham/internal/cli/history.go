@@ -33,7 +33,7 @@ type revision struct {
 func (a *app) history() *cobra.Command {
 	return &cobra.Command{
 		Use: "history GROUP", Short: "Show who changed the spec of a group, when, what and why", Args: cobra.ExactArgs(1),
-		Long: "The newest comes first. The bus keeps the last 16 revisions of each group. `ham rollback GROUP REVISION` puts one back into force.",
+		Long: "The newest comes first. The bus keeps the last " + strconv.Itoa(bus.Revisions) + " revisions of each group. `ham rollback GROUP REVISION` puts one back into force.",
 		RunE: func(c *cobra.Command, args []string) error {
 			b, all, err := a.revisions(c.Context(), args[0])
 			if err != nil {
@@ -84,7 +84,7 @@ func (a *app) sayRevision(r revision, oldest bool) {
 		a.printf("  %s", a.paint(red, clean(r.Problem)))
 	}
 	if oldest {
-		a.tell("  the oldest that is kept, %d lines", len(r.Changed))
+		a.tell("  the oldest that is kept (the last %d are), %d lines", bus.Revisions, len(r.Changed))
 		return
 	}
 	a.sayChanges(r.Changed)
@@ -141,11 +141,7 @@ func (a *app) rollback() *cobra.Command {
 			if reason != "" {
 				why += ": " + reason
 			}
-			var opts []store.PutOption
-			if f := all[i].Written.File; f != "" {
-				opts = append(opts, store.FromFile(f))
-			}
-			applied, err := store.Put(ctx, b, all[i].Written.Text, a.who(), why, now.Revision, opts...)
+			applied, err := putBack(ctx, b, all, i, a.who(), why)
 			if err != nil {
 				return err
 			}
@@ -160,6 +156,17 @@ func (a *app) rollback() *cobra.Command {
 	c.Flags().StringVarP(&reason, "reason", "r", "", "why, for the history")
 	c.Flags().BoolVarP(&a.yes, "yes", "y", false, "do not ask")
 	return c
+}
+
+// putBack applies the i-th of all the revisions anew.
+//
+// Invariant: it takes the place of the newest of them, which is what was looked at: where somebody has applied something since, it is refused.
+func putBack(ctx context.Context, b *bus.Bus, all []store.Applied, i int, actor, why string) (uint64, error) {
+	var opts []store.PutOption
+	if f := all[i].Written.File; f != "" {
+		opts = append(opts, store.FromFile(f))
+	}
+	return store.Put(ctx, b, all[i].Written.Text, actor, why, all[len(all)-1].Revision, opts...)
 }
 
 // revisions reads the history of a group, oldest first, and at least one. The caller closes the bus.
