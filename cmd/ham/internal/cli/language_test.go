@@ -63,6 +63,28 @@ func TestStatusAndExplainInPortuguese(t *testing.T) {
 	require.Contains(t, out.String(), "lease de 1,5s por d1")
 }
 
+// Of a pool the table says who serves; who is ready to take over from whom is no question there.
+func TestStatusSaysWhoOfAPoolServes(t *testing.T) {
+	var out bytes.Buffer
+	a := &app{}
+	a.Out = &out
+	three := 3
+	a.showStatus(&message.GroupStatus{
+		Group: "web", Mode: "auto", Sentence: "1 of 2 serve; none may be taken out: w1 is in maintenance by ana.", Pool: &message.PoolStatus{Minimum: 1, Active: 2, Serve: []string{"w2"}},
+		Members: []message.MemberStatus{
+			{Name: "spare", Role: message.RoleBackup, Verdict: message.VerdictUp, Ready: true},
+			{Name: "w1", Role: message.RoleDrained, Verdict: message.VerdictUp, Ready: true, Maintenance: &message.MaintenanceStatus{By: "ana"}},
+			{Name: "w2", Role: message.RoleActive, Verdict: message.VerdictUp, Ready: true},
+		},
+		Routes: []message.RouteSeen{{Route: "front", Proxy: "px1", Reachable: true, Serves: []string{"w2"}, Servers: []message.ServerSeen{{Member: "w1", Server: "s1", Admin: "drain", Says: "up", Sessions: &three}}}},
+	})
+	require.Regexp(t, `MEMBER +SITE +ROLE +VERDICT +SERVES`, out.String())
+	require.Regexp(t, `spare +backup +up +if nobody else does`, out.String())
+	require.Regexp(t, `w1 +drained +up +no`, out.String())
+	require.Regexp(t, `w2 +active +up +yes`, out.String())
+	require.Contains(t, out.String(), "route front on px1: w1 drains, 3 sessions are still on it")
+}
+
 // Of a pool nothing is said about a primary that it does not have.
 func TestExplainOfAPool(t *testing.T) {
 	for lang, says := range map[words.Lang]string{words.English: "A pool has no primary: nothing of it is swapped.", words.Portuguese: "Um pool não tem primário: nada nele é trocado."} {
