@@ -26,6 +26,7 @@ import (
 	"github.com/isacloud/ha-manager/pkg/client/haproxy/haproxytest"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/porttest"
+	"github.com/isacloud/ha-manager/services/executor/driver/drivertest"
 )
 
 // child is what the test's own program does as a child: serve, or deploy.
@@ -53,6 +54,7 @@ type fleet struct {
 	*world
 	self    string
 	proxy   *haproxytest.Proxy
+	socket  *drivertest.Relay // what leads from ham to it
 	control *httptest.Server
 
 	mu      sync.Mutex
@@ -107,6 +109,7 @@ func newFleet(t *testing.T) *fleet {
 	f.control = httptest.NewServer(http.HandlerFunc(f.deploy))
 	t.Cleanup(f.control.Close)
 	f.proxy = haproxytest.Start(t, config)
+	f.socket = drivertest.NewRelay(t, f.proxy.Runtime("admin"), func(string) int { return 0 })
 	f.start(ham, "up", "--config", f.file("web.yaml", fmt.Sprintf(`group: web
 mode: auto
 members:
@@ -118,7 +121,7 @@ routes:
 policy: {fall: 10, rise: 1, max_late: 1m}
 ---
 ham: {site: here, http: "off", bus: {listen: %q}, console: off}
-`, members, f.proxy.Runtime("admin"), strings.TrimPrefix(f.world.server, "nats://"))))
+`, members, "tcp://"+f.socket.Addr(), strings.TrimPrefix(f.world.server, "nats://"))))
 	f.rests()
 	return f
 }
@@ -235,16 +238,21 @@ func TestRollUnderLoad(t *testing.T) {
 	t.Log("a command that fails: it stops there, the member stays out, and nobody else may go")
 	out, code = f.run("roll", "web", "--only", "w1,w2", "--", "false")
 	require.Equal(t, 1, code, out)
-	require.Contains(t, out, "w1: the command failed with exit code 1. It stays out, for an hour at the least: put it right and say `ham undrain web w1`; then go on with --only w2")
+	require.Contains(t, out, "w1: the command failed with exit code 1. It stays out, for an hour at the least: put it right and go on with --only w1,w2, which begins with it; or say `ham undrain web w1`")
 	w1 := f.member("w1")
 	require.Equal(t, message.RoleDrained, w1.Role)
 	require.Greater(t, w1.Maintenance.Until-w1.Maintenance.Since, roll.Expiry.Microseconds())
+	require.Equal(t, roll.StoppedHere+"the command failed with exit code 1", w1.Maintenance.Reason)
 	out, code = f.run("roll", "web", "--only", "w2", "-o", "json", "--", f.self, "deploy", f.control.URL)
 	require.Equal(t, 3, code, out)
 	events = f.events(out)
 	require.Equal(t, "R434", events[len(events)-1].Outcome.Reasons[0].Code)
 	require.Empty(t, f.deployed())
-	f.putBack("w1")
+	out, code = f.run("roll", "web", "--only", "w2,w1", "-o", "json", "--", f.self, "deploy", f.control.URL)
+	require.Zero(t, code, out)
+	require.Equal(t, []string{"w1", "w2"}, f.deployed(), "who is out already is the first")
+	require.Contains(t, f.events(out)[1].Text, "w1 is out since a roll stopped there")
+	f.rests()
 
 	t.Log("a command that hangs is ended with its children")
 	out, code = f.run("roll", "web", "--only", "w2", "--timeout", "200ms", "--", "sh", "-c", "sleep 1000 & echo $! >"+filepath.Join(f.dir, "pid")+"; wait")
@@ -285,6 +293,24 @@ func TestRollUnderLoad(t *testing.T) {
 	require.Positive(t, w4.Maintenance.Until)
 	f.putBack("w4")
 
+	t.Log("HAProxy serves on, and nothing leads to its socket any more: nobody is taken out, and where that is set aside nothing is run")
+	f.socket.Gone()
+	f.until("it is out of reach", func() bool { s := f.status("web"); return len(s.Routes) == 1 && !s.Routes[0].Reachable })
+	out, code = f.run("drain", "web", "w2")
+	require.Equal(t, 3, code, out)
+	require.Contains(t, out, "no executor reaches any proxy of route front (tcp://"+f.socket.Addr()+"), so nothing could keep clients from w2")
+	out, code = f.run("roll", "web", "--only", "w2", "--", f.self, "deploy", f.control.URL)
+	require.Equal(t, 3, code, out)
+	require.Contains(t, out, "R435")
+	cmd, said = f.rolling("w2", "", "--override", "R435", "--reason", "the proxy is replaced")
+	f.until("w2 is taken out", func() bool { return f.member("w2").Maintenance != nil })
+	out, code = f.run("status", "web")
+	require.Zero(t, code, out)
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	require.Error(t, cmd.Wait())
+	require.Contains(t, said.String(), "ended as asked, before anything was run at w2; it is put back")
+	require.NotContains(t, f.deployed(), "w2", "no proxy has said that it holds w2 back")
+
 	cancel()
 	r := <-report
 	t.Log(r)
@@ -296,8 +322,9 @@ func TestRollUnderLoad(t *testing.T) {
 }
 
 // rolling starts ham roll.
-func (f *fleet) rolling(only, path string) (*exec.Cmd, *bytes.Buffer) {
-	cmd, said := exec.Command(ham, "roll", "web", "--only", only, "--", f.self, "deploy", f.control.URL+path), &bytes.Buffer{}
+func (f *fleet) rolling(only, path string, flags ...string) (*exec.Cmd, *bytes.Buffer) {
+	args := append([]string{"roll", "web", "--only", only}, flags...)
+	cmd, said := exec.Command(ham, append(args, "--", f.self, "deploy", f.control.URL+path)...), &bytes.Buffer{}
 	cmd.Env, cmd.Stdout, cmd.Stderr = f.env(), said, said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	require.NoError(f.t, cmd.Start())

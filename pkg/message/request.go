@@ -65,7 +65,7 @@ type Request struct {
 	End string `json:"end,omitempty" validate:"omitempty,oneof=back stay cancel"`
 	// Of is the id of what approve, reject and judge are about: a request that waits, an approval step (empty: the one that waits), an entry of the shadow ledger; or the name of a planned drill. A
 	// note is about the incident that Of names, or an action item of one; empty: the one that is open. What renews a maintenance renews the one that Of
-	// names (MaintenanceStatus.ID) and no other; empty: whichever there is.
+	// names (MaintenanceStatus.ID) and no other, to do more at that member; empty: whichever there is.
 	Of string `json:"of,omitempty" validate:"omitempty,max=128,id"`
 	// Due plans a drill for that time, in Unix microseconds, instead of beginning it. In a request of the schedule, which the deciders send, it is when
 	// that was to happen.

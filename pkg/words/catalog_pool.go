@@ -15,6 +15,8 @@ var pool = [][2]string{
 	{"{actor} takes {to} of {group} out for maintenance until somebody puts it back{reason:aside}", "{actor} tira {to} de {group} para manutenção até alguém o pôr de volta{reason}"},
 	{"the spec does not declare it any more", "a spec não o declara mais"},
 	{"{actor} renews {what:say}, for {d:span}{reason:aside}", "{actor} renova {what}, por {d}{reason}"},
+	{"{actor} goes on with {what:say}, for {d:span}{reason:aside}", "{actor} segue com {what}, por {d}{reason}"},
+	{"{actor} goes on with {what:say}, until somebody puts it back{reason:aside}", "{actor} segue com {what}, até alguém o pôr de volta{reason}"},
 	{"{actor} renews {what:say}, until somebody puts it back{reason:aside}", "{actor} renova {what}, até alguém o pôr de volta{reason}"},
 	{"{actor} puts {to} of {group} back{reason:aside}", "{actor} põe {to} de {group} de volta{reason}"},
 	{"expected, since it is in maintenance by {actor}{reason:aside}", "esperado, pois está em manutenção por {actor}{reason}"},

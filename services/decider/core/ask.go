@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -16,6 +17,7 @@ type ask struct {
 	step     string
 	sentence string // of the outcome, once what it led to was read back
 	aside    []message.Reason
+	code     string // of the rule that led to it, which another reading of the chain may not
 }
 
 // ask queues a request behind those that came before it. One that is here already is not taken twice.
@@ -34,7 +36,7 @@ func (s *State) serve(at Time) {
 		a := s.asks[0]
 		rule := s.requestRule(a.request)
 		if o, done := s.done(a); done {
-			s.answer(at, o, rule.Code)
+			s.answer(at, o, cmp.Or(a.code, rule.Code))
 			continue
 		}
 		// While the bus is away nobody can tell what became of it: the chain says so when it is back.
@@ -51,7 +53,7 @@ func (s *State) serve(at Time) {
 			s.refuseAsk(at, a, append(stand, s.others(at, q)...))
 			continue
 		}
-		a.aside = aside
+		a.aside, a.code = aside, rule.Code
 		if s.needsSecond(q) {
 			s.askSecond(at, q, rule, s.words(a, q))
 			return
@@ -77,8 +79,10 @@ func (s *State) requestRule(of *message.Request) *requestRule {
 	switch {
 	case s.ofStep(of):
 		end = endStep
-	case s.renews(of):
+	case s.renews(of) && of.Of == "":
 		end = endRenews
+	case s.renews(of):
+		end = endGoesOn
 	}
 	i := slices.IndexFunc(requestRules, func(r requestRule) bool { return r.verb == verb && r.end == end })
 	if i < 0 {
@@ -145,7 +149,7 @@ func (s *State) asking(at Time, a *ask, rule *requestRule) question {
 			q.to, q.drill = back.to, back.drill
 		}
 		return q
-	case drillEnds, cancelAsked, drainAsked, undrainAsked, renewAsked:
+	case drillEnds, cancelAsked, drainAsked, undrainAsked, renewAsked, goOnAsked:
 		return q
 	case planAsked:
 		q.kind = ""                                 // no plan is made before it is due

@@ -87,7 +87,8 @@ func forHowLong(d time.Duration) string {
 }
 
 // renews says whether the request renews the maintenance that its target is in, so that nobody is taken out by it. Whoever means a certain one, and
-// it is another now, asks for a new one, and is refused.
+// it is another now, asks for a new one, and is refused. Whoever means a certain one goes on with the work there: what is asked in a freeze or a
+// pause is refused then.
 func (s *State) renews(r *message.Request) bool {
 	u := s.chain.upkeepOf(r.Target)
 	return r.Verb == message.VerbDrain && r.Renew && u != nil && (r.Of == "" || r.Of == u.entry.ID)

@@ -180,9 +180,10 @@ const (
 	drainAsked  // a member is to be taken out for maintenance
 	undrainAsked
 	renewAsked // a maintenance is to be renewed
+	goOnAsked  // it is renewed for more to be done at the member
 	mender     // a try of a ladder, by itself
 
-	anyAsked = stepJudged | drainAsked | undrainAsked | renewAsked | planAsked | cancelAsked | approveAsked | rejectAsked | judgeAsked | drillAsked | drillBack | drillEnds | swapAsked | adoptAsked | pauseAsked | resumeAsked | abortAsked | stepAsked | noteAsked | otherAsked
+	anyAsked = stepJudged | drainAsked | undrainAsked | renewAsked | goOnAsked | planAsked | cancelAsked | approveAsked | rejectAsked | judgeAsked | drillAsked | drillBack | drillEnds | swapAsked | adoptAsked | pauseAsked | resumeAsked | abortAsked | stepAsked | noteAsked | otherAsked
 	anySwap  = itself | swapAsked | drillAsked | drillBack
 )
 
@@ -445,13 +446,13 @@ var refusalRules = []refusalRule{
 		drainAsked, false, belowMinimum},
 	{Rule{"R435", "no executor reaches any proxy of a route of the pool", "",
 		"no executor reaches any proxy of route {route} ({where}), so nothing could keep clients from {to}: bring a proxy, an executor or the way between them back"},
-		drainAsked, true, poolCutOff},
+		drainAsked | goOnAsked, true, poolCutOff},
 	{Rule{"R436", "the standby is in maintenance", "",
 		"{to} is not ready: it is in maintenance by {who}{reason} for {ago}; say ham undrain {group} {to}"},
 		anySwap | standby, true, inMaintenance},
 	{Rule{"R438", "a member is to be taken out or put back, and the pool is paused", "",
 		"{group} was paused by {actor}{reason}, {until}, and no proxy is touched meanwhile: say ham resume {group} first"},
-		drainAsked | undrainAsked, false, poolPaused},
+		drainAsked | goOnAsked | undrainAsked, false, poolPaused},
 	{Rule{"R466", "no approval step waits", "",
 		"no step of {group} waits for approval under this name: it was answered, has expired or never was; ham status {group} shows what waits"},
 		stepJudged, false, noStepWaits},
@@ -466,7 +467,7 @@ var refusalRules = []refusalRule{
 		swapAsked, false, otherPrimary},
 	{Rule{codeFrozen, "a change that a person chooses the time of is to begin in a freeze", "",
 		"changes of {group} are frozen {when}, until {until} UTC: {why}"},
-		drillAsked | planAsked | swapAsked | drainAsked, true, isFrozen},
+		drillAsked | planAsked | swapAsked | drainAsked | goOnAsked, true, isFrozen},
 }
 
 // codePool answers whatever concerns a primary in a pool; poolLess are those questions.
@@ -535,10 +536,15 @@ var requestRules = []requestRule{
 		"{actor} puts {to} of {group} back{reason}"}, message.VerbUndrain, "", undrainAsked, (*State).askedMaintenance},
 	{Rule{"R448", "the maintenance of a member is to be renewed", "entry in the chain: it goes on",
 		"{actor} renews {what}, {lasts}{reason}"}, message.VerbDrain, endRenews, renewAsked, (*State).askedMaintenance},
+	{Rule{"R449", "more is to be done at a member that is in maintenance", "entry in the chain: it goes on",
+		"{actor} goes on with {what}, {lasts}{reason}"}, message.VerbDrain, endGoesOn, goOnAsked, (*State).askedMaintenance},
 }
 
-// endRenews stands in the table for a drain of who is out already.
-const endRenews = "@renews"
+// endRenews stands in the table for a drain of who is out already, endGoesOn for one that names the maintenance: whoever does so goes on with the work.
+const (
+	endRenews = "@renews"
+	endGoesOn = "@goes-on"
+)
 
 // endLater stands in the table for what is planned for a time.
 const endLater = "@time"

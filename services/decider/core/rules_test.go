@@ -62,7 +62,7 @@ func TestRulesGolden(t *testing.T) {
 
 func concerns(w who) string {
 	names := []string{"itself", "fallback", "adoption", "regroup", "swap asked", "adopt asked", "pause asked", "resume asked", "abort asked", "step asked", "note asked", "other asked", "readiness", "drill asked", "drill back", "drill end asked",
-		"approve asked", "reject asked", "judge asked", "plan of a drill asked", "end of that plan asked", "step judged", "drain asked", "undrain asked", "renewal asked", "try of a ladder"}
+		"approve asked", "reject asked", "judge asked", "plan of a drill asked", "end of that plan asked", "step judged", "drain asked", "undrain asked", "renewal asked", "to go on asked", "try of a ladder"}
 	var out []string
 	for i, name := range names {
 		if w&(1<<i) != 0 {

@@ -542,6 +542,9 @@ func (s *script) happen(t *testing.T, what string) {
 		}
 		r.Renew = slices.Contains(flags, "renew")
 		r.End, r.Of, r.Judge, r.Item = args["end"], args["of"], args["judge"], args["item"]
+		if u := s.d.s.chain.upkeepOf(r.Target); r.Of == "out" { // the maintenance that the target is in
+			r.Of = u.entry.ID
+		}
 		if entries := s.d.s.ledger.Entries(); r.Of == "newest" {
 			r.Of = entries[len(entries)-1].ID
 		}

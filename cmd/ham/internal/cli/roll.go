@@ -28,7 +28,7 @@ func (a *app) roll() *cobra.Command {
 		Use: "roll GROUP [flags] -- COMMAND [ARG...]", Short: "Run a command for each member of a pool in turn, each taken out of service meanwhile",
 		Long: "roll takes one member after the other out of service, backups first: no proxy leads new clients to it. It waits for its clients to be done, runs the\n" +
 			"command here, waits until vantages, deciders and proxies find the member up again, puts it back, and waits until it serves. It stops at\n" +
-			"the first that fails, and leaves that one out. The deciders let it take out nobody below the pool's minimum.\n\n" +
+			"the first that fails, and leaves that one out; the next roll begins with it. The deciders let it take out nobody below the pool's minimum.\n\n" +
 			"The command is run without a shell, once a member, with HAM_GROUP, HAM_MEMBER, HAM_SITE and HAM_URL set; ${member.name}, ${member.site},\n" +
 			"${member.url}, ${member.<var>} and ${group} in its words are replaced. Ctrl-C ends it after the member that is under way.",
 		Example: "  ham roll web -- ssh '${member.host}' sudo systemctl restart app\n" +
@@ -55,6 +55,7 @@ func (a *app) roll() *cobra.Command {
 	f.DurationVar(&o.Timeout, "timeout", 5*time.Minute, "how long the command may take at one member; then it is ended, with all its children")
 	f.DurationVar(&o.Healthy, "healthy", 2*time.Minute, "how long a member may take to be up again after its command")
 	f.StringVarP(&o.Reason, "reason", "r", "", "why, for the record")
+	f.StringSliceVar(&o.Override, "override", nil, "set aside the refusals with these `codes`, such as R473 in a freeze; needs --reason")
 	return c
 }
 

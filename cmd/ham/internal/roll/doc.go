@@ -2,7 +2,8 @@
 //
 // For each member, backups first: it asks the deciders to take the member out, waits until no proxy has clients on it any more, runs the command,
 // waits until the member is up again by looks that began after the command's end and by the word of every proxy, asks the deciders to put it back, and
-// waits until it serves. It stops at the first that fails and leaves that one out, so that what is wrong with a new version reaches no client.
+// waits until it serves. It stops at the first that fails and leaves that one out, so that what is wrong with a new version reaches no client. The next
+// roll begins with that one: it is out already, and costs nobody else his place.
 //
 // That never fewer than the pool's minimum serve is the deciders' promise: they refuse to take out one too many, whoever asks, and this
 // package goes no further where they do. Who is killed in the middle leaves one member out, for as long as the request said.
@@ -54,14 +55,20 @@ type Options struct {
 	// member may take to be up afterwards, and again to serve.
 	Drain, Timeout, Healthy time.Duration
 	Actor, From, Reason     string
+	// Override are the codes of refusals that are set aside when a member is taken out, for Reason.
+	Override []string
 	// RequestID makes an id for a request.
 	RequestID func() string
 	// Tell is told of each thing that happens, one call at a time.
 	Tell func(Event)
 }
 
-// Expiry is how long after a roll can have ended a member that it left out stays out at the most.
+// Expiry is how long a member that a roll left out stays out, once it is up; where the roll could not say so any more, after it can have ended.
 const Expiry = time.Hour
+
+// StoppedHere begins the reason of the maintenance of a member that a roll has left out. It says that the roll has ended: of one that runs, or was killed, the
+// reason is another.
+const StoppedHere = "ham roll stopped here: "
 
 // Kinds of events, in the order in which they come for a member.
 const (

@@ -26,6 +26,8 @@ type Roll struct {
 	o     Options
 	world World
 	order []string
+	// left are the members that an earlier roll left out, with the maintenance that they are in.
+	left map[string]string
 }
 
 // New checks that the group can be rolled. The error is an [Unfit].
@@ -40,6 +42,8 @@ func New(w World, o Options) (*Roll, error) {
 		return nil, unfit("no command is given: write it behind --, such as ham roll %s -- systemctl restart app", g.Name)
 	case utf8.RuneCountInString(o.Reason) > maxReason: // no request with it would ever be stored, and asking again would not help
 		return nil, unfit("the reason has %d characters, want %d at most", utf8.RuneCountInString(o.Reason), maxReason)
+	case len(o.Override) > 0 && strings.TrimSpace(o.Reason) == "":
+		return nil, unfit("--override %s needs --reason: say why, for the record", strings.Join(o.Override, ","))
 	}
 	var backups, active []string
 	for i, name := range o.Only {
@@ -70,6 +74,7 @@ func (r *Roll) Order() []string { return slices.Clone(r.order) }
 // waited for, and the member is put back once it is up. The error is nil, a [Refused] or a [Stopped].
 func (r *Roll) Run(ctx context.Context) error {
 	began := time.Now()
+	r.resume(ctx)
 	r.tell(Event{Event: Begins, Members: r.order}, "rolls %s: %s", r.o.Group.Name, strings.Join(r.order, ", "))
 	for i, name := range r.order {
 		m, _ := r.o.Group.Member(name)
@@ -81,6 +86,33 @@ func (r *Roll) Run(ctx context.Context) error {
 	return nil
 }
 
+// resume finds those that an earlier roll left out, and begins with them: they serve nobody as it is, and what is wrong with the command shows there.
+func (r *Roll) resume(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, settle)
+	defer cancel()
+	s, err := r.world.Status(ctx)
+	for err != nil && wait(ctx) {
+		s, err = r.world.Status(ctx)
+	}
+	if err != nil {
+		return // nobody is taken out then, either
+	}
+	r.left = map[string]string{}
+	for _, m := range s.Members {
+		if m.Maintenance != nil && strings.HasPrefix(m.Maintenance.Reason, StoppedHere) {
+			r.left[m.Name] = m.Maintenance.ID
+		}
+	}
+	slices.SortStableFunc(r.order, func(a, b string) int { return r.rank(a) - r.rank(b) })
+}
+
+func (r *Roll) rank(member string) int {
+	if r.left[member] != "" {
+		return 0
+	}
+	return 1
+}
+
 // member does one of them. left are those that are not done, this one first.
 func (r *Roll) member(ctx context.Context, m spec.Member, left []string) error {
 	if ctx.Err() != nil {
@@ -90,20 +122,24 @@ func (r *Roll) member(ctx context.Context, m spec.Member, left []string) error {
 	expiry := r.o.Drain + r.o.Timeout + 2*r.o.Healthy + 2*settle + Expiry
 	out, err := r.ask(beyond, message.VerbDrain, m.Name, expiry)
 	if err != nil {
-		r.putBack(beyond, m) // it may have been decided all the same
+		r.undo(beyond, m) // it may have been decided all the same
 		return r.fail(Event{Member: m.Name, Members: left}, "%s was not taken out: %v; nothing was run there", m.Name, err)
 	}
 	if !out.Accepted || out.DryRun {
 		r.tell(Event{Event: Failed, Member: m.Name, Members: left, Outcome: out}, "%s is not taken out: %s; not begun: %s", m.Name, sentence(out.Sentence), strings.Join(left, ", "))
 		return Refused{out}
 	}
-	r.tell(Event{Event: Draining, Member: m.Name}, "%s is taken out, %s for its clients", m.Name, r.o.Drain)
+	if r.left[m.Name] != "" {
+		r.tell(Event{Event: Draining, Member: m.Name}, "%s is out since a roll stopped there, and is the first", m.Name)
+	} else {
+		r.tell(Event{Event: Draining, Member: m.Name}, "%s is taken out, %s for its clients", m.Name, r.o.Drain)
+	}
 	sessions, err := r.drained(ctx, m.Name)
 	if err == nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		back := r.putBack(beyond, m)
+		back := r.undo(beyond, m)
 		if ctx.Err() != nil {
 			return r.fail(Event{Member: m.Name, Members: left}, "ended as asked, before anything was run at %s; %s", m.Name, back)
 		}
@@ -126,7 +162,7 @@ func (r *Roll) member(ctx context.Context, m spec.Member, left []string) error {
 	cancel()
 	switch {
 	case ended.NotStarted != nil:
-		return r.fail(Event{Member: m.Name, Members: left}, "the command could not be run: %v; %s", ended.NotStarted, r.putBack(beyond, m))
+		return r.fail(Event{Member: m.Name, Members: left}, "the command could not be run: %v; %s", ended.NotStarted, r.undo(beyond, m))
 	case ended.Cut:
 		return r.leave(m, left, ended.Code, "the command took longer than %s and was ended, with all its children", r.o.Timeout)
 	case ended.Code < 0:
@@ -188,22 +224,50 @@ func (r *Roll) fail(e Event, format string, args ...any) error {
 
 // leave ends the roll at a member whose command has run, and leaves that one out.
 func (r *Roll) leave(m spec.Member, left []string, code int, format string, args ...any) error {
+	why := say(format, args...)
 	rest := strings.Join(left[1:], ",")
 	next := say("put it right and say `ham undrain %s %s`", r.o.Group.Name, m.Name)
-	if rest != "" {
+	switch {
+	case r.mark(m, why):
+		next = say("put it right and go on with --only %s, which begins with it; or say `ham undrain %s %s`", strings.Join(left, ","), r.o.Group.Name, m.Name)
+	case rest != "":
 		next = say("put it right and say `ham undrain %s %s`; then go on with --only %s", r.o.Group.Name, m.Name, rest)
 	}
-	return r.fail(Event{Member: m.Name, Members: left[1:], Code: code}, "%s: %s. It stays out, for an hour at the least: %s", m.Name, say(format, args...), next)
+	return r.fail(Event{Member: m.Name, Members: left[1:], Code: code}, "%s: %s. It stays out, for an hour at the least: %s", m.Name, why, next)
+}
+
+// mark writes down, for everybody and for the next roll, that this one has ended at the member, and why. False: it could not be written.
+func (r *Roll) mark(m spec.Member, why text) bool {
+	if !r.out(context.Background(), m.Name) {
+		return false // it was put back all the same
+	}
+	out, err := r.send(context.Background(), &message.Request{Verb: message.VerbDrain, Target: m.Name, Renew: true, For: message.Duration(Expiry),
+		Reason: clip(StoppedHere + why.String())})
+	return err == nil && out.Accepted
+}
+
+func clip(s string) string {
+	if r := []rune(s); len(r) > maxReason {
+		return string(r[:maxReason-1]) + "…"
+	}
+	return s
 }
 
 // ask asks until somebody answers, for as long as settle. The same request may be asked again: the deciders know it by its id.
 func (r *Roll) ask(ctx context.Context, verb message.Verb, member string, lasts time.Duration) (*message.Outcome, error) {
-	reason := "ham roll"
+	request := &message.Request{Verb: verb, Target: member, Reason: "ham roll", For: message.Duration(lasts)}
 	if r.o.Reason != "" {
-		reason += ": " + r.o.Reason
+		request.Reason += ": " + r.o.Reason
 	}
-	request := &message.Request{ID: r.o.RequestID(), Group: r.o.Group.Name, Verb: verb, Actor: r.o.Actor, Via: "cli", From: r.o.From, Target: member,
-		Reason: reason, For: message.Duration(lasts)}
+	if verb == message.VerbDrain {
+		request.Override, request.Of = r.o.Override, r.left[member]
+		request.Renew = request.Of != ""
+	}
+	return r.send(ctx, request)
+}
+
+func (r *Roll) send(ctx context.Context, request *message.Request) (*message.Outcome, error) {
+	request.ID, request.Group, request.Actor, request.Via, request.From = r.o.RequestID(), r.o.Group.Name, r.o.Actor, "cli", r.o.From
 	ctx, cancel := context.WithTimeout(ctx, settle)
 	defer cancel()
 	for {
@@ -212,6 +276,17 @@ func (r *Roll) ask(ctx context.Context, verb message.Verb, member string, lasts 
 			return out, err
 		}
 	}
+}
+
+// undo leaves a member that nothing was run at as it was before.
+//
+// Invariant: whom an earlier roll left out is put back by no roll but one whose command went well there.
+func (r *Roll) undo(ctx context.Context, m spec.Member) text {
+	if r.left[m.Name] == "" {
+		return r.putBack(ctx, m)
+	}
+	r.mark(m, say("and nothing was run there since"))
+	return say("it stays out, as it was")
 }
 
 // putBack puts a member back that nothing was run at, and says how that went.

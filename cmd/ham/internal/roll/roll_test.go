@@ -39,13 +39,16 @@ type world struct {
 	g   *spec.Group
 	did []string // what was asked and run, in order
 
-	out      map[string]bool // taken out
-	lag      time.Duration   // how long proxies take to follow
+	out      map[string]bool                      // taken out
+	by       map[string]message.MaintenanceStatus // why, and under which id
+	lag      time.Duration                        // how long proxies take to follow
 	changed  map[string]time.Time
 	sessions map[string]int // at the first proxy, once it is drained
 	dead     map[string]bool
 	away     string // a proxy that does not answer
 	mute     int    // how many times nobody answers
+	frozen   bool
+	before   func(*message.Request) // a request is heard
 	// run is what a command does at a member.
 	run func(ctx context.Context, member string) roll.Ended
 	// vantages that find nobody, or the member to be well, whatever is.
@@ -59,7 +62,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	return &world{
-		t: t, g: group(t, text), out: map[string]bool{}, changed: map[string]time.Time{}, sessions: map[string]int{}, dead: map[string]bool{}, lag: 300 * time.Millisecond,
+		t: t, g: group(t, text), out: map[string]bool{}, by: map[string]message.MaintenanceStatus{}, changed: map[string]time.Time{}, sessions: map[string]int{}, dead: map[string]bool{}, lag: 300 * time.Millisecond,
 		lied: map[string]message.Verdict{}, run: func(context.Context, string) roll.Ended { time.Sleep(3 * time.Second); return roll.Ended{} },
 	}
 }
@@ -88,8 +91,16 @@ func (w *world) Send(_ context.Context, r *message.Request) (*message.Outcome, e
 		w.note("refused %s %s", r.Verb, r.Target)
 		return &message.Outcome{Request: r.ID, Group: "web", Sentence: says, Reasons: []message.Reason{{Code: code, Sentence: says}}}, nil
 	}
+	if w.before != nil {
+		w.before(r)
+	}
 	active := slices.Contains(w.g.Active(), r.Target)
+	renews := r.Verb == message.VerbDrain && w.out[r.Target] && r.Renew && (r.Of == "" || r.Of == w.by[r.Target].ID)
 	switch {
+	case renews && r.Of == "": // who marks it
+	case r.Verb == message.VerbDrain && w.frozen && !slices.Contains(r.Override, "R473"):
+		return no("R473", "changes are frozen")
+	case renews:
 	case r.Verb == message.VerbDrain && w.out[r.Target]:
 		return no("R431", r.Target+" is in maintenance already")
 	case r.Verb == message.VerbUndrain && !w.out[r.Target]:
@@ -99,6 +110,11 @@ func (w *world) Send(_ context.Context, r *message.Request) (*message.Outcome, e
 	}
 	if r.Verb == message.VerbDrain {
 		require.GreaterOrEqual(w.t, r.For.Std(), roll.Expiry, "who is killed leaves nobody out for ever")
+	}
+	w.by[r.Target] = message.MaintenanceStatus{ID: r.ID, By: r.Actor, Reason: r.Reason}
+	if renews {
+		w.note("renew %s", r.Target)
+		return &message.Outcome{Request: r.ID, Group: "web", Accepted: true, Sentence: "done"}, nil
 	}
 	w.note("%s %s", r.Verb, r.Target)
 	w.out[r.Target], w.changed[r.Target] = r.Verb == message.VerbDrain, time.Now()
@@ -125,7 +141,7 @@ func (w *world) Status(ctx context.Context) (*message.GroupStatus, error) {
 			have.Verdict = lie
 		}
 		if w.out[m.Name] {
-			have.Maintenance = &message.MaintenanceStatus{By: "ana"}
+			have.Maintenance = new(w.by[m.Name])
 		} else if !m.Backup && have.Verdict == message.VerdictUp {
 			s.Pool.Serve = append(s.Pool.Serve, m.Name)
 		}
@@ -244,31 +260,31 @@ func TestStopsAtTheFirstThatFails(t *testing.T) {
 		out             bool
 		change          func(*world)
 	}{
-		{"exit code", "drain w1, run deploy one web", "w1: the command failed with exit code 3. It stays out, for an hour at the least: put it right and say `ham undrain web w1`; then go on with --only w2,w3", true,
+		{"exit code", "drain w1, run deploy one web, renew w1", "w1: the command failed with exit code 3. It stays out, for an hour at the least: put it right and go on with --only w1,w2,w3, which begins with it; or say `ham undrain web w1`", true,
 			func(w *world) { w.run = func(context.Context, string) roll.Ended { return roll.Ended{Code: 3} } }},
-		{"hangs", "drain w1, run deploy one web", "w1: the command took longer than 5m and was ended, with all its children", true,
+		{"hangs", "drain w1, run deploy one web, renew w1", "w1: the command took longer than 5m and was ended, with all its children", true,
 			func(w *world) {
 				w.run = func(ctx context.Context, _ string) roll.Ended { <-ctx.Done(); return roll.Ended{Code: -1, Cut: true} }
 			}},
-		{"signal", "drain w1, run deploy one web", "w1: the command was ended by a signal", true,
+		{"signal", "drain w1, run deploy one web, renew w1", "w1: the command was ended by a signal", true,
 			func(w *world) { w.run = func(context.Context, string) roll.Ended { return roll.Ended{Code: -1} } }},
 		{"not there", "drain w1, run deploy one web, undrain w1", "the command could not be run: no such file; it is put back", false,
 			func(w *world) {
 				w.run = func(context.Context, string) roll.Ended { return roll.Ended{NotStarted: errors.New("no such file")} }
 			}},
-		{"kills its server", "drain w1, run deploy one web", "w1: it did not come back within 2m: the deciders find it down", true,
+		{"kills its server", "drain w1, run deploy one web, renew w1", "w1: it did not come back within 2m: the deciders find it down", true,
 			func(w *world) {
 				w.run = func(_ context.Context, m string) roll.Ended { w.dead[m] = true; return roll.Ended{} }
 			}},
 		// The deciders still believe in it: their verdict is from before. Looks since the command say otherwise.
-		{"dead, and not known to be", "drain w1, run deploy one web", "w1: it did not come back within 2m: 0 of 3 vantages have found it up by alive since the command ended, want 2", true,
+		{"dead, and not known to be", "drain w1, run deploy one web, renew w1", "w1: it did not come back within 2m: 0 of 3 vantages have found it up by alive since the command ended, want 2", true,
 			func(w *world) {
 				w.run = func(_ context.Context, m string) roll.Ended { w.dead[m] = true; return roll.Ended{} }
 				w.lied["w1"], w.credulous = message.VerdictUp, true
 			}},
-		{"nobody looks", "drain w1, run deploy one web", "w1: it did not come back within 2m: 1 of 3 vantages have found it up by alive since the command ended, want 2", true,
+		{"nobody looks", "drain w1, run deploy one web, renew w1", "w1: it did not come back within 2m: 1 of 3 vantages have found it up by alive since the command ended, want 2", true,
 			func(w *world) { w.blind = []string{"here", "far"} }},
-		{"a proxy says down", "drain w1, run deploy one web", "w1: it did not come back within 2m: HAProxy at tcp://127.0.0.1:2 finds it down by its own checks", true,
+		{"a proxy says down", "drain w1, run deploy one web, renew w1", "w1: it did not come back within 2m: HAProxy at tcp://127.0.0.1:2 finds it down by its own checks", true,
 			func(w *world) {
 				w.run = func(_ context.Context, m string) roll.Ended { w.dead[m] = true; return roll.Ended{} }
 				w.lied["w1"], w.fooled = message.VerdictUp, []string{"here", "there", "far"}
@@ -294,6 +310,95 @@ func TestStopsAtTheFirstThatFails(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestBeginsWithWhomItLeftOut: the next roll begins with the member at which the last one stopped, which costs nobody else his place, and puts it back once
+// its command went well. Whom a person has taken out is nobody's but his.
+func TestBeginsWithWhomItLeftOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		broken := true
+		w.run = func(_ context.Context, m string) roll.Ended {
+			return roll.Ended{Code: map[bool]int{true: 3}[broken && m == "w2"]}
+		}
+		_, err := w.roll(t.Context(), func(o *roll.Options) { o.Only = []string{"w1", "w2", "w3"} })
+		require.ErrorContains(t, err, "go on with --only w2,w3, which begins with it")
+		require.Equal(t, roll.StoppedHere+"the command failed with exit code 3", w.by["w2"].Reason)
+		for name, once := range map[string]func(){
+			"it fails again": func() {},
+			"ended before":   func() { w.sessions["w2"] = 1 },
+			"cannot be run": func() {
+				w.run = func(context.Context, string) roll.Ended { return roll.Ended{NotStarted: errors.New("no such file")} }
+			},
+			"a proxy is away":  func() { w.away = "tcp://127.0.0.1:2" },
+			"nobody may begin": func() { w.frozen = true },
+		} {
+			run := w.run
+			once()
+			ctx, cancel := context.WithCancel(t.Context())
+			if w.sessions["w2"] > 0 {
+				time.AfterFunc(3*time.Second, cancel)
+			}
+			_, err = w.roll(ctx, nil)
+			cancel()
+			require.Error(t, err, name)
+			require.True(t, w.out["w2"], "%s: whom an earlier roll left out stays out", name)
+			require.True(t, strings.HasPrefix(w.by["w2"].Reason, roll.StoppedHere), "%s: %s", name, w.by["w2"].Reason)
+			require.NotContains(t, w.did, "undrain w2", name)
+			w.run, w.away, w.frozen = run, "", false
+			delete(w.sessions, "w2")
+		}
+		broken, w.did = false, nil
+		events, err := w.roll(t.Context(), func(o *roll.Options) { o.Only = []string{"w2", "w3"} })
+		require.NoError(t, err)
+		require.Equal(t, "renew w2, run deploy two web, undrain w2, drain w3, run deploy three web, undrain w3", strings.Join(w.did, ", "))
+		require.Equal(t, "w2 is out since a roll stopped there, and is the first", events[1].Text)
+
+		w.out["w1"], w.did = true, nil
+		for _, reason := range []string{"new disk", "ham roll: version 7"} { // a person's, and of one that runs or was killed
+			w.by["w1"] = message.MaintenanceStatus{ID: "m1", By: "bob", Reason: reason}
+			_, err = w.roll(t.Context(), func(o *roll.Options) { o.Only = []string{"w1", "w2"} })
+			var refused roll.Refused
+			require.ErrorAs(t, err, &refused)
+			require.Equal(t, "R431", refused.Outcome.Reasons[0].Code)
+		}
+		require.Equal(t, "refused drain w1, refused drain w1", strings.Join(w.did, ", "))
+	})
+}
+
+// TestTwoGoOn: of two who go on with the same member, the second is refused.
+func TestTwoGoOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.out["w1"] = true
+		w.by["w1"] = message.MaintenanceStatus{ID: "m1", By: "ana", Reason: roll.StoppedHere + "it failed"}
+		w.before = func(r *message.Request) {
+			w.before = nil // another renewed it in between
+			w.by["w1"] = message.MaintenanceStatus{ID: "m2", By: "bob", Reason: "ham roll"}
+		}
+		_, err := w.roll(t.Context(), func(o *roll.Options) { o.Only = []string{"w1"} })
+		var refused roll.Refused
+		require.ErrorAs(t, err, &refused)
+		require.Equal(t, "refused drain w1", strings.Join(w.did, ", "))
+	})
+}
+
+// TestFrozen: a freeze stops a roll before anything is touched, unless that is set aside with a reason.
+func TestFrozen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.frozen = true
+		_, err := w.roll(t.Context(), func(o *roll.Options) { o.Only = []string{"w1"} })
+		var refused roll.Refused
+		require.ErrorAs(t, err, &refused)
+		require.Equal(t, "R473", refused.Outcome.Reasons[0].Code)
+		w.did = nil
+		_, err = w.roll(t.Context(), func(o *roll.Options) {
+			o.Only, o.Override, o.Reason = []string{"w1"}, []string{"R473"}, "the disk fails"
+		})
+		require.NoError(t, err)
+		require.Equal(t, "drain w1, run deploy one web, undrain w1", strings.Join(w.did, ", "))
+	})
 }
 
 // TestRefused: what the deciders refuse is not done, and they are asked for each member anew.
@@ -399,6 +504,7 @@ func TestUnfit(t *testing.T) {
 		"web is no pool: only members that serve side by side can be rolled":                     func(o *roll.Options) { o.Group = group(t, pair) },
 		"web is in dry run, so that nobody would be taken out: write mode: manual into its spec": func(o *roll.Options) { o.Group = group(t, strings.Replace(text, "manual", "dry-run", 1)) },
 		`web has no member "w9", there are spare, w1, w2, w3`:                                    func(o *roll.Options) { o.Only = []string{"w9"} },
+		"--override R473 needs --reason: say why, for the record":                                func(o *roll.Options) { o.Override = []string{"R473"} },
 		"the reason has 1001 characters, want 1000 at most":                                      func(o *roll.Options) { o.Reason = strings.Repeat("é", 1001) },
 		"w1 is named twice": func(o *roll.Options) { o.Only = []string{"w1", "w1"} },
 		"no command is given: write it behind --, such as ham roll web -- systemctl restart app": func(o *roll.Options) { o.Argv = nil },
