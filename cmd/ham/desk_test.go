@@ -72,6 +72,16 @@ func TestTheDeskByItsCommands(t *testing.T) {
 	require.Equal(t, 3, code, out)
 	require.Contains(t, out, "R361")
 
+	t.Log("what is to be done afterwards is an action item of the incident")
+	out, code = w.run("note", "web", "--item", "todo", "a second disk")
+	require.Equal(t, 2, code, out)
+	out, code = w.run("note", "web", "--of", "web-1", "--item", "todo", "ana: a second disk")
+	require.Zero(t, code, out)
+	w.until("the post-mortem lists it", func() bool {
+		out, code := w.run("postmortem", "web-1")
+		return code == 0 && strings.Contains(out, "| ana: a second disk |")
+	})
+
 	t.Log("a drill is planned, by two, and taken back")
 	out, code = w.run("drill", "web", "--at", "+1h", "--yes")
 	require.Equal(t, 3, code, out)

@@ -27,7 +27,7 @@ type wish struct {
 	noWait                     bool
 	hold                       *message.Duration
 	end                        string
-	of, judge                  string
+	of, judge, item            string
 	due                        int64
 }
 
@@ -47,7 +47,7 @@ func (k *wish) request(group string, verb message.Verb, actor string) *message.R
 	r := &message.Request{
 		ID: ask.RequestID(), Group: group, Verb: verb, Actor: actor, Via: "cli", Target: k.to, Reason: k.reason,
 		PlanHash: k.planHash, Override: k.override, Step: k.step, For: message.Duration(k.pauseFor), Hold: k.hold, End: k.end,
-		Of: k.of, Renew: k.renew, Judge: k.judge, Due: k.due,
+		Of: k.of, Renew: k.renew, Judge: k.judge, Due: k.due, Item: k.item,
 	}
 	if k.expectEpoch >= 0 {
 		e := uint64(k.expectEpoch)
@@ -124,12 +124,19 @@ func (a *app) careCommands() []*cobra.Command {
 		k.to = args[1]
 		return a.care(c.Context(), args[0], message.VerbAdopt, k)
 	}
+	var about, item string
 	note := &cobra.Command{
 		Use: "note GROUP TEXT", Short: "Write down what was seen or done by hand, into the open incident", Args: cobra.MinimumNArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.care(c.Context(), args[0], message.VerbNote, &wish{expectEpoch: -1, reason: strings.Join(args[1:], " ")})
+			w := &wish{expectEpoch: -1, reason: strings.Join(args[1:], " "), of: about, item: item}
+			if item == message.ItemTodo && about == "" {
+				return usagef("--item todo adds to the action items of an incident: name it, with --of %s", message.IncidentID(args[0], 1))
+			}
+			return a.care(c.Context(), args[0], message.VerbNote, w)
 		},
 	}
+	note.Flags().StringVar(&about, "of", "", "the `incident` it is about, also one long over (default: the open one); with --item done, the item")
+	note.Flags().StringVar(&item, "item", "", "make it an action item of the post-mortem: todo, or done; say in TEXT who does it, until when")
 	return []*cobra.Command{
 		simple(message.VerbPause, "Let no swap happen, and no step begin, until resumed", func(c *cobra.Command, k *wish) {
 			c.Flags().DurationVar(&k.pauseFor, "for", 0, "end the pause by itself after this time")
