@@ -85,6 +85,12 @@ type Basis struct {
 	Looks []HeardLook `json:"looks,omitempty" validate:"max=1024,dive"`
 	// Executors are those that had ever answered the decider's call, by name: how many microseconds ago. Absent: it had called none.
 	Executors map[string]int64 `json:"executors,omitempty" validate:"max=256"`
+	// Heard says of the positions "commands" and "safety" how many microseconds ago the decider had that message: it may lie in its stream for long before
+	// a busy decider has it. Absent: not said.
+	Heard map[string]int64 `json:"heard_us,omitempty" validate:"max=16"`
+	// Steady is for how many microseconds each member that was up had been steady. A decider or a bus without time to spare hears looks, and notices that
+	// there were none, at other moments than the streams show.
+	Steady map[string]int64 `json:"steady_us,omitempty" validate:"max=64"`
 }
 
 // MaxLooks bounds Basis.Looks.

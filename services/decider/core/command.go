@@ -86,6 +86,19 @@ func (s *State) basis(at Time, q question) *message.Basis {
 			}
 		}
 	}
+	b.Steady = map[string]int64{}
+	for _, m := range s.members {
+		if m.verdict == message.VerdictUp && m.steady && len(b.Steady) < 64 {
+			b.Steady[m.name] = max(0, (at.Mono - m.steadySince).Microseconds())
+		}
+	}
+	b.Heard = map[string]int64{}
+	if s.chainHeard != never {
+		b.Heard["commands"] = max(0, (at.Mono - s.chainHeard).Microseconds())
+	}
+	if s.safetyHeard != never {
+		b.Heard["safety"] = max(0, (at.Mono - s.safetyHeard).Microseconds())
+	}
 	if s.executorsTold {
 		b.Executors = make(map[string]int64, len(s.executors))
 		for name, heard := range s.executors {

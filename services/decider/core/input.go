@@ -113,6 +113,10 @@ type ProposalResolved struct {
 // ExecutorsSeen are those that answered when they were last called. See [State] for how long an executor may be unheard of.
 type ExecutorsSeen struct{ Names []string }
 
+// SteadyTold says for how long members had been steady that are up: what a record says of the moment of a decision. Replay alone feeds it, at that
+// moment; a member that is not up there is not helped by it.
+type SteadyTold struct{ For map[string]time.Duration }
+
 // Tick says only that time has passed. The shell sends one every 50 ms or so: see [StallLimit].
 type Tick struct{}
 
@@ -132,4 +136,5 @@ func (LinkChanged) input()      {}
 func (RecordChanged) input()    {}
 func (ProposalResolved) input() {}
 func (ExecutorsSeen) input()    {}
+func (SteadyTold) input()       {}
 func (Tick) input()             {}

@@ -67,7 +67,9 @@ func (r *run) begin() {
 // safety takes one message of HAM_SAFETY. Results of other epochs than the newest change nothing here, but that a swap which
 // was done teaches how long one takes.
 func (s *State) safety(at Time, in SafetyRead) {
-	s.run.seen = max(s.run.seen, in.Seq)
+	if in.Seq > s.run.seen {
+		s.run.seen, s.safetyHeard = in.Seq, at.Mono
+	}
 	epoch, command := uint64(0), ""
 	switch m := in.Message.(type) {
 	case *message.StepResult:

@@ -50,7 +50,10 @@ type State struct {
 	// routeSeq is the newest word about any proxy: a sequence of the events.
 	routeSeq uint64
 
-	chain    chain
+	chain chain
+	// chainHeard and safetyHeard are when the newest entry and the newest safety message came; never: none did.
+	chainHeard, safetyHeard time.Duration
+
 	run      run
 	leased   leased
 	past     []pastRun
@@ -110,7 +113,7 @@ type proposal struct {
 
 // New returns the state of a group of which nothing is known yet. Both names are names as message.IsName has them.
 func New(group, decider string) *State {
-	return &State{group: group, decider: decider, driftSince: never, incident: incident{wellSince: never}, executors: map[string]time.Duration{}}
+	return &State{group: group, decider: decider, driftSince: never, chainHeard: never, safetyHeard: never, incident: incident{wellSince: never}, executors: map[string]time.Duration{}}
 }
 
 // Group is the group's name.

@@ -68,6 +68,12 @@ func (s *State) Step(at Time, in Input) []Output {
 		}
 	case ProposalResolved:
 		s.resolved(at, in)
+	case SteadyTold:
+		for _, m := range s.members {
+			if d, told := in.For[m.name]; told && m.steady && m.verdict == message.VerdictUp {
+				m.steadySince = min(at.Mono-d, at.Mono)
+			}
+		}
 	case ExecutorsSeen:
 		s.executorsTold = true
 		for _, name := range in.Names {
@@ -128,8 +134,16 @@ func (s *State) conclude(at Time) []Output {
 		s.tellRemedies(at)
 	}
 	s.serve(at)
-	if rule, w := s.situation(at); rule.act != nil {
+	for {
+		rule, w := s.situation(at)
+		if rule.act == nil {
+			break
+		}
+		shown := len(s.mendShown)
 		rule.act(s, at, rule, w)
+		if len(s.mendShown) == shown || s.proposal != nil {
+			break // else a try was shown in dry run: what it would keep away follows in the same breath, whatever comes next
+		}
 	}
 	out := s.out
 	s.out = nil
@@ -161,8 +175,11 @@ func (s *State) declare(at Time, g *spec.Group) {
 
 // read takes an entry of the chain and tells what it brought.
 func (s *State) read(at Time, in ChainRead) {
-	before, plans := s.chain.waiting, s.chain.planned
+	before, plans, seq := s.chain.waiting, s.chain.planned, s.chain.seq
 	taken, err := s.chain.take(at, in)
+	if s.chain.seq > seq {
+		s.chainHeard = at.Mono
+	}
 	if err != nil {
 		s.emit(Reject{Seq: in.Seq, Entry: in.Entry, Reason: err.Error()})
 	}

@@ -36,7 +36,7 @@ func (s *stage) probe(ctx context.Context) {
 	for seq := uint64(1); ; seq++ {
 		for i, member := range []string{"a", "b"} {
 			for _, v := range []string{"sp", "rj", "witness"} {
-				hb := &message.Heartbeat{Group: "web", Member: member, Vantage: v, Check: "alive", Boot: "1", Seq: seq, Answer: message.Up, EveryMicros: 250_000, At: time.Now().UnixMicro()}
+				hb := &message.Heartbeat{Group: "web", Member: member, Vantage: v, Check: "alive", Boot: "1", Seq: seq, Answer: message.Up, EveryMicros: 1_000_000, At: time.Now().UnixMicro()}
 				if s.down[i].Load() {
 					hb.Answer, hb.Hard, hb.Evidence = message.Down, true, "refused"
 				}
@@ -79,7 +79,7 @@ func TestRealDecidersReplay(t *testing.T) {
 	defer end()
 	s := &stage{t: t, bus: bustest.Connect(t, srv, "stage")}
 	began := time.Now()
-	_, err := store.Put(ctx, s.bus, fmt.Sprintf(web, "auto"), "tester", "", 0)
+	_, err := store.Put(ctx, s.bus, strings.Replace(fmt.Sprintf(web, "auto"), "every: 200ms", "every: 1s", 1) /* nobody is silent for being slow */, "tester", "", 0)
 	require.NoError(t, err)
 	go s.probe(ctx)
 	go s.execute(ctx)
@@ -114,10 +114,14 @@ func TestRealDecidersReplay(t *testing.T) {
 	until("b took over", func(st *message.GroupStatus) bool { return st.Primary == "b" && st.Held })
 	s.down[0].Store(false)
 	until("a is ready", swappable("b"))
-	msg, err := s.bus.Conn().Request("ham.v1.ask.web.switchover", []byte(`{"reason": "back"}`), 20*time.Second)
-	require.NoError(t, err)
+	// On a machine without time to spare the vantages are silent now and then, and what is asked at that moment is refused: then it is asked again.
 	var o message.Outcome
-	require.NoError(t, message.DecodeAs(message.Header(msg.Header), msg.Data, &o))
+	for end := time.Now().Add(time.Minute); !o.Accepted && time.Now().Before(end); {
+		msg, err := s.bus.Conn().Request("ham.v1.ask.web.switchover", []byte(`{"reason": "back"}`), 20*time.Second)
+		require.NoError(t, err)
+		o = message.Outcome{}
+		require.NoError(t, message.DecodeAs(message.Header(msg.Header), msg.Data, &o))
+	}
 	require.True(t, o.Accepted, o.Sentence)
 	until("a is back", swappable("a"))
 

@@ -2,8 +2,11 @@ package replay_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +45,31 @@ func TestSimulationsReplay(t *testing.T) {
 		require.Zero(t, r.Invalid)
 	}
 	require.Greater(t, decisions, 5*int(seeds))
+}
+
+// laddered is the group with a ladder that is climbed before anybody takes over.
+var laddered = strings.NewReplacer("site: sp,", "site: sp, executor: e1,", "site: rj,", "site: rj, executor: e1,").Replace(web) + `remedy: [{restart: "systemd:app", times: 2, wait: 1s, timeout: 1s}, {restart: "docker:cache", wait: 1s, timeout: 1s}]
+remedy_reset: 6s
+`
+
+// TestLaddersReplay: the tries of ladders stand in the chain and what became of them beside it, so each try, its end and the failover after it are decided
+// again from the record alone.
+func TestLaddersReplay(t *testing.T) {
+	rules := map[string]int{}
+	for _, seed := range []uint64{0, 1, 2, 4, 7, 8, 11} {
+		mode := []string{"auto", "auto", "manual", "dry-run"}[seed%4]
+		w := simulateOf(t, seed, fmt.Sprintf(laddered, mode), time.Minute)
+		r := run(t, pack(t, w.records))
+		require.True(t, r.Same(), "seed %d, %s: %s", seed, mode, r.First())
+		require.Zero(t, r.Invalid)
+		for _, d := range r.Decisions {
+			rules[d.Command.Rule]++
+		}
+	}
+	t.Log(rules)
+	for _, rule := range []string{"R270", "R272", "R273", "R240"} {
+		require.NotZero(t, rules[rule], "%s occurs in no record: %v", rule, rules)
+	}
 }
 
 // edit changes the bodies of the records for which f says so.
@@ -110,6 +138,35 @@ func TestAChangedRecordIsNoticed(t *testing.T) {
 	}
 }
 
+// TestAStreamThatWasSlow: looks, and what was said of a command, lay about before they were stored, or after. The decider had heard them in time, or not
+// yet, and its decisions say so.
+func TestAStreamThatWasSlow(t *testing.T) {
+	w := simulate(t, 1, "auto", time.Minute)
+	var c *message.Command
+	for _, s := range w.chain {
+		if one, ok := s.m.(*message.Command); ok && one.Kind == message.KindFailover && one.Request == "" {
+			c = one
+		}
+	}
+	require.NotNil(t, c)
+	at := c.Basis.Stream
+	require.NotEmpty(t, c.Basis.Steady[c.Primary])
+	late := edit(w.records, func(r *evidence.Record) bool {
+		if r.Stream == subject.StreamHeartbeats && r.Time/1000 > at-2_000_000 && r.Time/1000 < at-400_000 && bytes.Contains(r.Body, []byte(`"member":"`+c.Primary+`"`)) {
+			r.Time = (at - 400_000) * 1000
+		}
+		return true
+	})
+	slices.SortStableFunc(late, func(a, b evidence.Record) int {
+		if a.Stream == b.Stream {
+			return cmp.Compare(a.Time, b.Time)
+		}
+		return 0
+	})
+	r := run(t, pack(t, late))
+	require.True(t, r.Same(), r.First())
+}
+
 // TestADecisionThatTheRecordDoesNotHold: the chain lacks a command that its decider must have proposed.
 func TestADecisionThatTheRecordDoesNotHold(t *testing.T) {
 	w := simulate(t, 1, "auto", time.Minute)
@@ -135,7 +192,10 @@ func TestWithoutABasis(t *testing.T) {
 	w := simulate(t, 2, "auto", 30*time.Second)
 	r := run(t, pack(t, edit(w.records, func(r *evidence.Record) bool {
 		if i := bytes.Index(r.Body, []byte(`"basis":{`)); i >= 0 {
-			end := i + bytes.Index(r.Body[i:], []byte(`}]}`)) + len(`}]},`)
+			dec := json.NewDecoder(bytes.NewReader(r.Body[i+len(`"basis":`):]))
+			var basis json.RawMessage
+			require.NoError(t, dec.Decode(&basis))
+			end := i + len(`"basis":`) + int(dec.InputOffset()) + len(",")
 			r.Body = append(r.Body[:i:i], r.Body[end:]...)
 		}
 		return true

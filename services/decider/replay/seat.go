@@ -237,6 +237,11 @@ func (s *seat) flush() {
 			if r, ok := h.in.(core.RequestReceived); ok && d.Command.Request == r.Request.ID {
 				h.at, taken, certain = b.Stream-b.WaitedMicros, true, true
 			}
+			if at, newest, said := d.heard(h); said && newest {
+				h.at, h.known = at, exact
+			} else if said && taken {
+				h.at = min(h.at, at) // it came before the newest one
+			}
 			switch {
 			case certain && taken:
 				h.at = min(h.at, b.Stream)
@@ -263,9 +268,16 @@ func (s *seat) flush() {
 			s.until(min(max(s.now, quiet), h.at))
 		}
 		if h.d != nil {
-			s.step(h.at, core.Tick{})
+			s.step(h.at, h.d.steady(h.at))
 			s.judge(h.d)
 			continue
+		}
+		if r, ok := h.in.(core.RequestReceived); ok { // it is answered as it comes
+			for _, d := range w.decisions {
+				if d.Command.Request == r.Request.ID {
+					s.step(h.at, d.steady(h.at))
+				}
+			}
 		}
 		s.step(h.at, h.in)
 	}
@@ -301,6 +313,29 @@ func (d *Decision) had(h *held, looks map[lookKey]message.HeardLook, whole bool)
 		return false, in.Outcome.Request == d.Command.Request
 	}
 	return false, false
+}
+
+// steady is what the decider knew at a moment, at its decision or shortly before, of how long members had been steady: nothing, where it does not say so.
+func (d *Decision) steady(at int64) core.Input {
+	told := core.SteadyTold{For: map[string]time.Duration{}}
+	for name, micros := range d.basis().Steady {
+		told.For[name] = time.Duration(max(0, micros-(d.basis().Stream-at)) * micro)
+	}
+	return told
+}
+
+// heard is when the decider had the newest message of the stream that h is of, and whether h is that one; said: it says so.
+func (d *Decision) heard(h *held) (at int64, newest, said bool) {
+	stream := ""
+	switch h.in.(type) {
+	case core.ChainRead:
+		stream = "commands"
+	case core.SafetyRead:
+		stream = "safety"
+	}
+	b := d.basis()
+	ago, said := b.Heard[stream]
+	return b.Stream - ago, h.seq == d.Command.Positions[stream], said
 }
 
 // until lets time pass as a shell does: links, calls of executors, ticks.
@@ -428,6 +463,14 @@ func (s *seat) decide(m *made) {
 	s.made = append(s.made, m)
 }
 
+// mends is the member that a try of a ladder is about; "": it is none. In dry run a try and a failover are shown at once.
+func mends(c *message.Command) string {
+	if c.Remedy == nil {
+		return ""
+	}
+	return c.Remedy.Member
+}
+
 func roles(c *message.Command) string { return string(c.Kind) + " " + c.From + " " + c.Primary }
 
 // tolerance is how much later than the record the replay may decide: what a decision waited for began at a moment that is known to a
@@ -458,7 +501,7 @@ func (s *seat) find(d *Decision) *made {
 	for _, m := range slices.Backward(s.made) {
 		switch {
 		case m.matched || m.command.DryRun != d.Command.DryRun:
-		case !m.command.DryRun && m.after == d.after, m.command.DryRun && s.now-m.at < recent && m.command.Request == d.Command.Request:
+		case !m.command.DryRun && m.after == d.after, m.command.DryRun && s.now-m.at < recent && m.command.Request == d.Command.Request && mends(m.command) == mends(d.Command):
 			return m
 		}
 	}

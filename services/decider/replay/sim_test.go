@@ -334,8 +334,43 @@ func (w *world) execute(c *message.Command) {
 		return
 	}
 	w.takes(c)
+	if c.Remedy != nil && len(c.Plan.Steps) > 0 && w.rnd.IntN(5) == 0 {
+		return // nobody at its site begins it
+	}
 	w.append(&message.Held{ID: "held." + c.ID, Group: "web", Epoch: c.Epoch, Primary: c.Primary, Command: c.ID, Executor: "e1"})
+	if c.Remedy != nil && len(c.Plan.Steps) > 0 {
+		w.mend(c, func() { run(message.StateDone, "done") })
+		return
+	}
 	w.after(w.soon(300*time.Millisecond), func() { run(message.StateDone, "done") })
+}
+
+// mend makes a try of a ladder: it helps, or not, or fails, or whoever makes it dies.
+func (w *world) mend(c *message.Command, done func()) {
+	step := func(st message.State, problem string) {
+		w.report(subject.SafetyStep, "e1", &message.StepResult{ID: c.ID + ".step." + string(st), Group: "web", Epoch: c.Epoch, Command: c.ID, Step: message.StepRemedy, Driver: "restart",
+			State: st, Attempt: 1, Executor: "e1", Problem: problem, Applied: st == message.StateDone})
+	}
+	step(message.StateStarted, "")
+	how := w.rnd.IntN(5)
+	if how == 0 {
+		return
+	}
+	w.after(w.soon(800*time.Millisecond), func() {
+		if newest, ok := w.chain[len(w.chain)-1].m.(*message.Held); !ok || newest.Epoch != c.Epoch {
+			return
+		}
+		if how == 1 {
+			step(message.StateFailed, "exit code 1: Job for app.service failed")
+			done()
+			return
+		}
+		step(message.StateDone, "")
+		if how == 2 {
+			w.after(w.soon(700*time.Millisecond), func() { delete(w.down, c.Remedy.Member) })
+		}
+		done()
+	})
 }
 
 // report stores what safety rests on, and brings it to every decider.
