@@ -17,12 +17,12 @@ const (
 	callWait  = 500 * time.Millisecond
 )
 
-// callExecutors tells the cores which executors live, as long as any group has a lease: a failover to a member whose executor is gone would
-// wait for it in vain.
+// callExecutors tells the cores which executors live, as long as members of any group name theirs: a failover to a member whose executor is gone would
+// wait for it in vain, and so would a ladder.
 func (d *Decider) callExecutors(ctx context.Context) error {
 	for ctx.Err() == nil {
 		up, changed := d.bus.Link()
-		if _, leased := d.burden(); up && leased {
+		if up && d.namesExecutors() {
 			// Nobody at all answers where this identity may not call: then nothing is known, which is not the same as nobody being there.
 			if names := d.whoExecutes(ctx); len(names) > 0 {
 				d.all(core.ExecutorsSeen{Names: names})
@@ -37,6 +37,17 @@ func (d *Decider) callExecutors(ctx context.Context) error {
 		t.Stop()
 	}
 	return nil
+}
+
+func (d *Decider) namesExecutors() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, g := range d.groups {
+		if g.state.NamesExecutors() {
+			return true
+		}
+	}
+	return false
 }
 
 // whoExecutes calls all executors and returns who answered, sorted.

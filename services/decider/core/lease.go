@@ -508,7 +508,7 @@ func losesMuch(s *State, at Time, q question) words {
 }
 
 func noExecutor(s *State, at Time, q question) words {
-	if q.to == "" || s.spec == nil || s.chain.command == nil || s.spec.Lease == nil {
+	if q.to == "" || s.spec == nil || s.chain.command == nil || s.spec.Lease == nil && !startsProcesses(s.spec) {
 		return nil
 	}
 	m, ok := s.spec.Member(q.to)
@@ -521,6 +521,9 @@ func noExecutor(s *State, at Time, q question) words {
 		name = b.Executor
 	}
 	if name == "" {
+		if s.spec.Lease == nil {
+			return nil
+		}
 		return words{"to": q.to, "why": "the record names no executor beside it"}
 	}
 	if !s.executorsTold {
@@ -534,6 +537,16 @@ func noExecutor(s *State, at Time, q question) words {
 		return words{"to": q.to, "why": "executor " + name + " was last heard of " + span(at.Mono-heard) + " ago"}
 	}
 	return nil
+}
+
+// startsProcesses says whether a swap starts something on the new side, which the executor there does alone.
+func startsProcesses(g *spec.Group) bool {
+	return slices.ContainsFunc(g.Resources, func(r spec.Resource) bool { return r.Run != nil })
+}
+
+// NamesExecutors says whether the group's members name the executors on their hosts: then it matters whether those live.
+func (s *State) NamesExecutors() bool {
+	return s.spec != nil && slices.ContainsFunc(s.spec.Members, func(m spec.Member) bool { return m.Executor != "" })
 }
 
 // executorSilence is how long an executor may be unheard of before it counts as gone: three looks of the shell.
