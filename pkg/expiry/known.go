@@ -3,6 +3,7 @@ package expiry
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/bus"
@@ -24,6 +25,15 @@ func Read(ctx context.Context, b *bus.Bus) ([]message.Expiries, error) {
 		}
 	})
 	return out, err
+}
+
+// Forget is after how long without a word a process counts as gone. Each looks every hour.
+const Forget = 24 * time.Hour
+
+// Living are what the processes know that are still there: whose last word is younger than [Forget]. The certificates of one that was taken away are used
+// by nobody any more.
+func Living(all []message.Expiries, now time.Time) []message.Expiries {
+	return slices.DeleteFunc(slices.Clone(all), func(m message.Expiries) bool { return now.Sub(time.UnixMicro(m.At)) >= Forget })
 }
 
 // Says is how long a certificate is still valid, in words.

@@ -32,17 +32,7 @@ const (
 // now? It changes nothing, and rests while a swap is under way.
 func (x *Executor) evaluations(ctx context.Context) error {
 	told := map[string]string{}
-	timer := time.NewTimer(evaluateFirst)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-x.applied:
-			timer.Reset(min(evaluateFirst, x.opts.Evaluate))
-			continue
-		case <-timer.C:
-		}
+	for next := (rounds{every: x.opts.Evaluate}); next.wait(ctx, x.applied); {
 		x.mu.Lock()
 		desks := make([]*group.Group, 0, len(x.desks))
 		for _, g := range x.desks {
@@ -52,7 +42,39 @@ func (x *Executor) evaluations(ctx context.Context) error {
 		for _, g := range desks {
 			x.evaluateGroup(ctx, g, told)
 		}
-		timer.Reset(x.opts.Evaluate*3/4 + rand.N(x.opts.Evaluate/2)) // executors do not look in step
+	}
+	return context.Cause(ctx)
+}
+
+// rounds says when plans are looked at: a moment after the start and after a change of a spec, and about every so often.
+type rounds struct {
+	every time.Duration
+	begun bool
+}
+
+// wait returns when the next round is due; false: ctx ended. A change brings the round forward. It never puts it off: specs that change without a pause
+// are looked at while they do.
+func (r *rounds) wait(ctx context.Context, applied <-chan struct{}) bool {
+	soon := min(evaluateFirst, r.every)
+	left := r.every*3/4 + rand.N(r.every/2) // executors do not look in step
+	if !r.begun {
+		r.begun, left = true, soon
+	}
+	due := time.Now().Add(left)
+	timer := time.NewTimer(left)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-applied:
+			if time.Until(due) > soon {
+				due = time.Now().Add(soon)
+				timer.Reset(soon)
+			}
+		case <-timer.C:
+			return ctx.Err() == nil
+		}
 	}
 }
 

@@ -1,11 +1,14 @@
 package executor
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/isacloud/ha-manager/pkg/client/haproxy/haproxytest"
@@ -70,6 +73,46 @@ steps:
 	})
 	p.apply(t, "auto")
 	found("nothing in the way any more", second, well)
+}
+
+// Specs that change all the time do not keep plans from being looked at, and a change is looked at soon.
+func TestChangesPutNoEvaluationOff(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		applied := make(chan struct{}, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		next := rounds{every: 3 * time.Minute}
+		due := func(within time.Duration) {
+			t.Helper()
+			if from := time.Now(); !next.wait(ctx, applied) || time.Since(from) > within {
+				t.Fatalf("after %s: a round came %s after the one before, want %s at most", time.Since(begun), time.Since(from), within)
+			}
+		}
+		due(evaluateFirst)
+		due(4 * time.Minute)
+		time.AfterFunc(10*time.Second, func() { applied <- struct{}{} })
+		due(10*time.Second + evaluateFirst)
+		var changes sync.WaitGroup
+		changes.Go(func() { // more often than a round needs to begin
+			for range 200 {
+				select {
+				case applied <- struct{}{}:
+				case <-ctx.Done():
+				}
+				time.Sleep(evaluateFirst / 3)
+			}
+		})
+		for range 5 {
+			due(2 * evaluateFirst)
+		}
+		cancel()
+		if next.wait(ctx, applied) {
+			t.Error("a round is due after the end")
+		}
+		changes.Wait()
+	})
 }
 
 // The deciders of a group that moves along are asked, so that what they do not answer is told as that, and not as a want of this executor.

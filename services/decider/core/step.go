@@ -43,7 +43,7 @@ func (s *State) Step(at Time, in Input) []Output {
 	case IncidentRead:
 		s.incidentRead(at, in)
 	case ThresholdsRead:
-		s.thresholdsRead(in)
+		s.thresholdsRead(at, in)
 	case OutcomeRead:
 		s.outcomes = remember(s.outcomes, in.Outcome)
 		s.agendaKnown(in.Outcome.Request)
@@ -161,7 +161,7 @@ func (s *State) declare(at Time, g *spec.Group) {
 	s.spec, s.agenda.next = g, nil
 	s.arrange(g)
 	s.arrangeCanary(at, g.Canary)
-	s.arrangeThresholds(g)
+	s.arrangeThresholds(at, g)
 	if before == nil || !reflect.DeepEqual(before.Deciding(), g.Deciding()) || !reflect.DeepEqual(before.Members, g.Members) {
 		s.watch(at) // what was seen until now was seen by other checks, or of other addresses
 	}

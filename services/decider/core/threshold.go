@@ -19,7 +19,7 @@ type figureRule struct {
 	condition message.ThresholdCondition
 }
 
-var figureRules = []*figureRule{figureOver, figureShort, figureWell, figureUnmeasured}
+var figureRules = []*figureRule{figureOver, figureShort, figureWell, figureUnmeasured, figureSilent}
 
 var (
 	figureOver = &figureRule{Rule{"R490", "a figure was at its bound or beyond it, at every look for as long as declared", "warn, never swap",
@@ -30,6 +30,8 @@ var (
 		"{what} of {member} is well again: {value} (check {check}, from {vantage})"}, message.ThresholdWell}
 	figureUnmeasured = &figureRule{Rule{"R493", "nobody can measure a figure, at every look for as long as declared, a minute and three looks at least", "warn, never swap",
 		"{what} of {member} is not watched: check {check} from {vantage}: {evidence}"}, message.ThresholdUnmeasured}
+	figureSilent = &figureRule{Rule{"R498", "nobody was heard of a figure, for as long as declared, five minutes and five looks at least", "warn, never swap",
+		"{what} of {member} has no value since {at}: nobody measures it from {vantages} (check {check}); look at the probers"}, message.ThresholdUnmeasured}
 )
 
 const (
@@ -37,6 +39,9 @@ const (
 	resolveLooks = 3
 	// unmeasuredFor is for how long at least nothing could be measured: a server that restarts is not told.
 	unmeasuredFor = time.Minute
+	// silentFor and silentLimits are for how long at least nobody was heard: a prober that is replaced, or its machine that starts anew, is not told.
+	silentFor    = 5 * time.Minute
+	silentLimits = 5
 	// maxStates bounds what the table holds.
 	maxStates = 512
 	// keepAgain is the wait before the table is asked again.
@@ -55,6 +60,8 @@ type reading struct {
 	vantage string
 	// limit is the silence after which a row is none any more.
 	limit time.Duration
+	// from is since when its silence counts: it is declared since then, or people were told of its figure then.
+	from time.Duration
 
 	boot  string
 	seq   uint64
@@ -66,7 +73,8 @@ type reading struct {
 	value               float64
 	evidence            string
 
-	over, well, blind row
+	// over and well: it was at its bound, at clear. safe: it was not at its bound. blind: it could not be measured.
+	over, well, safe, blind row
 }
 
 // row is how many looks in a row said the same, and since when.
@@ -106,7 +114,7 @@ type gaugeReading struct {
 }
 
 // arrangeThresholds makes the gauges of a new spec, taking over what was measured by those that stay.
-func (s *State) arrangeThresholds(g *spec.Group) {
+func (s *State) arrangeThresholds(at Time, g *spec.Group) {
 	type key struct{ member, check, figure, vantage string }
 	old := map[key]*reading{}
 	for _, g := range s.thresholds.gauges {
@@ -126,7 +134,7 @@ func (s *State) arrangeThresholds(g *spec.Group) {
 				for _, vantage := range slices.Compact(slices.Sorted(slices.Values(c.VantagesOf(m)))) {
 					r := old[key{m.Name, c.Name, b.Figure, vantage}]
 					if r == nil {
-						r = &reading{vantage: vantage}
+						r = &reading{vantage: vantage, from: at.Mono}
 					}
 					r.limit = 2*c.Every + c.Timeout
 					one.readings = append(one.readings, r)
@@ -154,7 +162,7 @@ func (s *State) measured(at Time, in *HeartbeatSeen) bool {
 		if !g.take(when, hb, g.bound) {
 			continue
 		}
-		if now, _ := g.concludes(at.Mono, s.thresholds.told(g.gauge)); now != nil {
+		if now, _ := g.concludes(at.Mono, s.heardFrom(), s.thresholds.told(g.gauge)); now != nil {
 			changed = true
 		}
 	}
@@ -173,7 +181,7 @@ func (r *reading) take(at time.Duration, hb *message.Heartbeat, b spec.Bound) bo
 		at = max(at, r.heardAt)
 	}
 	if r.heard && at-r.heardAt > r.limit {
-		r.over, r.well, r.blind = row{}, row{}, row{} // nobody knows what was in between
+		r.over, r.well, r.safe, r.blind = row{}, row{}, row{}, row{} // nobody knows what was in between
 	}
 	r.boot, r.seq, r.heard, r.heardAt, r.evidence = hb.Boot, hb.Seq, true, at, hb.Evidence
 	value, has := hb.Perf[b.Figure]
@@ -185,6 +193,7 @@ func (r *reading) take(at time.Duration, hb *message.Heartbeat, b spec.Bound) bo
 	}
 	r.over.count(has && b.Over(value), at)
 	r.well.count(has && b.Well(value), at)
+	r.safe.count(has && !b.Over(value), at)
 	r.blind.count(!has, at)
 	return true
 }
@@ -194,9 +203,10 @@ func (r *reading) silent(at time.Duration) bool { return !r.heard || at-r.heardA
 // concludes says what becomes of a figure of which told was told last, and whose word that rests on; nil: nothing changes.
 //
 // One vantage that measures too much is enough to warn: a measured figure is no matter of opinion. All that are there must find it well to resolve.
-func (g *gauge) concludes(at time.Duration, told message.ThresholdCondition) (*figureRule, *reading) {
-	var over, well, blind *reading
-	fresh, wells, blinds, measuring := 0, 0, 0, 0
+// From is since when this decider would have heard of it.
+func (g *gauge) concludes(at, from time.Duration, told message.ThresholdCondition) (*figureRule, *reading) {
+	var over, well, safe, blind *reading
+	fresh, wells, safes, blinds := 0, 0, 0, 0
 	for _, r := range g.readings {
 		if r.silent(at) {
 			continue
@@ -213,8 +223,10 @@ func (g *gauge) concludes(at time.Duration, told message.ThresholdCondition) (*f
 		if r.blind.lasts(r.heardAt, max(g.bound.For, unmeasuredFor), resolveLooks) {
 			blinds, blind = blinds+1, r
 		}
-		if r.blind.n == 0 {
-			measuring++
+		if r.safe.lasts(r.heardAt, g.bound.For, resolveLooks) {
+			if safes++; safe == nil || g.worse(r.value, safe.value) {
+				safe = r
+			}
 		}
 	}
 	switch {
@@ -225,11 +237,41 @@ func (g *gauge) concludes(at time.Duration, told message.ThresholdCondition) (*f
 		return figureOver, over
 	case told == message.ThresholdWell && blind != nil && blinds == fresh:
 		return figureUnmeasured, blind
-	case told == message.ThresholdOver && well != nil && wells == fresh, told == message.ThresholdUnmeasured && well != nil && measuring == fresh:
+	case told == message.ThresholdWell && fresh == 0 && len(g.readings) > 0 && g.quiet(at, from):
+		return figureSilent, g.newest()
+	case told == message.ThresholdOver && well != nil && wells == fresh:
 		return figureWell, well
+	case told == message.ThresholdUnmeasured && safe != nil && safes == fresh:
+		return figureWell, safe
 	}
 	return nil, nil
 }
+
+// quiet says that nobody was heard for so long that people are told.
+func (g *gauge) quiet(at, from time.Duration) bool {
+	wait := max(silentFor, g.bound.For)
+	for _, r := range g.readings {
+		from, wait = max(from, r.from), max(wait, silentLimits*r.limit)
+		if r.heard {
+			from = max(from, r.heardAt)
+		}
+	}
+	return at-from >= wait
+}
+
+// newest is the reading that was heard last; the first where none was.
+func (g *gauge) newest() *reading {
+	out := g.readings[0]
+	for _, r := range g.readings {
+		if r.heard && (!out.heard || r.heardAt > out.heardAt) {
+			out = r
+		}
+	}
+	return out
+}
+
+// heardFrom is since when this decider would have heard whatever was measured: the bus is there since, and stores.
+func (s *State) heardFrom() time.Duration { return max(s.watchFrom, s.muteSince) }
 
 func (g *gauge) worse(a, b float64) bool {
 	if g.bound.Below {
@@ -260,7 +302,7 @@ func (t *thresholds) told(g *gauge) message.ThresholdCondition {
 // event's id is made of the write. Only once the events are stored is it written down that people were told.
 func (s *State) keepThresholds(at Time) {
 	t := &s.thresholds
-	if !s.linked || t.asked && at.Mono-t.wrote < keepAgain {
+	if !s.linked || s.mute || t.asked && at.Mono-t.wrote < keepAgain {
 		return
 	}
 	next := t.record
@@ -275,10 +317,10 @@ func (s *State) keepThresholds(at Time) {
 	var changed []message.ThresholdState
 	for _, g := range t.gauges {
 		before := t.state(g)
-		if rule, r := g.concludes(at.Mono, t.told(g)); rule != nil && len(changed) < maxStates/2 {
+		if rule, r := g.concludes(at.Mono, s.heardFrom(), t.told(g)); rule != nil && len(changed) < maxStates/2 {
 			changed = append(changed, message.ThresholdState{
 				Member: g.member, Check: g.check, Figure: g.figure, Condition: rule.condition, N: next.N, At: at.Wall,
-				Code: rule.Code, Sentence: clip(fill(rule.Says, g.words(r)), 2000),
+				Code: rule.Code, Sentence: clip(fill(rule.Says, g.words(at, r)), 2000),
 			})
 			continue
 		}
@@ -330,22 +372,39 @@ func (s *State) thresholdEvents(at Time) []*message.Event {
 }
 
 // thresholdsRead takes what the table holds.
-func (s *State) thresholdsRead(in ThresholdsRead) {
+func (s *State) thresholdsRead(at Time, in ThresholdsRead) {
 	t := &s.thresholds
-	if in.Revision > t.revision {
-		t.record, t.revision, t.asked = *in.Thresholds, in.Revision, false
+	if in.Revision <= t.revision {
+		return
+	}
+	t.record, t.revision, t.asked = *in.Thresholds, in.Revision, false
+	// Whoever wrote heard something of it: another decider does not answer at once that it hears nothing.
+	for _, g := range t.gauges {
+		if st := t.state(g); st != nil && st.N == in.Thresholds.N {
+			for _, r := range g.readings {
+				r.from = at.Mono
+			}
+		}
 	}
 }
 
 // words fill the sentence of a rule.
-func (g *gauge) words(r *reading) words {
-	value := r.value
+func (g *gauge) words(at Time, r *reading) words {
+	value, since := r.value, r.from
+	if r.heard {
+		since = r.heardAt
+	}
+	var vantages []string
+	for _, r := range g.readings {
+		vantages = append(vantages, r.vantage)
+	}
 	if g.bound.Unit == spec.Days {
 		value = max(0, value)
 	}
 	return words{
 		"what": g.what(), "member": g.member, "check": g.check, "vantage": r.vantage, "value": g.bound.Unit.Show(value),
 		"max": g.bound.Unit.Show(g.bound.Max), "clear": g.bound.Unit.Show(g.bound.Clear), "evidence": clip(r.evidence, 400),
+		"at": stamp(at.Wall - (at.Mono - since).Microseconds()), "vantages": list(vantages),
 	}
 }
 
@@ -385,10 +444,15 @@ func (s *State) Thresholds(at Time) []message.ThresholdStatus {
 
 // sentence says how the figure is now.
 func (g *gauge) sentence(at Time, now *message.ThresholdStatus) string {
-	unit, since := g.bound.Unit, time.UnixMicro(now.Since).UTC().Format(time.DateTime)+" UTC"
+	unit, since := g.bound.Unit, stamp(now.Since)
 	head := g.what() + " of " + g.member
 	tail := ", the bound is " + unit.Show(g.bound.Max) + " (check " + g.check + ")"
 	switch {
+	case now.Condition == message.ThresholdUnmeasured && g.silent(at.Mono):
+		if now.Measured {
+			since = stamp(at.Wall - now.AgeMS*1000)
+		}
+		return head + " has no value since " + since + " (check " + g.check + "): nobody measures it; look at the probers"
 	case now.Condition == message.ThresholdUnmeasured:
 		return head + " is not watched since " + since + " (check " + g.check + "): " + clip(now.Evidence, 400)
 	case !now.Measured:
@@ -407,6 +471,9 @@ func (g *gauge) sentence(at Time, now *message.ThresholdStatus) string {
 func (g *gauge) silent(at time.Duration) bool {
 	return !slices.ContainsFunc(g.readings, func(r *reading) bool { return !r.silent(at) })
 }
+
+// stamp is a time in Unix microseconds, as sentences show it.
+func stamp(at int64) string { return time.UnixMicro(at).UTC().Format(time.DateTime) + " UTC" }
 
 // what is the figure in a sentence.
 func (g *gauge) what() string {

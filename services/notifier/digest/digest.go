@@ -155,7 +155,7 @@ const soon = 30 * day
 // ending are the certificates of ham's own that end soon, or have ended, each once, the soonest first.
 func ending(in Input) []message.Certificate {
 	var out []message.Certificate
-	for _, m := range in.Certificates {
+	for _, m := range expiry.Living(in.Certificates, in.Until) {
 		for _, c := range m.Certificates {
 			same := func(o message.Certificate) bool { return o.Fingerprint == c.Fingerprint }
 			if c.NotAfter > 0 && time.UnixMicro(c.NotAfter).Sub(in.Until) <= soon && !slices.ContainsFunc(out, same) {

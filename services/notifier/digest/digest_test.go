@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/isacloud/ha-manager/pkg/expiry"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/subject"
 	"github.com/isacloud/ha-manager/pkg/words"
@@ -34,7 +35,10 @@ func week() digest.Input {
 	}
 	for i, end := range []time.Duration{200 * 24 * time.Hour, 6 * 24 * time.Hour, -time.Hour} {
 		c := message.Certificate{What: "the certificate of the bus's server", Where: fmt.Sprintf("/etc/ham/%d.crt", i), Name: "bus.example.org", Fingerprint: fmt.Sprint(i), NotAfter: until.Add(end).UnixMicro()}
-		in.Certificates = append(in.Certificates, message.Expiries{Writer: "sp", Certificates: []message.Certificate{c}}, message.Expiries{Writer: "rj", Certificates: []message.Certificate{c}})
+		in.Certificates = append(in.Certificates, message.Expiries{Writer: "sp", Certificates: []message.Certificate{c}, At: in.Until.UnixMicro()},
+			message.Expiries{Writer: "rj", Certificates: []message.Certificate{c}, At: in.Until.UnixMicro()})
+		c.Where, c.Fingerprint = "/etc/ham/gone.crt", c.Fingerprint+"gone"
+		in.Certificates = append(in.Certificates, message.Expiries{Writer: "gone", Certificates: []message.Certificate{c}, At: in.Until.Add(-expiry.Forget).UnixMicro()})
 	}
 	open, shut := true, false
 	for i, group := range []string{"web", "web", "orders"} {

@@ -190,6 +190,11 @@ func (k *checkup) groups(ctx context.Context, a *app, b *bus.Bus) {
 
 func (k *checkup) group(s *message.GroupStatus) {
 	what := "group " + s.Group
+	for _, f := range s.Thresholds {
+		if f.Condition != message.ThresholdWell { // each has its own bound: a certificate's is the days that its check declares
+			k.warn(what, f.Sentence, "`ham status "+s.Group+"` says when it is well again")
+		}
+	}
 	switch {
 	case s.Pool != nil:
 		k.pool(what, s)
@@ -320,7 +325,7 @@ func (k *checkup) certificates(ctx context.Context, b *bus.Bus) {
 func (k *checkup) expiring(all []message.Expiries, now time.Time) {
 	seen, fine := map[string]bool{}, 0
 	var first time.Time
-	for _, m := range all {
+	for _, m := range expiry.Living(all, now) {
 		for _, c := range m.Certificates {
 			what := "certificate at " + m.Writer
 			switch end := time.UnixMicro(c.NotAfter); {

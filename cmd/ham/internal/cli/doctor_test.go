@@ -2,6 +2,7 @@ package cli
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -32,4 +33,41 @@ func TestDoctorKnowsAPool(t *testing.T) {
 
 	pool.Mode = "dry-run"
 	require.Contains(t, judge()[1], "warn: in dry run")
+}
+
+// Doctor says of a figure what its check declares, and nothing of what is well.
+func TestDoctorTellsOfThresholds(t *testing.T) {
+	k := &checkup{}
+	k.group(&message.GroupStatus{Group: "web", Mode: "auto", Epoch: 1, Primary: "a", Sentence: "all is well", Thresholds: []message.ThresholdStatus{
+		{Member: "a", Check: "tls", Condition: message.ThresholdOver, Sentence: "certificate of a: 20 days, the bound is 30 days (check tls): too far"},
+		{Member: "a", Check: "machine", Condition: message.ThresholdWell, Sentence: "cpu of a: 20%"},
+		{Member: "b", Check: "machine", Condition: message.ThresholdUnmeasured, Sentence: "cpu of b has no value"},
+	}})
+	lines := said(k)
+	require.Contains(t, lines, "warn: certificate of a: 20 days, the bound is 30 days (check tls): too far")
+	require.Contains(t, lines, "warn: cpu of b has no value")
+	require.NotContains(t, lines, "warn: cpu of a: 20%")
+}
+
+// Each certificate of ham's own is said once; those of a process that is gone are not.
+func TestDoctorTellsOfCertificates(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	ends := func(what, print string, days int) message.Certificate {
+		return message.Certificate{What: what, Where: "/etc/" + print + ".pem", Name: print, Fingerprint: print, NotAfter: now.AddDate(0, 0, days).UnixMicro()}
+	}
+	k := &checkup{}
+	k.expiring([]message.Expiries{
+		{Writer: "sp", At: now.Add(-time.Hour).UnixMicro(), Certificates: []message.Certificate{
+			ends("the bus", "ended", -1), ends("the bus", "soon", 14), ends("the bus", "fine", 15), ends("the bus", "later", 90),
+			{What: "the console", Where: "/etc/none.pem", Problem: "no such file"},
+		}},
+		{Writer: "rj", At: now.UnixMicro(), Certificates: []message.Certificate{ends("the bus", "soon", 14), ends("the bus", "fine", 15)}},
+		{Writer: "gone", At: now.Add(-24 * time.Hour).UnixMicro(), Certificates: []message.Certificate{ends("the old bus", "old", -3)}},
+	}, now)
+	require.Equal(t, []string{
+		"bad: the bus (ended, /etc/ended.pem) has ended on 2026-02-28 12:00 UTC",
+		"warn: the bus (soon, /etc/soon.pem) ends in 14 days, on 2026-03-15 12:00 UTC",
+		"warn: the console: no such file",
+		"ok: 2 of ham's own are valid for more than 14 days, the first until 2026-03-16",
+	}, said(k))
 }
