@@ -81,8 +81,8 @@ func (r Report) Disk() Disk {
 			d.Unbounded += perDay
 		}
 		if keeps := s.Keeps(); known && s.MaxAge > 0 && keeps < s.MaxAge*9/10 {
-			d.Warnings = append(d.Warnings, fmt.Sprintf("%s takes %s a day and may hold %s: that is %s of the %s which it is to keep. Raise its limit (nats stream edit %s --max-bytes=…), or look less often.",
-				s.Name, Size(perDay), Size(s.MaxBytes), keeps.Round(time.Minute), s.MaxAge, s.Name))
+			d.Warnings = append(d.Warnings, fmt.Sprintf("%s takes %s a day and may hold %s: that is %s of the %s that it is to keep. Raise its limit (nats stream edit %s --max-bytes=…), or look less often.",
+				s.Name, Size(perDay), Size(s.MaxBytes), span(keeps), span(s.MaxAge), s.Name))
 		}
 	}
 	if limit := int64(r.StoreLimit); limit > 0 {
@@ -114,4 +114,12 @@ func Size(n int64) string {
 		return fmt.Sprintf("%d B", n)
 	}
 	return fmt.Sprintf("%.1f %s", f, unit)
+}
+
+// span says a time in days where it is one of days.
+func span(d time.Duration) string {
+	if d >= 2*day {
+		return fmt.Sprintf("%d days", d/day)
+	}
+	return d.Round(time.Minute).String()
 }
