@@ -50,6 +50,9 @@ func (a *app) maintain(ctx context.Context, group string, verb message.Verb, k *
 	if _, err := groupArg(group); err != nil {
 		return err
 	}
+	if k.pauseFor < 0 {
+		return usagef("--for is %s, want a time to come, such as 2h; without it the maintenance ends with `ham undrain`", k.pauseFor)
+	}
 	b, err := a.connect(ctx)
 	if err != nil {
 		return err
