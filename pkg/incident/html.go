@@ -41,7 +41,7 @@ func (r Report) HTMLIn(lang words.Lang, zone *time.Location) string {
 		c := swap.Command
 		verdict := r.verdict(s, swap, "")
 		v.Swaps = append(v.Swaps, swapView{Swap: swap, Title: title(c.Kind), Direction: direction(c), Became: state(swap.State, "no executor told anything"),
-			Verdict: verdict, Missed: r.Objective > 0 && swap.State == message.StateDone && swap.Times.Total() > r.Objective,
+			Verdict: verdict, Missed: r.missed(swap),
 			Split: split(s, swap.Times), Gantt: chart(s, swap)})
 	}
 	var b strings.Builder

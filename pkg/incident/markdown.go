@@ -319,12 +319,19 @@ func (row StepRow) detail(s *words.Speaker) string {
 	return strings.Join(parts, "; ")
 }
 
+// judged: the objective is about what the swap did. A try to mend a member moves no role, and is over also where it was in vain.
+func (r Report) judged(swap Swap) bool {
+	return r.Objective > 0 && swap.State == message.StateDone && swap.Command.Kind != message.KindRemedy
+}
+
+func (r Report) missed(swap Swap) bool { return r.judged(swap) && swap.Times.Total() > r.Objective }
+
 // verdict says whether a swap met the objective; what was missed is marked.
 func (r Report) verdict(s *words.Speaker, swap Swap, mark string) string {
-	if r.Objective == 0 || swap.State != message.StateDone {
+	switch {
+	case !r.judged(swap):
 		return "–"
-	}
-	if swap.Times.Total() <= r.Objective {
+	case !r.missed(swap):
 		return s.T("met (%s)", r.Objective)
 	}
 	return mark + s.T("missed") + mark + " (" + s.Duration(r.Objective) + ")"

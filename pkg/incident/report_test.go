@@ -12,6 +12,7 @@ import (
 	"github.com/isacloud/ha-manager/pkg/incident"
 	"github.com/isacloud/ha-manager/pkg/message"
 	"github.com/isacloud/ha-manager/pkg/subject"
+	"github.com/isacloud/ha-manager/pkg/words"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
@@ -140,6 +141,25 @@ func TestARehearsalDoesNotHideARealSwap(t *testing.T) {
 	require.NotContains(t, r.Markdown(), "**DRY RUN.**")
 	require.Contains(t, r.Summary, "b took over from a in 7.8ms")
 	require.Contains(t, r.Markdown(), "(dry run: only rehearsed)")
+}
+
+// A try to mend a member is over after milliseconds, also where it was in vain: the objective is about what served clients again.
+func TestATryToMendMeetsNoObjective(t *testing.T) {
+	records := failover()
+	for i, rec := range records {
+		if m, ok := rec.Message.(*message.Command); ok {
+			try := *m
+			try.Kind = message.KindRemedy
+			try.Remedy = &message.Remedy{Member: "a"}
+			records[i].Message = &try
+		}
+	}
+	for objective, says := range map[time.Duration]string{time.Hour: "met (1h", time.Microsecond: "**missed**"} {
+		require.Contains(t, incident.Build("web-3", objective, failover()).Markdown(), says)
+		tried := incident.Build("web-3", objective, records)
+		require.NotContains(t, tried.Markdown(), says)
+		require.NotContains(t, tried.HTML(words.English), `class="missed"`)
+	}
 }
 
 func TestAnAbortedSwapIsNotToldAsASuccess(t *testing.T) {

@@ -36,11 +36,14 @@ func (s *State) compose(at Time, q question, rule *Rule, w words, aside []messag
 		c.From = ""
 	}
 	about := []string{q.from, q.to}
-	if q.remedy != nil {
-		about = []string{q.from, q.remedy.Member}
+	switch {
+	case q.remedy != nil:
+		about = slices.Compact([]string{q.from, q.remedy.Member})
+	case q.from == q.to:
+		about = nil
 	}
 	for _, name := range about {
-		if m := s.member(name); m != nil && (name != q.from || q.from != q.to || q.remedy != nil && q.remedy.Member == name) && len(c.Evidence) < 240 {
+		if m := s.member(name); m != nil && len(c.Evidence) < 240 {
 			c.Evidence = append(c.Evidence, m.views(at)...)
 		}
 	}

@@ -50,6 +50,11 @@ func audit(w *world) (wrong []string) {
 			if before == nil && m.Epoch != 1 || before != nil && m.Epoch != before.Epoch+1 {
 				bad("epoch %d follows %v", m.Epoch, before)
 			}
+			for i, o := range m.Evidence {
+				if slices.ContainsFunc(m.Evidence[:i], func(p message.View) bool { return p.Member == o.Member && p.Check == o.Check && p.Vantage == o.Vantage }) {
+					bad("epoch %d names what %s sees of %s by %s twice", m.Epoch, o.Vantage, o.Member, o.Check)
+				}
+			}
 			wasHeld := held
 			held = false
 			if m.Kind == message.KindRemedy {
