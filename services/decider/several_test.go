@@ -213,7 +213,7 @@ func TestAMadeUpGroupIsRefusedWithAReason(t *testing.T) {
 // The same request asked twice, as a client does that did not hear the answer: it is carried out once, and answered twice.
 func TestARequestAskedTwiceIsCarriedOutOnce(t *testing.T) {
 	t.Parallel()
-	s := newStand(t, "manual")
+	s := newStandOf(t, calm("manual"))
 	d, _ := s.decide("d1")
 	s.until(d, "ready but for the mode", readyButMode)
 	first := s.ask("switchover", `{"id": "again"}`)
@@ -225,7 +225,7 @@ func TestARequestAskedTwiceIsCarriedOutOnce(t *testing.T) {
 
 func TestPlanThenPress(t *testing.T) {
 	t.Parallel()
-	s := newStand(t, "manual")
+	s := newStandOf(t, calm("manual"))
 	d, _ := s.decide("d1")
 	s.until(d, "ready but for the mode", readyButMode)
 	preview := func() *message.Preview {
