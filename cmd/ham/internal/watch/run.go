@@ -70,7 +70,7 @@ func Run(ctx context.Context, o Options) error {
 	run(func() error { return sh.feed(program) })
 	defer context.AfterFunc(ctx, program.Quit)() // an end in order leaves the terminal in order
 
-	_, err := program.Run()
+	err := sh.draw(program)
 	select {
 	case why := <-broken:
 		return why
@@ -99,11 +99,18 @@ type shell struct {
 	ctx   context.Context
 	board *glance.Board
 	model Model
+	broke error // what Update panicked with
 }
 
-// program draws on the terminal. Signals are the process's own matter, and a panic of the screen puts the terminal back.
+// program draws on the terminal. Signals are the process's own matter.
 func (s *shell) program() *tea.Program {
 	return tea.NewProgram(s, tea.WithInput(s.o.In), tea.WithOutput(s.o.Out), tea.WithoutSignalHandler())
+}
+
+// draw runs the program until it ends, and says what it broke on.
+func (s *shell) draw(p *tea.Program) error {
+	_, err := p.Run()
+	return errors.Join(s.broke, err)
 }
 
 type tick struct{}
@@ -112,7 +119,13 @@ func (s *shell) Init() tea.Cmd { return every() }
 
 func every() tea.Cmd { return tea.Tick(frame, func(time.Time) tea.Msg { return tick{} }) }
 
-func (s *shell) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+func (s *shell) Update(msg tea.Msg) (same tea.Model, next tea.Cmd) {
+	// What breaks ends the screen as leaving it does. bubbletea's own way closes the terminal while its reader still waits on it.
+	defer func() {
+		if p := recover(); p != nil {
+			same, s.broke, next = s, fmt.Errorf("the screen broke: %v\n%s", p, debug.Stack()), tea.Quit
+		}
+	}()
 	var cmds []tea.Cmd
 	happened := any(msg)
 	if _, isTick := msg.(tick); isTick {
