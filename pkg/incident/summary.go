@@ -38,7 +38,7 @@ func summarize(r Report) string {
 	case last != nil:
 		return took(last)
 	case undone > 0:
-		return "A swap was decided and did not complete. See below."
+		return "A swap was decided and did not complete."
 	case len(r.Refused) > 0:
 		return "No swap happened. What was refused, and why, is below."
 	}

@@ -20,7 +20,7 @@ var others = [][2]string{
 	{"{to} is primary again as of epoch {n:n}, rule {code}: {why:say}. What was tried before did not complete; see below.",
 		"{to} é primário de novo desde a época {n}, regra {code}: {why}. O que foi tentado antes não se completou; veja abaixo."},
 	{"{to} is primary again as of epoch {n:n}, rule {code}: {why:say}.", "{to} é primário de novo desde a época {n}, regra {code}: {why}."},
-	{"A swap was decided and did not complete. See below.", "Uma troca foi decidida e não se completou. Veja abaixo."},
+	{"A swap was decided and did not complete.", "Uma troca foi decidida e não se completou."},
 	{"No swap happened. What was refused, and why, is below.", "Nenhuma troca aconteceu. O que foi recusado, e por quê, está abaixo."},
 	{"No swap happened and none was refused.", "Nenhuma troca aconteceu e nenhuma foi recusada."},
 	{"A drill by {actor}: {away} took over from {home} in {d:span}, was primary for {held:span}, and {home} took back over in {b:span}.",

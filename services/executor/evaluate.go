@@ -163,19 +163,32 @@ func (x *Executor) problem(ctx context.Context, cmd *message.Command, step *mess
 	return bad(!errors.Is(err, driver.ErrRefused) || step.Driver == "postgres" || step.Driver == "redis", err)
 }
 
-// programs says which program of a command is not there. A command without done is not run by a look, so that nobody would see.
+// programs says which program of a command is not there. A look runs neither a command without done nor what starts and stops a process, so that nobody would
+// see.
 func programs(step *message.Step) error {
-	var args spec.ExecArgs
-	if step.Driver != "exec" || json.Unmarshal(step.With, &args) != nil {
-		return nil
+	var (
+		args    spec.ExecArgs
+		process spec.RunArgs
+		dir     string
+		all     [][]string
+	)
+	switch {
+	case step.Driver == "exec" && json.Unmarshal(step.With, &args) == nil:
+		dir, all = args.Dir, [][]string{args.Command, args.Done, args.Look}
+	case step.Driver == "run" && json.Unmarshal(step.With, &process) == nil && process.Unit != "":
+		all = [][]string{{"systemctl"}}
+	case step.Driver == "run" && process.Action == "start":
+		all = [][]string{process.Start, process.Running}
+	case step.Driver == "run":
+		all = [][]string{process.Stop, process.Running}
 	}
-	for _, argv := range [][]string{args.Command, args.Done, args.Look} {
+	for _, argv := range all {
 		if len(argv) == 0 {
 			continue
 		}
 		program := argv[0]
 		if strings.Contains(program, "/") && !filepath.IsAbs(program) {
-			program = filepath.Join(args.Dir, program)
+			program = filepath.Join(dir, program)
 		}
 		if _, err := osexec.LookPath(program); err != nil {
 			return fmt.Errorf("the command cannot be run: %w", err)

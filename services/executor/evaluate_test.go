@@ -2,7 +2,9 @@ package executor
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -11,8 +13,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/isacloud/ha-manager/pkg/client/haproxy/haproxytest"
 	"github.com/isacloud/ha-manager/pkg/message"
+	"github.com/isacloud/ha-manager/pkg/spec"
 	"github.com/isacloud/ha-manager/pkg/spec/file"
 	"github.com/isacloud/ha-manager/pkg/spec/store"
 	"github.com/isacloud/ha-manager/services/executor/internal/group"
@@ -150,5 +155,26 @@ steps:
 	}
 	if p := x.problems(t.Context(), group.Target{Group: "web", Spec: g, Epoch: 1, Primary: "a"}, "b"); len(p) != 0 {
 		t.Errorf("it finds %+v", p)
+	}
+}
+
+// What would start or stop a process is looked for too: a swap stops the old one first, and would stand there without a new one.
+func TestProgramsOfAProcessAreLookedFor(t *testing.T) {
+	t.Parallel()
+	there, gone := os.Args[0], filepath.Join(t.TempDir(), "gone")
+	for _, c := range []struct {
+		args  spec.RunArgs
+		wrong bool
+	}{
+		{spec.RunArgs{Action: "start", Start: []string{there}, Stop: []string{gone}, Running: []string{there}}, false},
+		{spec.RunArgs{Action: "start", Start: []string{gone}, Stop: []string{there}, Running: []string{there}}, true},
+		{spec.RunArgs{Action: "start", Start: []string{there}, Stop: []string{there}, Running: []string{gone}}, true},
+		{spec.RunArgs{Action: "stop", Start: []string{gone}, Stop: []string{there}, Running: []string{there}}, false},
+		{spec.RunArgs{Action: "stop", Start: []string{there}, Stop: []string{gone}, Running: []string{there}}, true},
+	} {
+		with, err := json.Marshal(c.args)
+		require.NoError(t, err)
+		err = programs(&message.Step{Driver: "run", With: with})
+		require.Equal(t, c.wrong, err != nil, "%+v: %v", c.args, err)
 	}
 }

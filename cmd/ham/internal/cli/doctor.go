@@ -204,10 +204,15 @@ func (k *checkup) group(s *message.GroupStatus) {
 		return
 	}
 	switch {
+	case s.Swap != nil && s.Swap.State == message.StatePaused:
+		k.bad(what, s.Sentence, "`ham status "+s.Group+"` says at which step and why: `ham retry "+s.Group+"`, `ham skip "+s.Group+"` or `ham abort "+s.Group+"`")
 	case ask.PrimaryDown(s):
 		k.bad(what, s.Sentence, "`ham explain "+s.Group+"`")
 	case len(s.Refusals) == 0:
 		k.ok(what, "%s", s.Sentence)
+	}
+	if s.Clients != nil && s.Clients.Outage != nil {
+		k.bad(what, s.Clients.Sentence, "`ham status "+s.Group+"`")
 	}
 	for _, r := range s.Refusals {
 		level := k.bad

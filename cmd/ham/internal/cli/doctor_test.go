@@ -71,3 +71,15 @@ func TestDoctorTellsOfCertificates(t *testing.T) {
 		"ok: 2 of ham's own are valid for more than 14 days, the first until 2026-03-16",
 	}, said(k))
 }
+
+// A swap that waits for a person and clients that are not served are bad, whatever the members' checks say.
+func TestDoctorTellsWhatWaitsAndWhatClientsLose(t *testing.T) {
+	k := &checkup{}
+	k.group(&message.GroupStatus{
+		Group: "site", Mode: "manual", Epoch: 2, Primary: "rj", Sentence: "The switchover is under way (epoch 2, step start-app waits for a person), paused by there.",
+		Swap:    &message.SwapStatus{State: message.StatePaused},
+		Clients: &message.ClientsStatus{Sentence: "clients of site are not served", Outage: &message.ClientsOutage{}},
+	})
+	require.Equal(t, []string{"bad: The switchover is under way (epoch 2, step start-app waits for a person), paused by there.", "bad: clients of site are not served"}, said(k))
+	require.Contains(t, k.findings[0].Do, "`ham retry site`")
+}

@@ -108,7 +108,7 @@ func (p *Process) Running(ctx context.Context, env []string) (running bool, evid
 	case r.Code == 1:
 		return false, r.Output, nil
 	}
-	return false, r.Output, driver.Unasked("whether %s runs: exit code %d, want 0 for yes or 1 for no%s", p.args.Resource, r.Code, printed(r))
+	return false, r.Output, driver.Refused("whether %s runs: exit code %d, want 0 for yes or 1 for no%s", p.args.Resource, r.Code, printed(r))
 }
 
 // Look says whether it runs. What is being stopped by StopIf does not, for whoever starts it.

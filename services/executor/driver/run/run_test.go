@@ -134,6 +134,10 @@ func TestWhoCannotTellSaysNothing(t *testing.T) {
 	if s, err := d.Look(t.Context(), in); err == nil || s.Done == driver.Yes || !strings.Contains(err.Error(), "exit code 7, want 0 for yes or 1 for no: what?") {
 		t.Errorf("it says %+v, %v", s, err)
 	}
+	// It is told before anybody is stopped for it: the evaluation of plans counts what is refused.
+	if _, err := d.Look(t.Context(), in); !errors.Is(err, driver.ErrRefused) {
+		t.Errorf("a command that says neither yes nor no: %v", err)
+	}
 }
 
 // A unit is asked for by systemctl: one on its way up or down is neither there for who needs it up nor gone for who needs it gone, and a word that is not known is no answer.

@@ -51,6 +51,7 @@ func TestTwoPeople(t *testing.T) {
 	require.Equal(t, request, approved[len(approved)-1].Of)
 
 	t.Log("the other way: the second one rejects, and nothing moves")
+	w.until("the swap is over", func(s *message.GroupStatus) bool { return s.Swap == nil && s.Held })
 	ben.open("/g/web/swap")
 	ben.arm()
 	ben.hold()
