@@ -234,17 +234,22 @@ func (s *server) Do(ctx context.Context, in driver.Input) (driver.Deed, error) {
 	case promote:
 		return s.promote(ctx, in)
 	}
+	var seen error // what the newest answer says against it
 	for {
 		sight, err := s.Look(ctx, in)
 		switch {
+		case err != nil && seen != nil && ctx.Err() != nil: // the time was over in the middle of a look: the answer before says more
+			return driver.Deed{}, seen
 		case err != nil && (s.args.Action != writable || !pause(ctx, 10*again)):
 			return driver.Deed{}, err
 		case err != nil:
 			continue
 		case sight.Done == driver.Yes:
 			return driver.Deed{Evidence: sight.Found}, nil
-		case s.args.Action != writable || !pause(ctx, 10*again):
-			return driver.Deed{}, driver.Refused("wanted: %s; found: %s", sight.Wanted, sight.Found)
+		}
+		seen = driver.Refused("wanted: %s; found: %s", sight.Wanted, sight.Found)
+		if s.args.Action != writable || !pause(ctx, 10*again) {
+			return driver.Deed{}, seen
 		}
 	}
 }
