@@ -122,7 +122,9 @@ func (r *Roll) member(ctx context.Context, m spec.Member, left []string) error {
 	expiry := r.o.Drain + r.o.Timeout + 2*r.o.Healthy + 2*settle + Expiry
 	out, err := r.ask(beyond, message.VerbDrain, m.Name, expiry)
 	if err != nil {
-		r.undo(beyond, m) // it may have been decided all the same
+		if r.mayUndo(beyond, m.Name) {
+			r.undo(beyond, m) // it may have been decided all the same
+		}
 		return r.fail(Event{Member: m.Name, Members: left}, "%s was not taken out: %v; nothing was run there", m.Name, err)
 	}
 	if !out.Accepted || out.DryRun {
@@ -255,15 +257,19 @@ func clip(s string) string {
 
 // ask asks until somebody answers, for as long as settle. The same request may be asked again: the deciders know it by its id.
 func (r *Roll) ask(ctx context.Context, verb message.Verb, member string, lasts time.Duration) (*message.Outcome, error) {
-	request := &message.Request{Verb: verb, Target: member, Reason: "ham roll", For: message.Duration(lasts)}
-	if r.o.Reason != "" {
-		request.Reason += ": " + r.o.Reason
-	}
+	request := &message.Request{Verb: verb, Target: member, Reason: r.reason(), For: message.Duration(lasts)}
 	if verb == message.VerbDrain {
 		request.Override, request.Of = r.o.Override, r.left[member]
 		request.Renew = request.Of != ""
 	}
 	return r.send(ctx, request)
+}
+
+func (r *Roll) reason() string {
+	if r.o.Reason == "" {
+		return "ham roll"
+	}
+	return "ham roll: " + r.o.Reason
 }
 
 func (r *Roll) send(ctx context.Context, request *message.Request) (*message.Outcome, error) {
@@ -287,6 +293,27 @@ func (r *Roll) undo(ctx context.Context, m spec.Member) text {
 	}
 	r.mark(m, say("and nothing was run there since"))
 	return say("it stays out, as it was")
+}
+
+// mayUndo says whether a drain that nobody answered may be undone: it is the one that the member is in, or it is yet to come.
+//
+// Invariant: a roll ends no maintenance that somebody else began. Where nobody says who did, it is left to its expiry.
+func (r *Roll) mayUndo(ctx context.Context, member string) bool {
+	ctx, cancel := context.WithTimeout(ctx, settle)
+	defer cancel()
+	s, err := r.world.Status(ctx)
+	for err != nil && wait(ctx) {
+		s, err = r.world.Status(ctx)
+	}
+	if err != nil {
+		return false
+	}
+	m := memberOf(s, member)
+	if m == nil || m.Maintenance == nil {
+		return true
+	}
+	k := m.Maintenance
+	return k.ID != "" && k.ID == r.left[member] || k.By == r.o.Actor && k.Reason == r.reason()
 }
 
 // putBack puts a member back that nothing was run at, and says how that went.

@@ -47,6 +47,7 @@ type world struct {
 	dead     map[string]bool
 	away     string // a proxy that does not answer
 	mute     int    // how many times nobody answers
+	deaf     bool   // no request is answered
 	frozen   bool
 	before   func(*message.Request) // a request is heard
 	// run is what a command does at a member.
@@ -83,6 +84,9 @@ func (w *world) Send(_ context.Context, r *message.Request) (*message.Outcome, e
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	require.NoError(w.t, message.Validate(r))
+	if w.deaf {
+		return nil, errors.New("no decider answers on this bus")
+	}
 	if w.mute > 0 {
 		w.mute--
 		return nil, errors.New("no decider answers on this bus")
@@ -495,6 +499,41 @@ func TestDecidersAwayForAMoment(t *testing.T) {
 		require.ErrorContains(t, err, "spare was not taken out: no decider answers on this bus; nothing was run there")
 		require.Empty(t, w.did)
 	})
+}
+
+// TestUnansweredDrainEndsNobodysMaintenance: whether the drain was decided is not known, so who is out is looked at before anything is undone.
+func TestUnansweredDrainEndsNobodysMaintenance(t *testing.T) {
+	for name, c := range map[string]struct {
+		by  string // who has the member out when deciders answer again; "": nobody
+		did string
+	}{
+		"somebody else": {"bob", ""},
+		"this roll":     {"ana", "undrain w1"},
+		"nobody":        {"", "refused undrain w1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.deaf = true
+				time.AfterFunc(10*time.Second, func() { // the roll asks for fifteen
+					w.mu.Lock()
+					defer w.mu.Unlock()
+					if c.by != "" {
+						w.out["w1"], w.by["w1"] = true, message.MaintenanceStatus{ID: "m1", By: c.by, Reason: "ham roll"}
+					}
+				})
+				time.AfterFunc(20*time.Second, func() {
+					w.mu.Lock()
+					defer w.mu.Unlock()
+					w.deaf = false
+				})
+				_, err := w.roll(t.Context(), func(o *roll.Options) { o.Only = []string{"w1"} })
+				require.ErrorContains(t, err, "w1 was not taken out: no decider answers on this bus; nothing was run there")
+				require.Equal(t, c.did, strings.Join(w.did, ", "))
+				require.Equal(t, c.by == "bob", w.out["w1"])
+			})
+		})
+	}
 }
 
 // TestUnfit: what cannot be rolled is told before anything is asked.
