@@ -171,7 +171,7 @@ func TestASwapIsPlanned(t *testing.T) {
 	require.NotContains(t, w.get("/g/web/swap?verb=failover").body, `name="when"`)
 	w.requests()
 	for _, f := range []url.Values{
-		{"verb": {"switchover"}}, {"verb": {"failback"}, "when": {"tomorrow"}}, {"verb": {"failover"}, "when": {"2030-01-02T03:04"}}, {"verb": {"failover"}},
+		{"verb": {"switchover"}}, {"verb": {"switchover"}, "when": {"1970-01-01T00:00"}}, {"verb": {"failback"}, "when": {"tomorrow"}}, {"verb": {"failover"}, "when": {"2030-01-02T03:04"}}, {"verb": {"failover"}},
 		{"verb": {"switchover"}, "when": {"2030-01-02T03:04"}, "to": {"two words"}},
 	} {
 		require.Equal(t, http.StatusBadRequest, w.post("/g/web/do", f).code, f)

@@ -271,7 +271,7 @@ func (d *Desk) do(w http.ResponseWriter, r *http.Request) {
 // later makes of the request one that is planned for the time of the form; "": it is one. Nothing that moves roles passes here without a time.
 func later(q *message.Request, f url.Values) (why string) {
 	when, err := time.Parse("2006-01-02T15:04", f.Get("when"))
-	if err != nil {
+	if err != nil || when.UnixMicro() <= 0 { // 0 in a request is no time: it would begin at once, past its plan
 		return "a " + string(q.Verb) + " is planned for a date and a time, as 2026-11-28T03:00 UTC"
 	}
 	k, err := page.WishOf(f)
