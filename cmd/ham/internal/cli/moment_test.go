@@ -30,3 +30,13 @@ func TestMoment(t *testing.T) {
 		require.IsType(t, usageError{}, err, c)
 	}
 }
+
+// TestNothingIsPlannedForNoTime: what a request takes for no time would begin at once.
+func TestNothingIsPlannedForNoTime(t *testing.T) {
+	for _, at := range []string{"1970-01-01 00:00", "1970-01-01T00:00:00Z", "1969-12-31 23:59"} {
+		var k wish
+		_, err := (&later{at: at}).due(&k, time.Now())
+		require.ErrorContains(t, err, "want a time such as", at)
+		require.Zero(t, k.due)
+	}
+}

@@ -35,6 +35,9 @@ func (l *later) due(k *wish, now time.Time) (time.Time, error) {
 		return time.Time{}, usagef("--plan fires the plan of now, and --at decides anew later: want one of them")
 	}
 	due, err := moment(l.at, l.zone, now)
+	if err == nil && due.UnixMicro() <= 0 { // 0 in a request is no time: it would begin at once
+		err = usagef("--at is %q, want a time such as 2026-11-28 03:00, 03:00, or +2h", l.at)
+	}
 	if err == nil {
 		k.due = due.UnixMicro()
 	}
