@@ -224,6 +224,7 @@ var rules = [][2]string{
 	{"{actor} aborted the {what:say}{reason:aside}: {back} is primary", "{actor} abortou {what}{reason}: {back} é primário"},
 	{"{who} is down, and {to} takes over from it next", "{who} está fora do ar, e {to} assume no lugar dele em seguida"},
 	{"the {what:say} waited for a person at step {step}", "a troca esperava uma pessoa no passo {step} ({what})"},
+	{"then it was given up", "depois ela foi abandonada"},
 	{"the {what:say} went no further", "a troca não avançava ({what})"},
 	{"the {what:say} goes no further, because nobody runs its next step", "a troca não avança, porque ninguém executa o próximo passo ({what})"},
 	{"the {what:say} waits for a person at step {step}: ham approve {group}, or ham reject {group}",

@@ -48,6 +48,8 @@ type chain struct {
 	planned []standing
 	// upkeep are the members in maintenance, sorted.
 	upkeep []upkeep
+	// half are the swaps given up by R228 that may have left their earlier primary half way, and that nobody has looked at since.
+	half []givenUp
 }
 
 // swap is what cool-down, budget and the undo window count.
@@ -114,6 +116,7 @@ func (c *chain) take(at Time, in ChainRead) (bool, error) {
 			return false, fmt.Errorf("command %s has epoch %d, but epoch %d stands in the chain already", e.ID, e.Epoch, c.epoch())
 		}
 		c.remedyTaken(e, now)
+		c.gaveUp(e)
 		c.command, c.at, c.held = e, now, false
 		automatic, drill := e.Request == "" && e.Drill == nil, ""
 		if e.Drill != nil {
@@ -138,6 +141,7 @@ func (c *chain) take(at Time, in ChainRead) (bool, error) {
 		}
 		c.held, c.heldAt, c.last = true, now, c.command
 		c.leaveMaintenance(e.Primary)
+		c.looked(e.Primary)
 		if n := len(c.swaps); n > 0 && c.swaps[n-1].epoch == e.Epoch {
 			c.swaps[n-1].held, c.swaps[n-1].heldAt = true, now
 		}

@@ -40,6 +40,9 @@ func (c *chain) maintenanceTaken(e *message.Maintenance, now moment) {
 		began = u.began
 	}
 	c.leaveMaintenance(e.Member)
+	if !e.Begins && e.Request != "" { // whoever puts a member back has looked at it
+		c.looked(e.Member)
+	}
 	if e.Begins {
 		c.upkeep = append(c.upkeep, upkeep{entry: e, at: now, began: began})
 		slices.SortFunc(c.upkeep, func(a, b upkeep) int { return cmp.Compare(a.entry.Member, b.entry.Member) })

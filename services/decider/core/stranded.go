@@ -125,6 +125,11 @@ func (s *State) passes(at Time, q question) bool {
 // leftHalfWay: the swap under way has begun to change its earlier primary, and what it began there is neither done nor undone by a failover to it. What
 // ham does itself it looks at before it does it again; of the operator's own commands nobody knows what they left.
 func leftHalfWay(s *State, _ Time, q question) words {
+	for _, h := range s.chain.half {
+		if h.swap.From == q.to {
+			return words{"to": q.to, "what": s.what(h.swap), "step": h.step, "state": "then it was given up"}
+		}
+	}
 	c := s.chain.command
 	if c == nil || s.spec == nil || !s.chain.held || !s.underWay() || q.to != c.From || c.Kind != message.KindFailover && c.Kind != message.KindSwitchover {
 		return nil
@@ -144,6 +149,41 @@ func leftHalfWay(s *State, _ Time, q question) words {
 		switch there := p.On == "old"; {
 		case own && there, own && p.On != "new" && !s.againInFailover(p.Name), there && t.state != message.StateDone:
 			return words{"to": q.to, "what": s.what(c), "step": p.Name, "state": string(t.state)}
+		}
+	}
+	return nil
+}
+
+// gaveUp remembers the swap that e gives up for another standby, where steps of the operator's own may have changed its earlier primary. The chain does not
+// say which of them were begun: all count, for what was begun is forgotten with the next command, and by a decider that starts anew.
+func (c *chain) gaveUp(e *message.Command) {
+	old := c.command
+	if e.Rule != ruleStranded || old == nil || old.From == e.Primary {
+		return
+	}
+	if p := touches(old, e); p != nil {
+		c.half = remember(c.half, givenUp{old, p.Name})
+	}
+}
+
+// givenUp is a swap, with the first step by which it may have left its earlier primary half way.
+type givenUp struct {
+	swap *message.Command
+	step string
+}
+
+// looked: the member acts as primary, or a person has put it back from maintenance.
+func (c *chain) looked(member string) {
+	c.half = slices.DeleteFunc(slices.Clone(c.half), func(h givenUp) bool { return h.swap.From == member })
+}
+
+// touches is a step of the operator's own by which the swap may have changed its earlier primary, and that the failover from it does not do again; nil: none.
+func touches(old, failover *message.Command) *message.Step {
+	for i := range old.Plan.Steps {
+		p := &old.Plan.Steps[i]
+		again := slices.ContainsFunc(failover.Plan.Steps, func(f message.Step) bool { return f.Name == p.Name })
+		if own := p.Driver == "exec" || p.Driver == "http"; own && (p.On == "old" || p.On != "new" && !again) {
+			return p
 		}
 	}
 	return nil
