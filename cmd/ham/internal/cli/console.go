@@ -36,7 +36,6 @@ func (a *app) consoleHash() *cobra.Command {
 			return nil
 		},
 	}
-	c.Args = usageArgs(c.Args)
 	return c
 }
 

@@ -226,9 +226,6 @@ func (a *app) contexts() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error { return a.setContext(c, args[0]) },
 	}
 	top.AddCommand(list, use, set, remove)
-	for _, c := range top.Commands() {
-		c.Args = usageArgs(c.Args)
-	}
 	return top
 }
 

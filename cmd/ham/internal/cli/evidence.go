@@ -140,7 +140,7 @@ func lookBack(ctx context.Context, b *bus.Bus, group string) time.Duration {
 func (a *app) evidenceVerify() *cobra.Command {
 	var key string
 	c := &cobra.Command{
-		Use: "verify FILE", Short: "Say whether a file of evidence is as it was written, and by whom", Args: usageArgs(cobra.ExactArgs(1)),
+		Use: "verify FILE", Short: "Say whether a file of evidence is as it was written, and by whom", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			var want ed25519.PublicKey
 			if key != "" {

@@ -61,7 +61,7 @@ func (a *app) initPostgres() *cobra.Command {
 			return a.initialise(p, cmp.Or(dir, group))
 		},
 	}
-	c.Args = usageArgs(cobra.ExactArgs(2))
+	c.Args = cobra.ExactArgs(2)
 	c.Flags().StringVarP(&group, "group", "g", "postgres", "the `name` of the service")
 	c.Flags().StringSliceVar(&names, "names", []string{"a", "b"}, "what the two servers are called")
 	c.Flags().StringVar(&witness, "witness", "", "the `address` of the host that holds no data; without it one that you have to replace stands in five files")

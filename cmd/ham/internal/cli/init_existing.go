@@ -25,7 +25,7 @@ func (a *app) initHAProxy() *cobra.Command {
 			"It changes nothing.",
 		Example: "  ham init haproxy /etc/haproxy/haproxy.cfg --socket unix:///run/haproxy/admin.sock > web.yaml\n" +
 			"  ham init haproxy haproxy.cfg --backend web --socket tcp://192.0.2.2:9999 --socket tcp://198.51.100.2:9999 --file web.yaml",
-		Args: usageArgs(cobra.MinimumNArgs(1)),
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, paths []string) error {
 			texts, err := readTexts(paths)
 			if err != nil {
@@ -58,7 +58,7 @@ func (a *app) initKeepalived() *cobra.Command {
 			"address. What the files cannot know stands in the spec as a question (# ?) and on the standard error; so does what ham cannot manage,\n" +
 			"with its line. It changes nothing.",
 		Example: "  ham init keepalived a/keepalived.conf b/keepalived.conf > orders.yaml",
-		Args:    usageArgs(cobra.RangeArgs(1, 2)),
+		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(_ *cobra.Command, paths []string) error {
 			if err := existing.Holds(o.Holds); err != nil {
 				return usagef("--holds is %q, %w", o.Holds, err)

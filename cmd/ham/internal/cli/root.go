@@ -121,7 +121,6 @@ func (a *app) root() *cobra.Command {
 	add := func(group string, commands ...*cobra.Command) {
 		for _, c := range commands {
 			c.GroupID = group
-			c.Args = usageArgs(c.Args)
 			root.AddCommand(c)
 		}
 	}
@@ -133,6 +132,7 @@ func (a *app) root() *cobra.Command {
 	add(operate.ID, a.careCommands()...)
 	add(operate.ID, a.maintenanceCommands()...)
 	add(operate.ID, a.roll())
+	wrongUse(root)
 	root.AddCommand(a.demoChildren()...)
 	return root
 }
@@ -161,6 +161,14 @@ func noSuchCommand(c *cobra.Command, args []string) error {
 		return usagef("unknown command %q, did you mean %s? `ham help` lists them all", args[0], strings.Join(near, " or "))
 	}
 	return usagef("unknown command %q: `ham help` lists those there are", args[0])
+}
+
+// wrongUse makes a wrong number of arguments wrong use in every command below c.
+func wrongUse(c *cobra.Command) {
+	for _, below := range c.Commands() {
+		below.Args = usageArgs(below.Args)
+		wrongUse(below)
+	}
 }
 
 // usageArgs makes a wrong number of arguments wrong use.
