@@ -234,23 +234,24 @@ func (s *server) Do(ctx context.Context, in driver.Input) (driver.Deed, error) {
 	case promote:
 		return s.promote(ctx, in)
 	}
-	var seen error // what the newest answer says against it
+	var seen *driver.Sight // the newest answer
 	for {
 		sight, err := s.Look(ctx, in)
+		if err == nil {
+			if sight.Done == driver.Yes {
+				return driver.Deed{Evidence: sight.Found}, nil
+			}
+			seen = &sight
+		}
 		switch {
-		case err != nil && seen != nil && ctx.Err() != nil: // the time was over in the middle of a look: the answer before says more
-			return driver.Deed{}, seen
-		case err != nil && (s.args.Action != writable || !pause(ctx, 10*again)):
-			return driver.Deed{}, err
-		case err != nil:
+		case s.args.Action == writable && pause(ctx, 10*again):
 			continue
-		case sight.Done == driver.Yes:
-			return driver.Deed{Evidence: sight.Found}, nil
+		case seen == nil:
+			return driver.Deed{}, err
+		case err != nil: // often the time was over in the middle of a look: the answer before says more
+			return driver.Deed{}, driver.Refused("wanted: %s; found: %s; the look after that: %w", seen.Wanted, seen.Found, err)
 		}
-		seen = driver.Refused("wanted: %s; found: %s", sight.Wanted, sight.Found)
-		if s.args.Action != writable || !pause(ctx, 10*again) {
-			return driver.Deed{}, seen
-		}
+		return driver.Deed{}, driver.Refused("wanted: %s; found: %s", seen.Wanted, seen.Found)
 	}
 }
 
