@@ -46,6 +46,7 @@ func TestDebiansCluster(t *testing.T) {
 	data, major := filepath.Join(root, "lib", "main"), fmt.Sprint(b.Major)
 	create := exec.Command("pg_createcluster", major, "hamtest", "--user="+b.User, "--datadir="+data, "--socketdir="+filepath.Join(root, "run"),
 		"--logfile="+filepath.Join(root, "log", "log"), "--port="+fmt.Sprint(port.Port), "--start-conf=manual", "--createclusterconf=/dev/null",
+		"--pgoption", "dynamic_shared_memory_type=mmap", // the default is a file in /dev/shm, which outlives one that is killed
 		"--", "--no-sync", "--auth-local=trust")
 	if out, err := create.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
